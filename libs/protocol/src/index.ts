@@ -1,1 +1,30 @@
-export {};
+export { adminRoutes } from './admin-api/admin-routes.ts';
+export type { DeviceDetail, DeviceSummary, FieldMetrics } from './admin-api/devices.ts';
+export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
+export type {
+  ExecutionView,
+  RolloutAction,
+  RolloutDetail,
+  RolloutPreview,
+  RolloutSummary,
+  WaveView,
+} from './admin-api/rollouts.ts';
+export { ApiError, type Client, createClient, type Fetch, routeUrl } from './client.ts';
+export { type AssignmentResponse, deviceRoutes, type EnrollRequest, type EnrollResponse } from './device-api.ts';
+export { type Envelope, envelopeSchema } from './envelope.ts';
+export { deviceIdSchema, type Labels, labelsSchema, releaseNameSchema, sha256Schema } from './identifiers.ts';
+export { formatJoinToken, type JoinToken, JoinTokenError, parseJoinToken } from './join-token.ts';
+export { openApiDocument } from './openapi.ts';
+export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './presence.ts';
+export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
+export type { Method, Route, RouteInput, RouteOutput } from './route.ts';
+export * from './telemetry.ts';
+export {
+  type DownChannel,
+  deviceTopics,
+  downTopic,
+  mayDeviceSubscribe,
+  parseUpTopic,
+  type UpChannel,
+} from './topics.ts';
+export { PROTOCOL_VERSION } from './version.ts';

@@ -1,0 +1,22 @@
+import { z } from 'zod';
+
+/** A device's identity: the common name of its certificate, safe in an MQTT topic and in a URL. */
+export const deviceIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'expected 3 to 63 of a-z, 0-9 and -');
+
+/** Lower-case hex SHA-256. */
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits (SHA-256)');
+
+/** `model@version`, e.g. `meter-reader@1.4.0`. */
+export const releaseNameSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9.-]*@\d+\.\d+\.\d+[0-9A-Za-z.+-]*$/, 'expected model@version, e.g. meter-reader@1.4.0');
+
+/** A person's labels on a device, e.g. `site=lyon`. */
+export const labelsSchema = z.record(
+  z.string().regex(/^[a-z][a-z0-9_.-]{0,62}$/, 'expected a label key of a-z, 0-9, _, . and -'),
+  z.string().max(128),
+);
+export type Labels = z.infer<typeof labelsSchema>;
+
+/** Milliseconds since 1970 on the clock of whoever says it. */
+export const timestampSchema = z.number().int().nonnegative();

@@ -1,0 +1,42 @@
+import type { z } from 'zod';
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { adminRoutes } from './admin-api/admin-routes.ts';
+import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.ts';
+import type { Route } from './route.ts';
+
+const operation = (id: string, route: Route): ZodOpenApiOperationObject => ({
+  operationId: id,
+  summary: route.summary,
+  tags: [route.tag],
+  security: [{ token: [] }],
+  requestParams: {
+    ...(route.params === undefined ? {} : { path: route.params as z.ZodObject }),
+    ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
+  },
+  ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: route.body } } } }),
+  responses: {
+    [String(route.status ?? (route.response === undefined ? 204 : 200))]:
+      route.response === undefined
+        ? { description: 'Done' }
+        : { description: 'Done', content: { 'application/json': { schema: route.response } } },
+    default: {
+      description: 'A problem (RFC 9457)',
+      content: { [PROBLEM_CONTENT_TYPE]: { schema: problemSchema } },
+    },
+  },
+});
+
+/** The OpenAPI 3.1 document of the admin plane, made from the same schemas that check its requests. */
+export const openApiDocument = (version: string): ReturnType<typeof createDocument> => {
+  const paths: ZodOpenApiPathsObject = {};
+  for (const [id, route] of Object.entries<Route>(adminRoutes)) {
+    const path = route.path.replace(/:(\w+)/g, '{$1}');
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(id, route) };
+  }
+  return createDocument({
+    openapi: '3.1.1',
+    info: { title: 'Aviary', version, description: 'The admin plane of an Aviary control plane.' },
+    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+    paths,
+  });
+};

@@ -1,0 +1,47 @@
+import type { z } from 'zod';
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** One operation of an HTTP API: the server is built against it, the client is typed by it, OpenAPI is made from it. */
+export interface Route<
+  Params extends z.ZodType = z.ZodType,
+  Query extends z.ZodType = z.ZodType,
+  Body extends z.ZodType = z.ZodType,
+  Response extends z.ZodType = z.ZodType,
+> {
+  readonly method: Method;
+  /** With `:name` for each parameter. */
+  readonly path: string;
+  readonly summary: string;
+  /** Which part of the API it belongs to; a heading in the documentation. */
+  readonly tag: string;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  /** Absent: 204, no content. */
+  readonly response?: Response;
+  /** Status of success when it is not 200 (or 204 without a response). */
+  readonly status?: number;
+}
+
+/** States a route with its types kept. */
+export const route = <
+  Params extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodType = z.ZodUndefined,
+  Body extends z.ZodType = z.ZodUndefined,
+  Response extends z.ZodType = z.ZodUndefined,
+>(
+  definition: Route<Params, Query, Body, Response>,
+): Route<Params, Query, Body, Response> => definition;
+
+type Part<S> = S extends z.ZodType ? z.input<S> : undefined;
+type Given<Name extends string, S> = Part<S> extends undefined ? unknown : { readonly [K in Name]: Part<S> };
+
+/** What a caller gives: only the parts that the route has. */
+export type RouteInput<R extends Route> =
+  R extends Route<infer P, infer Q, infer B>
+    ? Given<'params', P> & (Part<Q> extends undefined ? unknown : { readonly query?: Part<Q> }) & Given<'body', B>
+    : never;
+
+/** What a caller gets. */
+export type RouteOutput<R extends Route> = R extends Route<infer _P, infer _Q, infer _B, infer O> ? z.output<O> : never;

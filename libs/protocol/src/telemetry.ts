@@ -1,0 +1,117 @@
+import { deviceFactsSchema } from '@aviary/hardware';
+import { EXECUTION_STATES } from '@aviary/rollout';
+import { z } from 'zod';
+import { releaseNameSchema, sha256Schema, timestampSchema } from './identifiers.ts';
+
+const count = z.number().int().nonnegative();
+const milliseconds = z.number().nonnegative();
+
+/** What the device is: sent at every start, and when it changed. */
+export const factsRecordSchema = z.object({
+  type: z.literal('facts'),
+  at: timestampSchema,
+  facts: deviceFactsSchema,
+});
+
+/** Which release serves, as a fact of the running worker and not of an install step. `null`: none. */
+export const runningRecordSchema = z.object({
+  type: z.literal('running'),
+  at: timestampSchema,
+  release: releaseNameSchema.nullable(),
+  digest: sha256Schema.nullable().describe('SHA-256 of the plain variant archive that the worker loaded'),
+});
+
+/** A step of one execution (one device's part in a rollout). */
+export const executionRecordSchema = z.object({
+  type: z.literal('execution'),
+  at: timestampSchema,
+  executionId: z.uuid(),
+  state: z.enum(EXECUTION_STATES),
+  reason: z
+    .object({ code: z.string().max(64), message: z.string().max(1000) })
+    .optional()
+    .describe('why it ended as it did'),
+  digest: sha256Schema.optional().describe('what is running now; without it a SUCCEEDED is not believed'),
+});
+
+/** What the model did in one window of time. Counts are of that window; latency is per frame, pre- and post-processing included. */
+export const metricsRecordSchema = z.object({
+  type: z.literal('metrics'),
+  at: timestampSchema.describe('start of the window'),
+  windowSeconds: z.number().positive().max(86_400),
+  release: releaseNameSchema,
+  digest: sha256Schema,
+  frames: count,
+  dropped: count,
+  errors: count,
+  lowConfidence: count.describe('answers under the confidence that the release asks for'),
+  labelled: count.describe('frames whose right answer was known'),
+  correct: count.describe('of those, answered rightly'),
+  latencyMs: z.object({ p50: milliseconds, p95: milliseconds, max: milliseconds, sum: milliseconds }),
+  provider: z.object({ requested: z.array(z.string()), effective: z.string() }),
+  process: z.object({ rssBytes: count, cpuPercent: z.number().nonnegative() }),
+  board: z.object({
+    memoryFreeMB: count.optional(),
+    diskFreeMB: count.optional(),
+    temperatureC: z.number().optional(),
+    load1: z.number().nonnegative().optional(),
+  }),
+});
+
+/** Something that a person may want to know. */
+export const eventRecordSchema = z.object({
+  type: z.literal('event'),
+  at: timestampSchema,
+  level: z.enum(['info', 'warning', 'error']),
+  code: z.string().regex(/^[a-z0-9-]{1,64}$/),
+  message: z.string().max(1000),
+});
+
+/** Says that the device's spool was full and what it let go, so that a hole is never silent. */
+export const gapRecordSchema = z.object({
+  type: z.literal('gap'),
+  at: timestampSchema,
+  until: timestampSchema,
+  thinned: z.record(z.string(), count).describe('records let go, by type'),
+});
+
+export const telemetryRecordSchema = z.discriminatedUnion('type', [
+  factsRecordSchema,
+  runningRecordSchema,
+  executionRecordSchema,
+  metricsRecordSchema,
+  eventRecordSchema,
+  gapRecordSchema,
+]);
+
+/**
+ * Payload of `up/telemetry`. One batch of a device is in flight at a time; `seq` counts 1, 2, 3, … within an `epoch`
+ * (raised by enrolling again), and a batch is sent again unchanged until it is acknowledged.
+ */
+export const telemetryBatchSchema = z.object({
+  epoch: z.number().int().positive(),
+  seq: z.number().int().positive(),
+  records: z.array(telemetryRecordSchema).min(1).max(256),
+});
+
+/**
+ * Payload of `down/ack`: everything up to and with `seq` is stored, and only this lets a device forget it. A device
+ * that hears a number below its next one has been ahead of the database and sends again from there.
+ */
+export const telemetryAckSchema = z.object({
+  epoch: z.number().int().positive(),
+  seq: z.number().int().nonnegative(),
+});
+
+/** Largest MQTT packet that the gateway takes from a device. */
+export const MAX_PACKET_BYTES = 256 * 1024;
+
+export type FactsRecord = z.infer<typeof factsRecordSchema>;
+export type RunningRecord = z.infer<typeof runningRecordSchema>;
+export type ExecutionRecord = z.infer<typeof executionRecordSchema>;
+export type MetricsRecord = z.infer<typeof metricsRecordSchema>;
+export type EventRecord = z.infer<typeof eventRecordSchema>;
+export type GapRecord = z.infer<typeof gapRecordSchema>;
+export type TelemetryRecord = z.infer<typeof telemetryRecordSchema>;
+export type TelemetryBatch = z.infer<typeof telemetryBatchSchema>;
+export type TelemetryAck = z.infer<typeof telemetryAckSchema>;
