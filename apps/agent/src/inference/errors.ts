@@ -1,0 +1,30 @@
+/** Codes of everything that can go wrong between the supervisor and its worker. Stable: telemetry and tests use them. */
+export type InferenceErrorCode =
+  | 'worker-start-failed'
+  | 'worker-start-timeout'
+  | 'worker-exited'
+  | 'worker-unresponsive'
+  | 'frame-timeout'
+  | 'frame-undecodable'
+  | 'frame-failed'
+  | 'acceptance-failed-to-run'
+  | 'protocol-broken';
+
+/** Base of the errors of inference; `code` is stable, the message says what was expected, what came and what to do. */
+export class InferenceError extends Error {
+  readonly code: InferenceErrorCode;
+  constructor(code: InferenceErrorCode, message: string) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** The worker could not be started, or not in time; it does not run any more. */
+export class WorkerStartError extends InferenceError {}
+
+/** The worker is gone or was ended because it gave no sign of life; whatever it was asked stays unanswered. */
+export class WorkerLostError extends InferenceError {}
+
+/** One frame got no answer; the worker lives on and takes the next one. */
+export class FrameError extends InferenceError {}
