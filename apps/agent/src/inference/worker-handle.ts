@@ -1,13 +1,18 @@
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { AcceptanceReport } from './acceptance.ts';
+import { FrameError, InferenceError, WorkerLostError, WorkerStartError } from './errors.ts';
 import type { Frame, InferenceResult } from './frame.ts';
+import { MessageReader, writeMessage } from './framing.ts';
+import { LineReader } from './line-reader.ts';
+import { fenceFlags, minimalEnvironment, programFolders } from './worker-fence.ts';
+import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
 
 export interface WorkerOptions {
   /** The opened variant: `manifest.json` beside the model and the acceptance suite, as plain files. */
   readonly archiveDirectory: string;
-  /** ONNX Runtime execution providers, best first, e.g. `['cuda', 'cpu']`. CPU is tried last even when it is not named. */
+  /** ONNX Runtime execution providers, best first, e.g. `['cuda', 'cpu']`. CPU ends the list even when it is not named. */
   readonly providers: readonly string[];
-  /** Threads inside one operator. Default 1. */
-  readonly intraOpThreads?: number;
   /** The worker's program. Default: the compiled one beside this file. */
   readonly workerPath?: string;
   /** Flags for its Node before the program, e.g. `--conditions=…`. */
@@ -16,12 +21,19 @@ export interface WorkerOptions {
   readonly maxHeapMB?: number;
   /** Until the model is loaded. Default 60 s. */
   readonly startTimeoutMs?: number;
-  /** One frame, from being sent to being answered. Default 10 s. The worker is ended when it passes: `run` cannot be interrupted. */
+  /**
+   * How long the worker may leave a question unanswered, one frame as well as a heartbeat, counted from its last sign of
+   * life. Default 10 s. It is ended when this passes: a model's run cannot be interrupted.
+   */
   readonly frameTimeoutMs?: number;
   /** The whole acceptance suite. Default 10 min. */
   readonly acceptanceTimeoutMs?: number;
-  /** Period of the heartbeat while nothing is being asked; three missed end the worker. Default 5 s. */
+  /** Period of the heartbeat while nothing is being asked; one unanswered for `frameTimeoutMs` ends the worker. Default 5 s. */
   readonly heartbeatMs?: number;
+  /** Threads inside one operator. Default 1. */
+  readonly intraOpThreads?: number;
+  /** Lets ORT write its own profile, `<prefix>_<time>.json`, when the worker ends. For measuring only. */
+  readonly profilePrefix?: string;
   /** Called with each line that the worker says on stderr. */
   readonly onLog?: (line: string) => void;
 }
@@ -60,8 +72,239 @@ export interface WorkerHandle {
   readonly exited: Promise<ExitReason>;
 }
 
+/** What the worker's program imports; their folders are what its fence opens. */
+const WORKER_IMPORTS = ['onnxruntime-node', 'onnxruntime-common', 'sharp', 'zod', '@aviary/release'];
+const STOP_PATIENCE_MS = 2000;
+
 /**
  * Starts a process that loads the release and answers frames.
  * @throws WorkerStartError with the worker's own words when it cannot; no process is left behind.
  */
-export declare function startWorker(options: WorkerOptions): Promise<WorkerHandle>;
+export async function startWorker(options: WorkerOptions): Promise<WorkerHandle> {
+  const worker = new WorkerProcess(options);
+  const ready = await worker.start();
+  return {
+    pid: worker.pid,
+    release: ready.release,
+    provider: ready.provider,
+    infer: (frame) => worker.infer(frame),
+    runAcceptance: () => worker.runAcceptance(),
+    stop: () => worker.stop(),
+    exited: worker.exited,
+  };
+}
+
+type Ready = Extract<WorkerReply, { kind: 'ready' }>;
+type Answer = Extract<WorkerReply, { id: number }>;
+
+interface Pending {
+  readonly kind: WorkerRequest['kind'];
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: InferenceError) => void;
+}
+
+class WorkerProcess {
+  readonly exited: Promise<ExitReason>;
+  readonly #options: WorkerOptions;
+  readonly #frameTimeoutMs: number;
+  readonly #resolveExited: (reason: ExitReason) => void;
+  readonly #pending = new Map<number, Pending>();
+  #child: ChildProcessWithoutNullStreams | null = null;
+  #onReady: ((ready: Ready) => void) | null = null;
+  #onStartFailed: ((error: WorkerStartError) => void) | null = null;
+  #watchdog: NodeJS.Timeout | null = null;
+  #heartbeat: NodeJS.Timeout | null = null;
+  #nextId = 1;
+  /** Set once, by whoever ends the process first: what is then told to everybody who waits. */
+  #ending: { kind: ExitReason['kind']; error: InferenceError } | null = null;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#frameTimeoutMs = options.frameTimeoutMs ?? 10_000;
+    const { promise, resolve } = Promise.withResolvers<ExitReason>();
+    this.exited = promise;
+    this.#resolveExited = resolve;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async start(): Promise<Ready> {
+    const { promise, resolve, reject } = Promise.withResolvers<Ready>();
+    this.#onReady = resolve;
+    this.#onStartFailed = reject;
+    const startTimeoutMs = this.#options.startTimeoutMs ?? 60_000;
+    const timer = setTimeout(() => {
+      const words = `the worker has not loaded its model within ${startTimeoutMs} ms; raise the start time-out if this board is that slow`;
+      this.#kill('killed', new WorkerStartError('worker-start-timeout', words));
+    }, startTimeoutMs);
+    try {
+      this.#spawn();
+      const ready = await promise;
+      this.#heartbeat = setInterval(() => this.#beat(), this.#options.heartbeatMs ?? 5000);
+      return ready;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async infer(frame: Frame): Promise<InferenceResult> {
+    const { bytes, ...picture } = frame.picture;
+    const answer = await this.#ask((id) => ({ kind: 'infer', id, picture }), bytes);
+    if (answer.kind === 'result') return answer.result;
+    throw unexpected(answer);
+  }
+
+  async runAcceptance(): Promise<AcceptanceReport> {
+    const limit = this.#options.acceptanceTimeoutMs ?? 600_000;
+    const timer = setTimeout(() => {
+      this.#kill(
+        'killed',
+        new WorkerLostError('worker-unresponsive', `the acceptance suite took longer than ${limit} ms`),
+      );
+    }, limit);
+    try {
+      const answer = await this.#ask((id) => ({ kind: 'acceptance', id }));
+      if (answer.kind === 'acceptance') return answer.report;
+      throw unexpected(answer);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#ending ??= { kind: 'stopped', error: new WorkerLostError('worker-exited', 'the worker was asked to stop') };
+    this.#child?.stdin.end();
+    const patience = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_PATIENCE_MS);
+    await this.exited;
+    clearTimeout(patience);
+  }
+
+  #spawn(): void {
+    const program = this.#options.workerPath ?? fileURLToPath(new URL('./worker/worker-main.js', import.meta.url));
+    const config: WorkerConfig = {
+      archiveDirectory: this.#options.archiveDirectory,
+      providers: [...this.#options.providers],
+      intraOpThreads: this.#options.intraOpThreads ?? 1,
+      ...(this.#options.profilePrefix === undefined ? {} : { profilePrefix: this.#options.profilePrefix }),
+    };
+    const readable = [this.#options.archiveDirectory, ...programFolders(program, WORKER_IMPORTS)];
+    const flags = [
+      `--max-old-space-size=${this.#options.maxHeapMB ?? 256}`,
+      ...fenceFlags(readable, true),
+      ...(this.#options.execArgv ?? []),
+    ];
+    const child = spawn(process.execPath, [...flags, program, JSON.stringify(config)], {
+      cwd: this.#options.archiveDirectory,
+      env: minimalEnvironment(process.env),
+      stdio: 'pipe',
+    });
+    this.#child = child;
+    const reader = new MessageReader((message) => this.#hear(message.head));
+    child.stdout.on('data', (chunk: Buffer) => {
+      try {
+        reader.push(chunk);
+      } catch (error) {
+        this.#kill(
+          'killed',
+          new WorkerLostError('protocol-broken', error instanceof Error ? error.message : String(error)),
+        );
+      }
+    });
+    const lines = new LineReader((line) => this.#options.onLog?.(line));
+    child.stderr.on('data', (chunk: Buffer) => lines.push(chunk));
+    // A write to a worker that has just died fails here; its exit is what gets told.
+    child.stdin.on('error', () => {});
+    child.on('error', (error) => this.#gone(null, null, error.message));
+    child.on('close', (code, signal) => {
+      lines.end();
+      this.#gone(code, signal, null);
+    });
+  }
+
+  #ask(request: (id: number) => WorkerRequest, body?: Uint8Array): Promise<Answer> {
+    if (this.#ending !== null || this.#child === null) {
+      return Promise.reject(this.#ending?.error ?? new WorkerLostError('worker-exited', 'the worker is not running'));
+    }
+    const id = this.#nextId;
+    this.#nextId += 1;
+    const question = request(id);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.#pending.set(id, { kind: question.kind, resolve, reject });
+    this.#watchdog ??= setTimeout(() => this.#silent(), this.#frameTimeoutMs);
+    if (this.#pending.size === 1) this.#watchdog.refresh();
+    writeMessage(this.#child.stdin, question, body);
+    return promise;
+  }
+
+  #hear(head: unknown): void {
+    const parsed = workerReplySchema.safeParse(head);
+    if (!parsed.success) {
+      const words = `the worker said something that is no answer: ${parsed.error.issues[0]?.message ?? 'unknown'}`;
+      this.#kill('killed', new WorkerLostError('protocol-broken', words));
+      return;
+    }
+    const reply = parsed.data;
+    this.#watchdog?.refresh();
+    if (reply.kind === 'ready') this.#onReady?.(reply);
+    else if (reply.kind === 'failed') this.#kill('died', new WorkerStartError('worker-start-failed', reply.words));
+    else if (reply.kind !== 'alive') this.#settle(reply);
+  }
+
+  #settle(answer: Answer): void {
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) return;
+    this.#pending.delete(answer.id);
+    if (answer.kind !== 'error') pending.resolve(answer);
+    else if (answer.code === 'acceptance-failed-to-run') pending.reject(new InferenceError(answer.code, answer.words));
+    else pending.reject(new FrameError(answer.code, answer.words));
+  }
+
+  #beat(): void {
+    if (this.#pending.size > 0) return;
+    // Whoever waits for an answer hears of the worker's end; the heartbeat only makes sure that somebody is waiting.
+    this.#ask((id) => ({ kind: 'ping', id })).catch(() => {});
+  }
+
+  #silent(): void {
+    const oldest = this.#pending.values().next().value;
+    if (oldest === undefined) return;
+    const error =
+      oldest.kind === 'ping'
+        ? new WorkerLostError('worker-unresponsive', `no answer to a heartbeat within ${this.#frameTimeoutMs} ms`)
+        : new WorkerLostError(
+            'frame-timeout',
+            `no answer to a frame within ${this.#frameTimeoutMs} ms; the worker was ended`,
+          );
+    this.#kill('killed', error);
+  }
+
+  #kill(kind: ExitReason['kind'], error: InferenceError): void {
+    this.#ending ??= { kind, error };
+    this.#child?.kill('SIGKILL');
+  }
+
+  #gone(code: number | null, signal: NodeJS.Signals | null, spawnError: string | null): void {
+    if (this.#watchdog !== null) clearTimeout(this.#watchdog);
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    const how = spawnError ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
+    const ending = this.#ending ?? {
+      kind: 'died',
+      error: new WorkerLostError('worker-exited', `the worker ended by itself (${how}); its last words are in the log`),
+    };
+    this.#ending = ending;
+    this.#onStartFailed?.(
+      ending.error instanceof WorkerStartError
+        ? ending.error
+        : new WorkerStartError('worker-start-failed', ending.error.message),
+    );
+    for (const pending of this.#pending.values()) pending.reject(ending.error);
+    this.#pending.clear();
+    this.#resolveExited({ kind: ending.kind, code, signal, words: ending.error.message });
+  }
+}
+
+function unexpected(answer: Answer): InferenceError {
+  return new InferenceError('protocol-broken', `the worker answered with "${answer.kind}", which was not asked`);
+}

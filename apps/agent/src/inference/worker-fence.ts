@@ -1,0 +1,57 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join, sep } from 'node:path';
+
+/** Variables that ONNX Runtime's accelerators need to find their own libraries; nothing else of the environment is passed on. */
+const PASSED_ON = ['LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES'];
+
+/** The environment of a worker or capture: nothing of the supervisor's own, which may hold secrets. */
+export function minimalEnvironment(from: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = PASSED_ON.flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]));
+  // Two malloc arenas instead of eight per core: what the image decoder frees is given back.
+  return { ...Object.fromEntries(kept), MALLOC_ARENA_MAX: '2' };
+}
+
+/**
+ * Node's flags that keep a child's JavaScript to the folders it needs: no other file is read, none is written, no process
+ * and no thread started, no WASI.
+ *
+ * What this does not cover, by Node's own words: the network; native code (`addons`), which is free of all of it, so a
+ * hole in ONNX Runtime or libvips is a hole in this fence; descriptors that are already open. It is a second fence for
+ * mistakes in our own code. The first one is the unit's (no network families, no new privileges, read-only file system).
+ */
+export function fenceFlags(readable: readonly string[], addons: boolean): string[] {
+  return [
+    '--permission',
+    ...(addons ? ['--allow-addons', '--disable-warning=PERM0001'] : []),
+    ...readable.map((folder) => `--allow-fs-read=${folder}${folder.endsWith(sep) ? '' : sep}`),
+  ];
+}
+
+/**
+ * Folders that a program reads to load itself: its own package, and for each package that it imports the `node_modules`
+ * (or, in the workspace, the folder) where that one really lies.
+ */
+export function programFolders(program: string, imports: readonly string[]): string[] {
+  const own = packageRoot(realpathSync(program));
+  const require = createRequire(program);
+  const folders = new Set([own]);
+  for (const name of imports) {
+    for (const base of require.resolve.paths(name) ?? []) {
+      const found = join(base, name);
+      if (!existsSync(found)) continue;
+      folders.add(base);
+      const real = realpathSync(found);
+      if (!real.startsWith(base + sep)) folders.add(real);
+      break;
+    }
+  }
+  return [...folders];
+}
+
+function packageRoot(file: string): string {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return folder;
+  }
+  return dirname(file);
+}

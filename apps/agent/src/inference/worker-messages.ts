@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+/** What the supervisor asks of a worker; a picture's bytes travel as the message's body. */
+export const workerRequestSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('infer'),
+    id: z.number().int(),
+    picture: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('encoded') }),
+      z.object({
+        kind: z.literal('raw'),
+        width: z.number().int().positive(),
+        height: z.number().int().positive(),
+        channels: z.union([z.literal(1), z.literal(3)]),
+      }),
+    ]),
+  }),
+  z.object({ kind: z.literal('acceptance'), id: z.number().int() }),
+  z.object({ kind: z.literal('ping'), id: z.number().int() }),
+]);
+export type WorkerRequest = z.infer<typeof workerRequestSchema>;
+
+const milliseconds = z.number().nonnegative();
+
+const resultSchema = z.object({
+  label: z.string(),
+  index: z.number().int().nonnegative(),
+  confidence: z.number(),
+  lowConfidence: z.boolean(),
+  ms: z.object({ preprocess: milliseconds, run: milliseconds, postprocess: milliseconds, total: milliseconds }),
+});
+
+const acceptanceReportSchema = z.object({
+  passed: z.boolean(),
+  failures: z.array(
+    z.object({
+      limit: z.enum(['accuracy', 'p95Ms', 'lowConfidenceRate', 'goldenDifference']),
+      expected: z.number(),
+      measured: z.number().nullable(),
+      words: z.string(),
+    }),
+  ),
+  figures: z.object({
+    samples: z.number().int().nonnegative(),
+    accuracy: z.number().exactOptional(),
+    p95Ms: milliseconds.exactOptional(),
+    lowConfidenceRate: z.number().exactOptional(),
+    golden: z.number().int().nonnegative(),
+    maxGoldenDifference: z.number().exactOptional(),
+  }),
+});
+
+/** What a worker says. The model in it is foreign, so its process is believed no more than any other edge. */
+export const workerReplySchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('ready'),
+    release: z.string(),
+    provider: z.object({
+      requested: z.array(z.string()),
+      effective: z.string(),
+      rejected: z.array(z.object({ provider: z.string(), reason: z.string() })),
+    }),
+  }),
+  z.object({ kind: z.literal('failed'), words: z.string() }),
+  z.object({ kind: z.literal('alive') }),
+  z.object({ kind: z.literal('pong'), id: z.number().int() }),
+  z.object({ kind: z.literal('result'), id: z.number().int(), result: resultSchema }),
+  z.object({ kind: z.literal('acceptance'), id: z.number().int(), report: acceptanceReportSchema }),
+  z.object({
+    kind: z.literal('error'),
+    id: z.number().int(),
+    code: z.enum(['frame-undecodable', 'frame-failed', 'acceptance-failed-to-run']),
+    words: z.string(),
+  }),
+]);
+export type WorkerReply = z.infer<typeof workerReplySchema>;
+
+/** The worker's only argument, as JSON. */
+export const workerConfigSchema = z.object({
+  archiveDirectory: z.string(),
+  providers: z.array(z.string()),
+  intraOpThreads: z.number().int().positive(),
+  profilePrefix: z.string().exactOptional(),
+});
+export type WorkerConfig = z.infer<typeof workerConfigSchema>;

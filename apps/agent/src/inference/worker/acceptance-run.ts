@@ -1,0 +1,40 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type AcceptanceReport, AcceptanceTally, judgeAcceptance } from '../acceptance.ts';
+import type { Picture } from '../frame.ts';
+import type { LoadedRelease } from './loaded-release.ts';
+
+/** Frames before the clock counts: the first ones pay for page faults, caches and the compiler. */
+const WARM_UP = 8;
+
+/**
+ * Runs the release's suite on this device: every labelled picture once, then every golden one.
+ * @param onProgress is called after each picture.
+ * @throws FrameError, or the file system's error, for a picture of the suite that cannot be read: the release is broken.
+ */
+export async function runAcceptance(
+  release: LoadedRelease,
+  archiveDirectory: string,
+  onProgress: () => void,
+): Promise<AcceptanceReport> {
+  const { samples, golden, limits } = release.manifest.acceptance;
+  const tally = new AcceptanceTally();
+  const read = async (file: string): Promise<Picture> => ({
+    kind: 'encoded',
+    bytes: await readFile(join(archiveDirectory, file)),
+  });
+  for (let i = 0; i < WARM_UP; i += 1) {
+    const sample = samples[i % samples.length];
+    if (sample !== undefined) await release.answer(await read(sample.file));
+    onProgress();
+  }
+  for (const sample of samples) {
+    tally.sample(await release.answer(await read(sample.file)), sample.label);
+    onProgress();
+  }
+  for (const { file, output } of golden) {
+    tally.golden(await release.rawOutput(await read(file)), output);
+    onProgress();
+  }
+  return judgeAcceptance(tally.figures(), limits);
+}

@@ -1,0 +1,75 @@
+import { InferenceSession, listSupportedBackends } from 'onnxruntime-node';
+import { WorkerStartError } from '../errors.ts';
+import type { EffectiveProvider } from '../worker-handle.ts';
+
+export interface OpenedSession {
+  readonly session: InferenceSession;
+  readonly provider: EffectiveProvider;
+}
+
+export interface SessionOptions {
+  readonly modelFile: string;
+  /** Best first; `cpu` takes every model, so it ends the list even when it is not named. */
+  readonly providers: readonly string[];
+  readonly intraOpThreads: number;
+  /** Prefix of ORT's own profile, for measuring. Off when absent. */
+  readonly profilePrefix?: string;
+}
+
+/**
+ * Opens the model with the first provider that really takes it. Providers are tried one by one, because ORT drops a name
+ * that its binding does not know in silence as soon as another one is beside it, and throws where a provider's library is missing.
+ *
+ * `effective` is a fact and no guess: a session with fallback to the CPU forbidden is made first, and where that works
+ * every operator runs on the provider. Where it works only with fallback, at least one operator runs on the CPU and the
+ * effective provider says so, e.g. `cuda+cpu`.
+ *
+ * @throws WorkerStartError `worker-start-failed` when not even the CPU takes the model, with ORT's own words.
+ */
+export async function openSession(options: SessionOptions): Promise<OpenedSession> {
+  const known = listSupportedBackends().map((backend) => backend.name);
+  const rejected: { provider: string; reason: string }[] = [];
+  const cpu = options.providers.indexOf('cpu');
+  for (const provider of [...(cpu < 0 ? options.providers : options.providers.slice(0, cpu)), 'cpu']) {
+    if (!known.includes(provider)) {
+      rejected.push({ provider, reason: `this build of ONNX Runtime does not have it (it has ${known.join(', ')})` });
+      continue;
+    }
+    try {
+      const { session, effective } = await openWith(provider, options);
+      return { session, provider: { requested: options.providers, effective, rejected } };
+    } catch (error) {
+      rejected.push({ provider, reason: firstLine(error) });
+    }
+  }
+  throw new WorkerStartError(
+    'worker-start-failed',
+    `no execution provider takes this model: ${rejected.map((one) => `${one.provider}: ${one.reason}`).join('; ')}`,
+  );
+}
+
+async function openWith(
+  provider: string,
+  options: SessionOptions,
+): Promise<{ session: InferenceSession; effective: string }> {
+  const common: InferenceSession.SessionOptions = {
+    executionProviders: [provider],
+    intraOpNumThreads: options.intraOpThreads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
+  };
+  if (provider === 'cpu')
+    return { session: await InferenceSession.create(options.modelFile, common), effective: provider };
+  try {
+    const extra = { session: { disable_cpu_ep_fallback: '1' } };
+    return { session: await InferenceSession.create(options.modelFile, { ...common, extra }), effective: provider };
+  } catch {
+    return { session: await InferenceSession.create(options.modelFile, common), effective: `${provider}+cpu` };
+  }
+}
+
+function firstLine(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return (text.split('\n')[0] ?? '').slice(0, 300);
+}

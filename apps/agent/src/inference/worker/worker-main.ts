@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MANIFEST_FILE, parseManifest } from '@aviary/release';
+import sharp from 'sharp';
+import { FrameError } from '../errors.ts';
+import type { Picture } from '../frame.ts';
+import { type Message, MessageReader, writeMessage } from '../framing.ts';
+import { type WorkerReply, type WorkerRequest, workerConfigSchema, workerRequestSchema } from '../worker-messages.ts';
+import { runAcceptance } from './acceptance-run.ts';
+import { LoadedRelease } from './loaded-release.ts';
+
+// The program of a worker process: loads one release, then answers what comes on stdin, in order, until stdin closes.
+
+const config = workerConfigSchema.parse(JSON.parse(process.argv[2] ?? 'null'));
+// One frame at a time: a pool of decoder threads and a cache of pictures would only take memory from the model.
+sharp.concurrency(1);
+sharp.cache(false);
+// Ctrl-C in a terminal reaches the whole group; the supervisor decides when a worker ends.
+process.on('SIGINT', () => {});
+
+let release: LoadedRelease | null = null;
+let closed = false;
+let busy = false;
+const waiting: Message[] = [];
+
+function say(reply: WorkerReply): void {
+  writeMessage(process.stdout, reply);
+}
+
+async function answer(loaded: LoadedRelease, request: WorkerRequest, body: Uint8Array): Promise<WorkerReply> {
+  const { id } = request;
+  try {
+    if (request.kind === 'ping') return { kind: 'pong', id };
+    if (request.kind === 'infer') {
+      const picture: Picture = { ...request.picture, bytes: body };
+      return { kind: 'result', id, result: await loaded.answer(picture) };
+    }
+    const report = await runAcceptance(loaded, config.archiveDirectory, () => say({ kind: 'alive' }));
+    return { kind: 'acceptance', id, report: { ...report, failures: [...report.failures] } };
+  } catch (error) {
+    const words = error instanceof Error ? error.message : String(error);
+    if (request.kind === 'acceptance') return { kind: 'error', id, code: 'acceptance-failed-to-run', words };
+    const undecodable = error instanceof FrameError && error.code === 'frame-undecodable';
+    return { kind: 'error', id, code: undecodable ? 'frame-undecodable' : 'frame-failed', words };
+  }
+}
+
+async function work(): Promise<void> {
+  if (busy || release === null) return;
+  busy = true;
+  for (let message = waiting.shift(); message !== undefined && !closed; message = waiting.shift()) {
+    say(await answer(release, workerRequestSchema.parse(message.head), message.body));
+  }
+  busy = false;
+  if (closed) await end();
+}
+
+async function end(): Promise<void> {
+  await release?.release();
+  process.exit();
+}
+
+const reader = new MessageReader((message) => {
+  waiting.push(message);
+  void work();
+});
+process.stdin.on('data', (chunk: Buffer) => reader.push(chunk));
+process.stdin.on('close', () => {
+  closed = true;
+  if (!busy) void end();
+});
+
+try {
+  const manifest = parseManifest(readFileSync(join(config.archiveDirectory, MANIFEST_FILE)));
+  release = await LoadedRelease.load(manifest, config);
+  const { requested, effective, rejected } = release.opened.provider;
+  const provider = { requested: [...requested], effective, rejected: [...rejected] };
+  say({ kind: 'ready', release: manifest.release, provider });
+  void work();
+} catch (error) {
+  say({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
+  process.exitCode = 1;
+  process.stdin.destroy();
+}
