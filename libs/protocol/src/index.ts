@@ -17,7 +17,7 @@ export { formatJoinToken, type JoinToken, JoinTokenError, parseJoinToken } from 
 export { openApiDocument } from './openapi.ts';
 export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './presence.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
-export type { Method, Route, RouteInput, RouteOutput } from './route.ts';
+export type { Method, Route, RouteInput, RouteOutput, RouteRequest } from './route.ts';
 export * from './telemetry.ts';
 export {
   type DownChannel,

@@ -1,0 +1,107 @@
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+
+export const ROLES = ['api', 'gateway', 'conductor'] as const;
+export type Role = (typeof ROLES)[number];
+
+const port = z.coerce.number().int().min(1).max(65_535);
+
+/**
+ * Everything that a process of the control plane is told, from flags or the environment (flags win). Each name in the
+ * environment is the upper-case flag after `AVIARY_`, but for `DATABASE_URL`.
+ */
+const configSchema = z.object({
+  data: z.string().min(1).default('.aviary'),
+  host: z.string().min(1).default('127.0.0.1'),
+  publicHost: z.string().min(1).optional(),
+  httpPort: port.default(8080),
+  devicePort: port.default(8443),
+  mqttPort: port.default(8883),
+  databaseUrl: z.string().startsWith('postgres').optional(),
+  roles: z
+    .string()
+    .default('api,conductor')
+    .transform((text) => text.split(',').map((role) => role.trim()))
+    .pipe(z.array(z.enum(ROLES)).min(1)),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+export interface Config extends Omit<z.output<typeof configSchema>, 'publicHost'> {
+  /** The host name that devices use; also in the server certificate. */
+  readonly publicHost: string;
+}
+
+/** The command line or the environment is wrong; the message is for a person. Exit code 2. */
+export class UsageError extends Error {
+  readonly code = 'usage';
+}
+
+const OPTIONS = {
+  data: { type: 'string' },
+  host: { type: 'string' },
+  'public-host': { type: 'string' },
+  'http-port': { type: 'string' },
+  'device-port': { type: 'string' },
+  'mqtt-port': { type: 'string' },
+  'database-url': { type: 'string' },
+  roles: { type: 'string' },
+  'log-level': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export const USAGE = `Usage: aviary-control-plane all|run [options]
+
+  all   everything on this machine: an embedded PostgreSQL (unless DATABASE_URL is set), api + conductor, gateway
+  run   one process with the roles of --roles; needs DATABASE_URL
+
+  --data DIR           where keys, blobs and the embedded database live (.aviary)
+  --host HOST          address to listen on (127.0.0.1)
+  --public-host HOST   name under which devices reach this machine (the value of --host)
+  --http-port N        admin plane: API and console (8080)
+  --device-port N      device plane: HTTPS with device certificates (8443)
+  --mqtt-port N        MQTT over TLS (8883)
+  --database-url URL   another PostgreSQL
+  --roles LIST         of api, gateway, conductor (api,conductor)
+  --log-level LEVEL    trace | debug | info | warn | error | silent (info)
+
+Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL.
+`;
+
+const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/**
+ * Reads the command line and the environment.
+ * @throws UsageError naming every wrong value at once.
+ */
+export const readConfig = (
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): { command: 'all' | 'run' | 'help'; config: Config } => {
+  let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>;
+  try {
+    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+  }
+  const [command, ...extra] = parsed.positionals;
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(OPTIONS)) {
+    const variable = name === 'database-url' ? 'DATABASE_URL' : `AVIARY_${name.toUpperCase().replaceAll('-', '_')}`;
+    const value = parsed.values[name as keyof typeof parsed.values] ?? environment[variable];
+    if (value !== undefined && value !== '') given[camel(name)] = value;
+  }
+  const result = configSchema.safeParse(given);
+  if (!result.success) {
+    const problems = result.error.issues.map((issue) => {
+      const name = String(issue.path[0]);
+      return `  ${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}, got ${JSON.stringify(given[name])}`;
+    });
+    throw new UsageError(`These settings are wrong:\n${problems.join('\n')}\nSee aviary-control-plane --help.`);
+  }
+  const config = { ...result.data, publicHost: result.data.publicHost ?? result.data.host };
+  if (parsed.values.help === true || command === undefined || command === 'help') return { command: 'help', config };
+  if ((command !== 'all' && command !== 'run') || extra.length > 0) {
+    throw new UsageError(`Expected "all" or "run", got "${parsed.positionals.join(' ')}".\n\n${USAGE}`);
+  }
+  return { command, config };
+};

@@ -1,0 +1,236 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { type DeviceFacts, matchProfile, type Profile } from '@aviary/hardware';
+import type {
+  DeviceDetail,
+  DeviceSummary,
+  EventRecord,
+  FieldMetrics,
+  Labels,
+  Presence,
+  RunningRecord,
+} from '@aviary/protocol';
+import { parseSelector } from '@aviary/rollout';
+import type { Database, Sql } from '../../infra/database.ts';
+import { conflict, notFound } from '../../infra/problem.ts';
+import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
+import { JoinToken } from './join-token.entity.ts';
+import { selectorToSql } from './selector-sql.ts';
+
+const SUMMARY = `
+  select d.id, d.name, d.profile, d.labels, d.presence,
+    (extract(epoch from greatest(p.received_at, d.presence_at)) * 1000)::float8 as "lastSeenAt",
+    case when d.running_release is null then null
+      else json_build_object('release', d.running_release, 'digest', d.running_digest) end as running,
+    a.release as assigned
+  from device d
+  left join telemetry_position p on p.device_id = d.id
+  left join assignment a on a.device_id = d.id`;
+
+const FIELD = `
+  select release, (extract(epoch from since) * 1000)::float8 as since, frames::float8 as frames,
+    dropped::float8 as dropped, errors::float8 as errors, low_confidence::float8 as "lowConfidence",
+    labelled::float8 as labelled, correct::float8 as correct, latency_p95_ms as "latencyP95Ms",
+    effective_provider as "effectiveProvider"
+  from field_metrics where device_id = $1 order by since`;
+
+const EVENTS = `
+  select (extract(epoch from at) * 1000)::float8 as at, level, code, message
+  from device_event where device_id = $1 order by at desc limit 100`;
+
+/** What becomes a device when it has joined. */
+export interface NewDevice {
+  readonly id: string;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly facts: DeviceFacts;
+  readonly recipient: string;
+  readonly certificate: DeviceCertificate;
+}
+
+interface DetailRow {
+  enrolledAt: number;
+  epoch: number;
+  fingerprint: string;
+  expiresAt: number;
+  facts: DeviceFacts;
+  profileReasons: string[];
+}
+
+/** The fleet: who is in it, what each device is, and what it last said of itself. */
+export class DevicesService {
+  constructor(
+    private readonly database: Database,
+    private readonly profiles: readonly Profile[],
+  ) {}
+
+  /** Makes a join token's secret; only its hash is kept. */
+  async createJoinSecret(labels: Labels, ttlSeconds: number): Promise<{ secret: string; expiresAt: Date }> {
+    const secret = randomBytes(24).toString('base64url');
+    const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
+    await this.database.source
+      .getRepository(JoinToken)
+      .insert({ id: crypto.randomUUID(), secretHash: hashSecret(secret), labels, expiresAt });
+    return { secret, expiresAt };
+  }
+
+  /**
+   * Uses a join secret up, in the caller's transaction.
+   * @throws ProblemError `join-token-invalid`, the same words whether unknown, used or expired for a guesser, but
+   * telling the holder of a real one what happened to it
+   */
+  async useJoinSecret(sql: Sql, secret: string, deviceId: string): Promise<Labels> {
+    const hash = hashSecret(secret);
+    const [used] = await sql.query<{ labels: Labels }>(
+      `update join_token set used_at = now(), used_by = $2
+       where secret_hash = $1 and used_at is null and expires_at > now() returning labels`,
+      [hash, deviceId],
+    );
+    if (used !== undefined) return used.labels;
+    const [known] = await sql.query<{ used: boolean; by: string | null }>(
+      'select used_at is not null as used, used_by as by from join_token where secret_hash = $1',
+      [hash],
+    );
+    const what =
+      known === undefined ? 'is not known here' : known.used ? `was used already, by device ${known.by}` : 'has expired';
+    throw conflict('join-token-invalid', `The join token ${what}. Make a new one with: aviary device enroll-token`);
+  }
+
+  /** Adds a device, in the caller's transaction. */
+  async add(sql: Sql, device: NewDevice): Promise<void> {
+    const match = matchProfile(device.facts, this.profiles);
+    await sql.query(
+      `insert into device (id, name, labels, facts, profile, profile_reasons, recipient, certificate_fingerprint,
+         certificate_expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+      [
+        device.id,
+        device.name,
+        JSON.stringify(device.labels),
+        JSON.stringify(device.facts),
+        match.profile?.id ?? null,
+        JSON.stringify(match.reasons),
+        device.recipient,
+        device.certificate.fingerprint,
+        device.certificate.expiresAt,
+      ],
+    );
+    await sql.query('insert into telemetry_position (device_id, epoch, seq) values ($1, 1, 0)', [device.id]);
+  }
+
+  /** Whether this very certificate is the current one of that device. */
+  async hasCertificate(deviceId: string, fingerprint: string): Promise<boolean> {
+    const rows = await this.database.query('select 1 from device where id = $1 and certificate_fingerprint = $2', [
+      deviceId,
+      fingerprint,
+    ]);
+    return rows.length === 1;
+  }
+
+  /** A page of devices in order of id. @throws ProblemError `selector-invalid` */
+  async list(query: { selector?: string | undefined; cursor?: string | undefined; limit: number }) {
+    const { where, parameters } =
+      query.selector === undefined ? { where: 'true', parameters: [] } : selectorToSql(parseSelector(query.selector));
+    const items = await this.database.query<DeviceSummary>(
+      `${SUMMARY} where (${where}) and d.id > $${parameters.length + 1} order by d.id limit $${parameters.length + 2}`,
+      [...parameters, query.cursor ?? '', query.limit + 1],
+    );
+    const more = items.length > query.limit;
+    if (more) items.pop();
+    return { items, nextCursor: more ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  async summary(id: string): Promise<DeviceSummary> {
+    const [device] = await this.database.query<DeviceSummary>(`${SUMMARY} where d.id = $1`, [id]);
+    if (device === undefined) throw unknownDevice(id);
+    return device;
+  }
+
+  async show(id: string): Promise<DeviceDetail> {
+    const summary = await this.summary(id);
+    const [row] = await this.database.query<DetailRow>(
+      `select (extract(epoch from enrolled_at) * 1000)::float8 as "enrolledAt", epoch, facts,
+         profile_reasons as "profileReasons", certificate_fingerprint as fingerprint,
+         (extract(epoch from certificate_expires_at) * 1000)::float8 as "expiresAt"
+       from device where id = $1`,
+      [id],
+    );
+    if (row === undefined) throw unknownDevice(id);
+    const { fingerprint, expiresAt, ...rest } = row;
+    return {
+      ...summary,
+      ...rest,
+      certificate: { fingerprint, expiresAt: Math.round(expiresAt) },
+      enrolledAt: Math.round(rest.enrolledAt),
+      field: await this.database.query<FieldMetrics>(FIELD, [id]),
+      events: await this.database.query<DeviceDetail['events'][number]>(EVENTS, [id]),
+    };
+  }
+
+  /** Renames a device, sets labels (null removes one). */
+  async change(id: string, change: { name?: string | undefined; labels?: Record<string, string | null> | undefined }) {
+    const set = Object.entries(change.labels ?? {}).filter(([, value]) => value !== null);
+    const removed = Object.entries(change.labels ?? {}).filter(([, value]) => value === null);
+    await this.database.query(
+      'update device set name = coalesce($2, name), labels = (labels || $3::jsonb) - $4::text[] where id = $1',
+      [id, change.name ?? null, JSON.stringify(Object.fromEntries(set)), removed.map(([key]) => key)],
+    );
+    return this.summary(id);
+  }
+
+  /** A connection began or ended; an older session's last words change nothing. */
+  async recordPresence(deviceId: string, presence: Presence): Promise<void> {
+    await this.database.query(
+      `update device set presence = $2, presence_session = $3, presence_at = now()
+       where id = $1 and presence_session <= $3`,
+      [deviceId, presence.online ? 'online' : 'offline', presence.session],
+    );
+  }
+
+  /** The one embedded gateway has just started: nobody is connected, whatever a killed one has left behind. */
+  async markAllOffline(): Promise<void> {
+    await this.database.query(`update device set presence = 'offline' where presence = 'online'`);
+  }
+
+  /** Offline by silence too: last wills die with a killed gateway. */
+  async markSilentOffline(silenceSeconds: number): Promise<void> {
+    await this.database.query(
+      `update device d set presence = 'offline' from telemetry_position p
+       where p.device_id = d.id and d.presence = 'online'
+         and greatest(p.received_at, d.presence_at) < now() - make_interval(secs => $1)`,
+      [silenceSeconds],
+    );
+  }
+
+  async recordFacts(sql: Sql, deviceId: string, facts: DeviceFacts): Promise<void> {
+    const match = matchProfile(facts, this.profiles);
+    await sql.query('update device set facts = $2, profile = $3, profile_reasons = $4 where id = $1', [
+      deviceId,
+      JSON.stringify(facts),
+      match.profile?.id ?? null,
+      JSON.stringify(match.reasons),
+    ]);
+  }
+
+  /** What serves now. A release that begins to serve starts its sums in the field anew. */
+  async recordRunning(sql: Sql, deviceId: string, record: RunningRecord): Promise<void> {
+    const changed = await sql.query(
+      `update device set running_release = $2, running_digest = $3, running_since = to_timestamp($4::float8 / 1000)
+       where id = $1 and (running_release, running_digest) is distinct from ($2, $3) returning id`,
+      [deviceId, record.release, record.digest, record.at],
+    );
+    if (changed.length > 0 && record.release !== null) {
+      await sql.query('delete from field_metrics where device_id = $1 and release = $2', [deviceId, record.release]);
+    }
+  }
+
+  async recordEvent(sql: Sql, deviceId: string, event: Omit<EventRecord, 'type'>): Promise<void> {
+    await sql.query(
+      `insert into device_event (device_id, at, level, code, message)
+       values ($1, to_timestamp($2::float8 / 1000), $3, $4, $5)`,
+      [deviceId, event.at, event.level, event.code, event.message],
+    );
+  }
+}
+
+const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
+
+const unknownDevice = (id: string) => notFound('device', id, 'List them with: aviary device list');

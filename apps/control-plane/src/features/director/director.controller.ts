@@ -1,0 +1,46 @@
+import { deviceRoutes, type RouteRequest } from '@aviary/protocol';
+import { Controller, Inject, Req, Res, UseGuards } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { BlobStore } from '../../infra/blob-store.ts';
+import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
+import { parseRange } from '../../infra/http/range.ts';
+import { notFound } from '../../infra/problem.ts';
+import { BLOB_STORE } from '../registry/registry.controller.ts';
+import { DeviceId, DeviceIdentityGuard } from './device-identity.guard.ts';
+import { DirectorService } from './director.service.ts';
+
+@Controller()
+@UseGuards(DeviceIdentityGuard)
+export class DirectorController {
+  constructor(
+    @Inject(DirectorService) private readonly director: DirectorService,
+    @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+  ) {}
+
+  @ApiRoute(deviceRoutes.assignment)
+  assignment(@DeviceId() deviceId: string) {
+    return this.director.assignmentOf(deviceId);
+  }
+
+  @ApiRoute(deviceRoutes.blob)
+  async blob(
+    @DeviceId() deviceId: string,
+    @Checked() { params }: RouteRequest<typeof deviceRoutes.blob>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const length = (await this.director.mayRead(deviceId, params.sha256))
+      ? await this.blobs.length(params.sha256)
+      : undefined;
+    if (length === undefined) throw notFound('blob', params.sha256, 'A device may read what it was assigned.');
+    const range = parseRange(request.headers.range, length);
+    void reply.header('accept-ranges', 'bytes').header('etag', `"${params.sha256}"`).type('application/octet-stream');
+    if (range === 'unsatisfiable') {
+      await reply.status(416).header('content-range', `bytes */${length}`).send();
+      return;
+    }
+    const { start, end } = range ?? { start: 0, end: length - 1 };
+    if (range !== undefined) void reply.status(206).header('content-range', `bytes ${start}-${end}/${length}`);
+    await reply.header('content-length', end - start + 1).send(this.blobs.read(params.sha256, start, end));
+  }
+}

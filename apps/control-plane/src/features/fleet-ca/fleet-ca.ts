@@ -1,0 +1,153 @@
+import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import * as x509 from '@peculiar/x509';
+import { badRequest } from '../../infra/problem.ts';
+import type { SecretStore } from '../../infra/secret-store.ts';
+
+x509.cryptoProvider.set(crypto);
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const DAY_MS = 86_400_000;
+const CA_DAYS = 3650;
+const SERVER_DAYS = 365;
+const DEVICE_DAYS = 30;
+/** Certificates begin a little earlier, for boards whose clock is a little behind. */
+const BACKDATE_MS = 3_600_000;
+
+export interface TlsIdentity {
+  readonly key: string;
+  /** Leaf, then the fleet CA, so that a joining device can compare the CA's fingerprint. */
+  readonly cert: string;
+  readonly ca: string;
+}
+
+export interface DeviceCertificate {
+  readonly pem: string;
+  /** SHA-256 over the DER, hex. */
+  readonly fingerprint: string;
+  readonly expiresAt: Date;
+}
+
+const serialNumber = (): string => {
+  const bytes = randomBytes(16);
+  // A positive number without leading zeros, as DER wants it (RFC 5280, 4.1.2.2).
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40;
+  return bytes.toString('hex');
+};
+
+const exportKey = async (key: CryptoKey): Promise<Buffer> =>
+  Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+
+const validity = (now: Date, days: number) => ({
+  notBefore: new Date(now.getTime() - BACKDATE_MS),
+  notAfter: new Date(now.getTime() + days * DAY_MS),
+});
+
+/** The certificate authority of the fleet: made at the first start, names devices and the servers they talk to. */
+export class FleetCa {
+  private constructor(
+    private readonly certificate: x509.X509Certificate,
+    private readonly key: CryptoKey,
+  ) {}
+
+  static async open(secrets: SecretStore): Promise<FleetCa> {
+    const stored = await secrets.getOrCreate('fleet-ca', async () => {
+      const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+      const made = await x509.X509CertificateGenerator.createSelfSigned({
+        serialNumber: serialNumber(),
+        name: 'CN=Aviary fleet CA',
+        ...validity(new Date(), CA_DAYS),
+        signingAlgorithm: ALGORITHM,
+        keys,
+        extensions: [
+          new x509.BasicConstraintsExtension(true, 0, true),
+          new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+          await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+        ],
+      });
+      return { secret: await exportKey(keys.privateKey), publicPart: made.toString('pem') };
+    });
+    const key = await crypto.subtle.importKey('pkcs8', new Uint8Array(stored.secret), ALGORITHM, true, ['sign']);
+    return new FleetCa(new x509.X509Certificate(stored.publicPart), key);
+  }
+
+  get pem(): string {
+    return `${this.certificate.toString('pem')}\n`;
+  }
+
+  /** SHA-256 over the CA certificate's DER, hex: what a join token carries. */
+  get fingerprint(): string {
+    return createHash('sha256').update(Buffer.from(this.certificate.rawData)).digest('hex');
+  }
+
+  /** A fresh identity for one of our own servers, under the names by which devices reach it. */
+  async issueServer(hosts: readonly string[]): Promise<TlsIdentity> {
+    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const names = [...new Set([...hosts, 'localhost', '127.0.0.1'])];
+    const leaf = await this.issue(keys.publicKey, `CN=${hosts[0] ?? 'localhost'}`, SERVER_DAYS, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
+      ),
+    ]);
+    const key = createPrivateKey({ key: await exportKey(keys.privateKey), format: 'der', type: 'pkcs8' });
+    return {
+      key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+      cert: `${leaf.toString('pem')}\n${this.pem}`,
+      ca: this.pem,
+    };
+  }
+
+  /**
+   * Names a device. Of the request only the key is used (proved by its signature); subject and extensions are ours.
+   * @throws ProblemError `csr-invalid`
+   */
+  async issueDevice(csrPem: string, deviceId: string): Promise<DeviceCertificate> {
+    const wanted = 'Expected a PKCS#10 request in PEM with a P-256 key, signed by that key';
+    let request: x509.Pkcs10CertificateRequest;
+    try {
+      request = new x509.Pkcs10CertificateRequest(csrPem);
+    } catch {
+      throw badRequest('csr-invalid', `${wanted}; this does not parse. Make a new one.`);
+    }
+    const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
+    if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
+      throw badRequest('csr-invalid', `${wanted}; got ${algorithm.name} ${algorithm.namedCurve ?? ''}.`);
+    }
+    if (!(await request.verify())) {
+      throw badRequest('csr-invalid', `${wanted}; its signature does not verify.`);
+    }
+    const leaf = await this.issue(await request.publicKey.export(), `CN=${deviceId}`, DEVICE_DAYS, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `urn:aviary:device:${deviceId}` }]),
+    ]);
+    return {
+      pem: `${leaf.toString('pem')}\n`,
+      fingerprint: new X509Certificate(leaf.toString('pem')).fingerprint256.replaceAll(':', '').toLowerCase(),
+      expiresAt: leaf.notAfter,
+    };
+  }
+
+  private async issue(
+    publicKey: CryptoKey,
+    subject: string,
+    days: number,
+    extensions: x509.Extension[],
+  ): Promise<x509.X509Certificate> {
+    return x509.X509CertificateGenerator.create({
+      serialNumber: serialNumber(),
+      subject,
+      issuer: this.certificate.subject,
+      ...validity(new Date(), days),
+      signingAlgorithm: ALGORITHM,
+      publicKey,
+      signingKey: this.key,
+      extensions: [
+        new x509.BasicConstraintsExtension(false, undefined, true),
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+        await x509.AuthorityKeyIdentifierExtension.create(this.certificate),
+        ...extensions,
+      ],
+    });
+  }
+}

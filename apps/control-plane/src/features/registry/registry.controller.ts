@@ -1,0 +1,84 @@
+import { adminRoutes, type RouteRequest } from '@aviary/protocol';
+import { Controller, Inject, Req } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { BlobDigestError, type BlobStore } from '../../infra/blob-store.ts';
+import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
+import { badRequest } from '../../infra/problem.ts';
+import { PublicAddresses } from '../../infra/public-addresses.ts';
+import { FleetCa } from '../fleet-ca/fleet-ca.ts';
+import type { Publisher } from './publisher.entity.ts';
+import { PublishersService } from './publishers.service.ts';
+import { ReleasesService } from './releases.service.ts';
+
+/** How the blob store is named in Nest's injection: interfaces do not exist at run time. */
+export const BLOB_STORE = Symbol('blob store');
+
+const publisherView = ({ createdAt, ...rest }: Publisher) => ({ ...rest, createdAt: createdAt.getTime() });
+
+@Controller()
+export class RegistryController {
+  constructor(
+    @Inject(PublishersService) private readonly publishers: PublishersService,
+    @Inject(ReleasesService) private readonly releases: ReleasesService,
+    @Inject(FleetCa) private readonly ca: FleetCa,
+    @Inject(PublicAddresses) private readonly addresses: PublicAddresses,
+    @Inject(BLOB_STORE) private readonly blobs: BlobStore,
+  ) {}
+
+  @ApiRoute(adminRoutes.registryInfo)
+  info() {
+    return {
+      recipient: this.releases.recipient,
+      fleetCaFingerprint: this.ca.fingerprint,
+      deviceUrl: this.addresses.deviceUrl,
+      mqttUrl: this.addresses.mqttUrl,
+    };
+  }
+
+  @ApiRoute(adminRoutes.addPublisher)
+  async addPublisher(@Checked() { body }: RouteRequest<typeof adminRoutes.addPublisher>) {
+    return publisherView(await this.publishers.add(body.name, body.publicKey));
+  }
+
+  @ApiRoute(adminRoutes.listPublishers)
+  async listPublishers() {
+    return { items: (await this.publishers.list()).map(publisherView) };
+  }
+
+  @ApiRoute(adminRoutes.uploadBlob)
+  async upload(
+    @Checked() { params }: RouteRequest<typeof adminRoutes.uploadBlob>,
+    @Req() request: FastifyRequest<{ Body: AsyncIterable<Uint8Array> }>,
+  ) {
+    if (!request.headers['content-type']?.startsWith('application/octet-stream')) {
+      throw badRequest('blob-type', 'Expected the bytes of the blob as application/octet-stream.');
+    }
+    const stored = await this.blobs.length(params.sha256);
+    if (stored !== undefined) {
+      for await (const _ of request.body) {
+        // Read to its end, so that the sender hears the answer.
+      }
+      return { sha256: params.sha256, length: stored };
+    }
+    const length = await this.blobs.put(params.sha256, request.body).catch((error: unknown) => {
+      if (error instanceof BlobDigestError) throw badRequest(error.code, error.message);
+      throw error;
+    });
+    return { sha256: params.sha256, length };
+  }
+
+  @ApiRoute(adminRoutes.publishRelease)
+  publish(@Checked() { body }: RouteRequest<typeof adminRoutes.publishRelease>) {
+    return this.releases.publish(body);
+  }
+
+  @ApiRoute(adminRoutes.listReleases)
+  list(@Checked() { query }: RouteRequest<typeof adminRoutes.listReleases>) {
+    return this.releases.list(query);
+  }
+
+  @ApiRoute(adminRoutes.showRelease)
+  show(@Checked() { params }: RouteRequest<typeof adminRoutes.showRelease>) {
+    return this.releases.show(params.release);
+  }
+}

@@ -1,0 +1,72 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+
+/** The bytes that came are not those that were announced. */
+export class BlobDigestError extends Error {
+  readonly code = 'blob-digest-mismatch';
+}
+
+/** Content-addressed, write-once storage of sealed bytes. Holds ciphertext only. */
+export interface BlobStore {
+  /** Stores a stream; nothing stays unless its SHA-256 is `sha256`. @returns its length in bytes. */
+  put(sha256: string, content: AsyncIterable<Uint8Array>): Promise<number>;
+  /** @returns the length in bytes, or undefined when there is no such blob. */
+  length(sha256: string): Promise<number | undefined>;
+  /** Bytes `start` to `end` (both inclusive). */
+  read(sha256: string, start: number, end: number): Readable;
+}
+
+/** Blobs as files `<directory>/ab/abcd…`, written aside, synced, then renamed. */
+export class DirectoryBlobStore implements BlobStore {
+  constructor(private readonly directory: string) {}
+
+  async put(sha256: string, content: AsyncIterable<Uint8Array>): Promise<number> {
+    const path = this.path(sha256);
+    const draft = join(this.directory, 'incoming', randomUUID());
+    await mkdir(dirname(path), { recursive: true });
+    await mkdir(dirname(draft), { recursive: true });
+    const hash = createHash('sha256');
+    let length = 0;
+    try {
+      await using file = await open(draft, 'wx', 0o600);
+      for await (const chunk of content) {
+        hash.update(chunk);
+        length += chunk.length;
+        await file.writeFile(chunk);
+      }
+      await file.sync();
+      const actual = hash.digest('hex');
+      if (actual !== sha256) {
+        throw new BlobDigestError(`Expected bytes with SHA-256 ${sha256}, got ${actual} (${length} bytes). Send them again.`);
+      }
+      await rename(draft, path);
+      await using directory = await open(dirname(path), 'r');
+      await directory.sync();
+      return length;
+    } catch (error) {
+      await rm(draft, { force: true });
+      throw error;
+    }
+  }
+
+  async length(sha256: string): Promise<number | undefined> {
+    return stat(this.path(sha256)).then(
+      (found) => found.size,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return undefined;
+        throw error;
+      },
+    );
+  }
+
+  read(sha256: string, start: number, end: number): Readable {
+    return createReadStream(this.path(sha256), { start, end, highWaterMark: 256 * 1024 });
+  }
+
+  private path(sha256: string): string {
+    return join(this.directory, sha256.slice(0, 2), sha256);
+  }
+}

@@ -1,0 +1,95 @@
+import { DataSource, type EntityManager } from 'typeorm';
+import pg from 'pg';
+import type { Logger } from './log.ts';
+import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
+import { Publisher } from '../features/registry/publisher.entity.ts';
+import { JoinToken } from '../features/devices/join-token.entity.ts';
+
+/** Any number that is ours: the advisory lock under which migrations run. */
+const MIGRATION_LOCK = 7_245_501;
+
+const RELISTEN_MS = 1_000;
+
+/** Runs SQL; a connection of its own or a transaction. */
+export interface Sql {
+  query<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
+}
+
+const sqlOf = (manager: { query(text: string, parameters?: unknown[]): Promise<unknown> }): Sql => ({
+  async query<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    const result = await manager.query(text, [...parameters]);
+    // TypeORM answers UPDATE and DELETE with [rows, count], everything else with rows.
+    return (Array.isArray(result) && Array.isArray(result[0]) && result.length === 2 ? result[0] : result) as Row[];
+  },
+});
+
+/** The PostgreSQL that the roles share: TypeORM for what people edit, hand-written SQL beside it, LISTEN for wake-ups. */
+export class Database implements Sql {
+  readonly source: DataSource;
+  private readonly listeners = new Set<pg.Client>();
+  private closing = false;
+
+  constructor(
+    private readonly url: string,
+    private readonly log: Logger,
+  ) {
+    this.source = new DataSource({
+      type: 'postgres',
+      url,
+      entities: [Publisher, JoinToken],
+      migrations: [Initial1764000000000],
+      migrationsTransactionMode: 'all',
+      extra: { max: 12 },
+      poolErrorHandler: (error: unknown) => log.warn({ error: String(error) }, 'an idle database connection ended'),
+    });
+  }
+
+  /** Connects, and brings the schema up to date: whichever process comes first does it while the others wait. */
+  async start(): Promise<void> {
+    await this.source.initialize();
+    const client = new pg.Client({ connectionString: this.url });
+    client.on('error', (error) => this.log.warn({ error: error.message }, 'the migration connection ended'));
+    await client.connect();
+    try {
+      await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+      await this.source.runMigrations();
+    } finally {
+      await client.end();
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.closing = true;
+    await Promise.all([...this.listeners].map((client) => client.end().catch(() => undefined)));
+    await this.source.destroy();
+  }
+
+  query<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+    return sqlOf(this.source).query<Row>(text, parameters);
+  }
+
+  /** Runs `work` in one transaction, which ends with it. */
+  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    return this.source.transaction((manager: EntityManager) => work(sqlOf(manager)));
+  }
+
+  /**
+   * Calls `wake` on each notification of `channel`. A lost one is no harm: whoever listens also looks from time to
+   * time. The connection is made again whenever it ends.
+   */
+  listen(channel: 'outbox' | 'rollouts', wake: () => void): void {
+    if (this.closing) return;
+    const client = new pg.Client({ connectionString: this.url, keepAlive: true });
+    this.listeners.add(client);
+    client.once('end', () => {
+      this.listeners.delete(client);
+      setTimeout(() => this.listen(channel, wake), RELISTEN_MS).unref();
+    });
+    client.on('error', (error) => this.log.warn({ channel, error: error.message }, 'a listening connection ended'));
+    client.on('notification', wake);
+    client
+      .connect()
+      .then(() => client.query(`listen ${channel}`))
+      .then(wake, () => client.end());
+  }
+}

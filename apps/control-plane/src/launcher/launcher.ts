@@ -1,0 +1,100 @@
+import { mkdir } from 'node:fs/promises';
+import type { Config } from '../config.ts';
+import { type EmbeddedDatabase, startEmbeddedDatabase } from './embedded-database.ts';
+import { checkPortFree } from './ports.ts';
+import { RoleProcess } from './role-process.ts';
+
+const READY_TIMEOUT_MS = 45_000;
+const DATABASE_CHECK_MS = 1_000;
+
+const say = (line: string) => process.stderr.write(`aviary: ${line}\n`);
+
+const waitUntilReady = async (url: string, stopped: () => boolean): Promise<void> => {
+  const deadline = Date.now() + READY_TIMEOUT_MS;
+  while (Date.now() < deadline && !stopped()) {
+    const answer = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (answer?.ok === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  if (!stopped()) throw new Error(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
+};
+
+/**
+ * Runs everything on this machine until told to stop: PostgreSQL (unless `DATABASE_URL` names one), one process with
+ * `api` and `conductor`, one with `gateway`. Whichever of them is killed is started again.
+ */
+export const runEverything = async (config: Config): Promise<void> => {
+  let stop = () => {};
+  const toldToStop = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  let stopping = false;
+  void toldToStop.then(() => {
+    stopping = true;
+  });
+
+  await mkdir(config.data, { recursive: true, mode: 0o711 });
+  await checkPortFree(config.httpPort, config.host, '--http-port');
+  await checkPortFree(config.devicePort, config.host, '--device-port');
+  await checkPortFree(config.mqttPort, config.host, '--mqtt-port');
+
+  let database: EmbeddedDatabase | undefined;
+  if (config.databaseUrl === undefined) {
+    say('starting PostgreSQL');
+    database = await startEmbeddedDatabase(config.data, say);
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+
+  const flags = [
+    ['--data', config.data],
+    ['--host', config.host],
+    ['--public-host', config.publicHost],
+    ['--http-port', String(config.httpPort)],
+    ['--device-port', String(config.devicePort)],
+    ['--mqtt-port', String(config.mqttPort)],
+    ['--log-level', config.logLevel],
+  ].flat();
+  const startRoles = (): RoleProcess[] => {
+    // In the environment and not in the arguments: everybody may read the arguments of a process.
+    const environment = { ...process.env, DATABASE_URL: config.databaseUrl ?? database?.url };
+    const roles = ['api,conductor', 'gateway'].map(
+      (name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say),
+    );
+    for (const role of roles) role.start();
+    return roles;
+  };
+  let roles = startRoles();
+
+  let mending = false;
+  const watch = setInterval(async () => {
+    if (database === undefined || database.alive() || mending || stopping) return;
+    mending = true;
+    say('PostgreSQL is gone; starting it again');
+    await Promise.all(roles.map((role) => role.stop()));
+    try {
+      database = await startEmbeddedDatabase(config.data, say);
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+      roles = startRoles();
+    } catch (error) {
+      say(error instanceof Error ? error.message : String(error));
+      stop();
+    }
+    mending = false;
+  }, DATABASE_CHECK_MS);
+
+  const url = `http://${config.host}:${config.httpPort}`;
+  try {
+    await waitUntilReady(url, () => stopping);
+    if (!stopping) {
+      say(`ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT mqtts://${config.publicHost}:${config.mqttPort}`);
+      say(`data in ${config.data} · stop with Ctrl-C`);
+    }
+    await toldToStop;
+  } finally {
+    stopping = true;
+    clearInterval(watch);
+    say('stopping');
+    await Promise.all(roles.map((role) => role.stop()));
+    await database?.stop();
+  }
+};

@@ -1,0 +1,132 @@
+import { openApiDocument } from '@aviary/protocol';
+import { Controller, Get, Inject, Module, type Provider, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { AdminTokenGuard } from '../features/access/admin-token.ts';
+import { DevicesController } from '../features/devices/devices.controller.ts';
+import { DevicesService } from '../features/devices/devices.service.ts';
+import { EnrollmentController } from '../features/devices/enrollment.controller.ts';
+import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { DeviceIdentityGuard } from '../features/director/device-identity.guard.ts';
+import { DirectorController } from '../features/director/director.controller.ts';
+import { DirectorService } from '../features/director/director.service.ts';
+import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
+import { PublishersService } from '../features/registry/publishers.service.ts';
+import { BLOB_STORE, RegistryController } from '../features/registry/registry.controller.ts';
+import { ReleasesService } from '../features/registry/releases.service.ts';
+import { RolloutsController } from '../features/rollouts/rollouts.controller.ts';
+import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
+import { Database } from '../infra/database.ts';
+import { ProblemFilter } from '../infra/http/problem-filter.ts';
+import type { Logger } from '../infra/log.ts';
+import { PublicAddresses } from '../infra/public-addresses.ts';
+import { VERSION } from '../version.ts';
+import type { Services } from './services.ts';
+
+const CLOSE_DEADLINE_MS = 5_000;
+
+/** Whether this process lives, and whether it can work. Open to everybody: monitors have no token. */
+@Controller()
+class HealthController {
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  @Get('healthz')
+  health() {
+    return { status: 'ok', version: VERSION };
+  }
+
+  @Get('readyz')
+  async ready() {
+    await this.database.query('select 1');
+    return { status: 'ready' };
+  }
+
+  @Get('openapi.json')
+  openApi() {
+    return openApiDocument(VERSION);
+  }
+}
+
+/** A module that is put together from what was built already, since two applications share no providers. */
+const moduleOf = (controllers: Type[], providers: Provider[]): Type => {
+  @Module({ controllers, providers })
+  class ComposedModule {}
+  return ComposedModule;
+};
+
+const shared = (services: Services): Provider[] => [
+  { provide: Database, useValue: services.database },
+  { provide: DevicesService, useValue: services.devices },
+  { provide: DirectorService, useValue: services.director },
+  { provide: BLOB_STORE, useValue: services.blobs },
+];
+
+const listen = async (
+  module: Type,
+  adapter: FastifyAdapter,
+  log: Logger,
+  where: { host: string; port: number },
+  prepare: (app: NestFastifyApplication) => void = () => {},
+): Promise<NestFastifyApplication> => {
+  const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false });
+  app.useGlobalFilters(new ProblemFilter(log));
+  prepare(app);
+  await app.listen(where.port, where.host);
+  return app;
+};
+
+/** Ends an application: kept-alive connections would hold it for ever, hence the deadline. */
+export const closeWithin = async (app: NestFastifyApplication): Promise<void> => {
+  app.getHttpServer().closeIdleConnections?.();
+  const deadline = setTimeout(() => app.getHttpServer().closeAllConnections?.(), CLOSE_DEADLINE_MS);
+  await app.close();
+  clearTimeout(deadline);
+};
+
+/** The admin plane: the API for people's tools, behind the admin token. */
+export const startAdminPlane = (
+  services: Services,
+  log: Logger,
+  where: { host: string; port: number },
+): Promise<NestFastifyApplication> => {
+  const module = moduleOf(
+    [HealthController, DevicesController, RegistryController, RolloutsController],
+    [
+      ...shared(services),
+      { provide: FleetCa, useValue: services.ca },
+      { provide: PublicAddresses, useValue: services.addresses },
+      { provide: PublishersService, useValue: services.publishers },
+      { provide: ReleasesService, useValue: services.releases },
+      { provide: RolloutsService, useValue: services.rollouts },
+    ],
+  );
+  return listen(module, new FastifyAdapter({ forceCloseConnections: 'idle' }), log, where, (app) => {
+    const guard = new AdminTokenGuard(services.adminToken);
+    app.useGlobalGuards({
+      canActivate: (context) => context.getClass() === HealthController || guard.canActivate(context),
+    });
+    // Blobs are passed on as they come, never gathered in memory.
+    app
+      .getHttpAdapter()
+      .getInstance()
+      .addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  });
+};
+
+/** The device plane: TLS that asks for a device certificate without demanding it; each route checks. */
+export const startDevicePlane = (
+  services: Services,
+  identity: TlsIdentity,
+  log: Logger,
+  where: { host: string; port: number },
+): Promise<NestFastifyApplication> => {
+  const module = moduleOf(
+    [EnrollmentController, DirectorController],
+    [...shared(services), { provide: EnrollmentService, useValue: services.enrollment }, DeviceIdentityGuard],
+  );
+  const adapter = new FastifyAdapter({
+    forceCloseConnections: 'idle',
+    https: { ...identity, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' },
+  });
+  return listen(module, adapter, log, where);
+};

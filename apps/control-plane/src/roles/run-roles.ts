@@ -1,0 +1,83 @@
+import { hostname } from 'node:os';
+import { type Config, UsageError } from '../config.ts';
+import { DeviceBroker } from '../features/mqtt/device-broker.ts';
+import { Gateway } from '../features/mqtt/gateway.ts';
+import { OutboxCourier } from '../features/mqtt/outbox-courier.ts';
+import { Conductor } from '../features/rollouts/conductor.ts';
+import { RecordHandlers } from '../features/telemetry/record-handlers.ts';
+import { ensurePartitions } from '../features/telemetry/partitions.ts';
+import { TelemetryQueue } from '../features/telemetry/telemetry-queue.ts';
+import { TelemetryWriter } from '../features/telemetry/telemetry-writer.ts';
+import { createLogger, type Logger } from '../infra/log.ts';
+import { closeWithin, startAdminPlane, startDevicePlane } from './http-servers.ts';
+import { openServices, type Services } from './services.ts';
+
+type Stop = () => Promise<void>;
+
+const startApi = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
+  const identity = await services.ca.issueServer([config.publicHost, config.host, hostname()]);
+  const admin = await startAdminPlane(services, log, { host: config.host, port: config.httpPort });
+  const device = await startDevicePlane(services, identity, log, { host: config.host, port: config.devicePort });
+  return async () => {
+    await Promise.all([closeWithin(admin), closeWithin(device)]);
+  };
+};
+
+const startGateway = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
+  const identity = await services.ca.issueServer([config.publicHost, config.host, hostname()]);
+  const handlers = new RecordHandlers(services.devices, services.executions);
+  const queue = new TelemetryQueue(new TelemetryWriter(services.database, handlers, log));
+  const gateway = new Gateway(services.devices, queue, log);
+  const broker = new DeviceBroker(identity, gateway, log);
+  gateway.attach(broker);
+  await ensurePartitions(services.database);
+  await services.devices.markAllOffline();
+  await broker.start(config.host, config.mqttPort);
+  const courier = new OutboxCourier(services.database, broker, log);
+  courier.start();
+  return async () => {
+    courier.stop();
+    await broker.stop();
+  };
+};
+
+const startConductor = async (services: Services, log: Logger): Promise<Stop> => {
+  const conductor = new Conductor(services.database, services.rollouts, services.executions, services.devices, log);
+  conductor.start();
+  return () => conductor.stop();
+};
+
+/** Resolves when the process is asked to end, or when the launcher to which its standard input is tied is gone. */
+const toldToStop = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    if (process.env.AVIARY_TIED_TO_STDIN === '1') {
+      process.stdin.resume();
+      process.stdin.once('end', resolve).once('error', () => resolve());
+    }
+  });
+
+/** Runs one process of the control plane with the roles that it was given, until told to stop. */
+export const runRoles = async (config: Config): Promise<void> => {
+  const { databaseUrl } = config;
+  if (databaseUrl === undefined) {
+    throw new UsageError('Expected DATABASE_URL (or --database-url) for "run". To have a database brought along, use "all".');
+  }
+  const stopped = toldToStop();
+  const log = createLogger(config.roles.join('+'), config.logLevel);
+  const services = await openServices({ ...config, databaseUrl }, log);
+  const stops: Stop[] = [];
+  try {
+    for (const role of config.roles) {
+      if (role === 'api') stops.push(await startApi(services, config, log));
+      if (role === 'gateway') stops.push(await startGateway(services, config, log));
+      if (role === 'conductor') stops.push(await startConductor(services, log));
+    }
+    log.info({ roles: config.roles }, 'started');
+    await stopped;
+    log.info('stopping');
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+    await services.database.stop();
+  }
+};

@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import type { Config } from '../config.ts';
+import { loadAdminToken } from '../features/access/admin-token.ts';
+import { DevicesService } from '../features/devices/devices.service.ts';
+import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { DirectorService } from '../features/director/director.service.ts';
+import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
+import { PublishersService } from '../features/registry/publishers.service.ts';
+import { ReleasesService } from '../features/registry/releases.service.ts';
+import { ExecutionsService } from '../features/rollouts/executions.service.ts';
+import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
+import { type BlobStore, DirectoryBlobStore } from '../infra/blob-store.ts';
+import { Database } from '../infra/database.ts';
+import type { Logger } from '../infra/log.ts';
+import { loadMasterKey } from '../infra/master-key.ts';
+import { loadProfiles } from '../infra/profiles.ts';
+import { PublicAddresses } from '../infra/public-addresses.ts';
+import { SecretStore } from '../infra/secret-store.ts';
+
+/** Everything that the roles share, built once per process. */
+export interface Services {
+  readonly database: Database;
+  readonly blobs: BlobStore;
+  readonly addresses: PublicAddresses;
+  readonly adminToken: string;
+  readonly ca: FleetCa;
+  readonly devices: DevicesService;
+  readonly enrollment: EnrollmentService;
+  readonly publishers: PublishersService;
+  readonly releases: ReleasesService;
+  readonly director: DirectorService;
+  readonly executions: ExecutionsService;
+  readonly rollouts: RolloutsService;
+}
+
+/** Connects to the database, brings it up to date, and puts the services together by name. */
+export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
+  const database = new Database(config.databaseUrl, log);
+  await database.start();
+  const masterKey = await loadMasterKey(config.data);
+  const secrets = new SecretStore(database, masterKey);
+  const profiles = await loadProfiles();
+  const blobs = new DirectoryBlobStore(join(config.data, 'blobs'));
+  const addresses = new PublicAddresses(config);
+  const ca = await FleetCa.open(secrets);
+  const devices = new DevicesService(database, profiles);
+  const publishers = new PublishersService(database);
+  const releases = await ReleasesService.open(database, secrets, masterKey, publishers, blobs);
+  const director = await DirectorService.open(database, secrets, releases);
+  const enrollment = new EnrollmentService(database, devices, ca, director, publishers, addresses.mqttUrl);
+  const executions = new ExecutionsService(director);
+  const rollouts = new RolloutsService(database, releases, profiles);
+  const adminToken = await loadAdminToken(config.data);
+  return {
+    database,
+    blobs,
+    addresses,
+    adminToken,
+    ca,
+    devices,
+    enrollment,
+    publishers,
+    releases,
+    director,
+    executions,
+    rollouts,
+  };
+};
