@@ -1,1 +1,105 @@
-export {};
+export { AgeError, type AgeErrorCode } from './age/age-error.ts';
+export { createHeader, FILE_KEY_BYTES, openHeader } from './age/age-header.ts';
+export { openPayload, sealedLength, sealPayload } from './age/age-payload.ts';
+export { ageRecipientOf, decodeAgeIdentity, decodeAgeRecipient, generateAgeIdentity } from './age/age-recipient.ts';
+export {
+  type AcceptanceLimits,
+  channelCount,
+  encodeManifest,
+  type Format,
+  MANIFEST_FILE,
+  ManifestError,
+  type Postprocessing,
+  type Precision,
+  type Preprocessing,
+  parseManifest,
+  type ReleaseManifest,
+  type Requirements,
+  type Runtime,
+  releaseManifestSchema,
+  SIGNATURE_FILE,
+  type Task,
+} from './archive/manifest.ts';
+export {
+  encodeOmsBundle,
+  type OmsBundle,
+  OmsError,
+  type OmsErrorCode,
+  signModel,
+  type VerifiedModel,
+  verifyModel,
+} from './archive/oms.ts';
+export {
+  ArchiveError,
+  type ArchiveErrorCode,
+  type ArchiveLimits,
+  DEFAULT_ARCHIVE_LIMITS,
+  packArchive,
+  readArchive,
+} from './archive/variant-archive.ts';
+export { type DefinitionProblem, ModelDefinitionError } from './definition/definition-problem.ts';
+export {
+  type AcceptanceDefinition,
+  type ModelDefinition,
+  parseModelDefinition,
+  type VariantDefinition,
+} from './definition/model-definition.ts';
+export { ReleaseBuildError, type ReleaseBuildErrorCode } from './definition/release-build-error.ts';
+export {
+  type BuildProgress,
+  type BuildReleaseOptions,
+  type BuildStep,
+  type BuiltRelease,
+  type BuiltVariant,
+  buildRelease,
+  type InspectModel,
+  type RunModel,
+} from './definition/release-builder.ts';
+export type { Sample } from './definition/release-source.ts';
+export {
+  ASSIGNMENT_TYPE,
+  type Assignment,
+  assignmentSchema,
+  type Probation,
+  probationSchema,
+  signAssignment,
+  verifyAssignment,
+} from './documents/assignment.ts';
+export {
+  type AssignmentCheck,
+  type AssignmentContext,
+  checkAssignment,
+  type RefusalCode,
+} from './documents/assignment-check.ts';
+export {
+  type DsseEnvelope,
+  DsseError,
+  type DsseErrorCode,
+  dsseEnvelopeSchema,
+  pae,
+  signEnvelope,
+  type VerifiedEnvelope,
+  verifyEnvelope,
+} from './documents/dsse.ts';
+export {
+  RELEASE_STATEMENT_TYPE,
+  type ReleaseStatement,
+  type ReleaseTarget,
+  releaseStatementSchema,
+  releaseTargetSchema,
+  signReleaseStatement,
+  verifyReleaseStatement,
+} from './documents/release-statement.ts';
+export {
+  decodePublicKey,
+  decodeSigningKey,
+  encodeSigningKey,
+  generateSigningKey,
+  keyId,
+  publicKeyPem,
+  type Signer,
+  SigningKeyError,
+  type SigningKeyErrorCode,
+  signerOf,
+} from './documents/signing-key.ts';
+export { modelNameSchema, releaseNameSchema, splitReleaseName, versionSchema } from './release-name.ts';

@@ -1,0 +1,141 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { AgeError } from './age-error.ts';
+import { FILE_KEY_BYTES } from './age-header.ts';
+
+const NONCE_BYTES = 16;
+const CHUNK_BYTES = 64 * 1024;
+const TAG_BYTES = 16;
+
+/** Bytes of the payload that {@link sealPayload} makes of so many bytes. */
+export function sealedLength(plaintextLength: number): number {
+  return NONCE_BYTES + plaintextLength + TAG_BYTES * Math.max(1, Math.ceil(plaintextLength / CHUNK_BYTES));
+}
+
+/**
+ * The payload of an age v1 file (c2sp.org/age, "Payload"): a random 16-byte nonce, then STREAM, ChaCha20-Poly1305 in
+ * chunks of 64 KiB. Holds two chunks at a time, however long the input is.
+ * @param fileKey 16 bytes, never used for another payload.
+ */
+export async function* sealPayload(
+  fileKey: Uint8Array,
+  plaintext: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Buffer, void, undefined> {
+  const nonce = randomBytes(NONCE_BYTES);
+  const key = payloadKey(fileKey, nonce);
+  yield nonce;
+  let counter = 0;
+  // Only the end of the input tells which chunk was the last, so each waits for its successor's first byte.
+  for await (const { chunk, last } of chunks(plaintext, CHUNK_BYTES)) {
+    const cipher = createCipheriv('chacha20-poly1305', key, chunkNonce(counter++, last), { authTagLength: TAG_BYTES });
+    const body = cipher.update(chunk);
+    cipher.final();
+    yield Buffer.concat([body, cipher.getAuthTag()]);
+  }
+}
+
+/**
+ * Opens what {@link sealPayload} made. A chunk is released only after it was authenticated; that it all was complete is
+ * known only when the generator has ended without an error, so what came before must not be used until then.
+ * @throws AgeError `age-payload-truncated`, `age-payload-trailing` (bytes after the last chunk), `age-payload-tampered`.
+ */
+export async function* openPayload(
+  fileKey: Uint8Array,
+  ciphertext: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): AsyncGenerator<Buffer, void, undefined> {
+  let key: Buffer | undefined;
+  let counter = 0;
+  for await (const { chunk, last } of chunks(ciphertext, CHUNK_BYTES + TAG_BYTES, NONCE_BYTES)) {
+    if (key === undefined) {
+      if (chunk.length < NONCE_BYTES) throw truncated('it ends within its nonce');
+      key = payloadKey(fileKey, chunk);
+      continue;
+    }
+    if (chunk.length < TAG_BYTES) throw truncated(`chunk ${counter} is cut`);
+    if (counter > 0 && chunk.length === TAG_BYTES) {
+      throw new AgeError('age-payload-tampered', 'the age payload has an empty last chunk, which no sealer makes');
+    }
+    const plain = openChunk(key, counter, last, chunk);
+    if (plain === undefined) {
+      if (openChunk(key, counter, !last, chunk) === undefined) {
+        throw new AgeError(
+          'age-payload-tampered',
+          `chunk ${counter} of the age payload is damaged, or the key is another's`,
+        );
+      }
+      if (last) throw truncated(`it ends after chunk ${counter}, which is not the last one`);
+      throw new AgeError(
+        'age-payload-trailing',
+        `the age payload goes on after chunk ${counter}, which is the last one`,
+      );
+    }
+    yield plain;
+    counter++;
+  }
+}
+
+function openChunk(key: Buffer, counter: number, last: boolean, chunk: Buffer): Buffer | undefined {
+  const decipher = createDecipheriv('chacha20-poly1305', key, chunkNonce(counter, last), { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(chunk.subarray(chunk.length - TAG_BYTES));
+  const plain = decipher.update(chunk.subarray(0, chunk.length - TAG_BYTES));
+  try {
+    decipher.final();
+  } catch {
+    return undefined;
+  }
+  return plain;
+}
+
+/**
+ * Cuts a stream into pieces of `size` bytes, after a first one of `head` bytes when that is not 0. Exactly the final
+ * piece is marked `last`; an empty stream, or one that ends with its head, has one empty last piece.
+ */
+async function* chunks(
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  size: number,
+  head = 0,
+): AsyncGenerator<{ chunk: Buffer; last: boolean }, void, undefined> {
+  let want = head || size;
+  let inHead = head > 0;
+  let pending = Buffer.alloc(want);
+  let filled = 0;
+  for await (const piece of source) {
+    let offset = 0;
+    while (offset < piece.length) {
+      if (filled === want) {
+        yield { chunk: pending, last: false };
+        inHead = false;
+        want = size;
+        pending = Buffer.alloc(want);
+        filled = 0;
+      }
+      const taken = Math.min(want - filled, piece.length - offset);
+      pending.set(piece.subarray(offset, offset + taken), filled);
+      filled += taken;
+      offset += taken;
+    }
+  }
+  if (inHead && filled === want) {
+    yield { chunk: pending, last: false };
+    filled = 0;
+  }
+  yield { chunk: pending.subarray(0, filled), last: true };
+}
+
+/** 11-byte big-endian counter, then 1 for the last chunk and 0 for others. */
+function chunkNonce(counter: number, last: boolean): Buffer {
+  const nonce = Buffer.alloc(12);
+  nonce.writeUIntBE(counter, 5, 6);
+  nonce[11] = last ? 1 : 0;
+  return nonce;
+}
+
+function payloadKey(fileKey: Uint8Array, nonce: Uint8Array): Buffer {
+  if (fileKey.length !== FILE_KEY_BYTES) {
+    throw new AgeError('age-key-invalid', `expected a file key of ${FILE_KEY_BYTES} bytes, got ${fileKey.length}`);
+  }
+  return Buffer.from(hkdfSync('sha256', fileKey, nonce, 'payload', 32));
+}
+
+function truncated(why: string): AgeError {
+  return new AgeError('age-payload-truncated', `the age payload is cut short: ${why}; fetch it again`);
+}

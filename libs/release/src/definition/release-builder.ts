@@ -1,0 +1,303 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { createHeader, FILE_KEY_BYTES } from '../age/age-header.ts';
+import { sealPayload } from '../age/age-payload.ts';
+import { decodeAgeRecipient } from '../age/age-recipient.ts';
+import {
+  ACCEPTANCE_FOLDER,
+  encodeManifest,
+  LABELS_FILE,
+  MANIFEST_FILE,
+  type ReleaseManifest,
+  SIGNATURE_FILE,
+} from '../archive/manifest.ts';
+import { encodeOmsBundle, signModel } from '../archive/oms.ts';
+import { packArchive } from '../archive/variant-archive.ts';
+import type { DsseEnvelope } from '../documents/dsse.ts';
+import { type ReleaseStatement, type ReleaseTarget, signReleaseStatement } from '../documents/release-statement.ts';
+import type { Signer } from '../documents/signing-key.ts';
+import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
+import { ReleaseBuildError } from './release-build-error.ts';
+import { type ReleaseSource, readReleaseSource, type Sample } from './release-source.ts';
+
+/** Throws, with what is wrong, when the bytes are not a model of the variant's format. */
+export type InspectModel = (request: {
+  readonly variant: VariantDefinition;
+  readonly bytes: Buffer;
+  /** How many values its output must have. */
+  readonly labels: readonly string[];
+  readonly input: ModelDefinition['input'];
+}) => void | Promise<void>;
+
+/**
+ * Runs a variant over samples here: per sample the model's raw first output, before activation, in the order given;
+ * undefined when this machine cannot run the variant, which then has no golden outputs.
+ */
+export type RunModel = (request: {
+  readonly manifest: ReleaseManifest;
+  readonly model: Buffer;
+  readonly samples: readonly Sample[];
+}) => Promise<readonly (readonly number[])[] | undefined>;
+
+export type BuildStep = 'inspect' | 'golden' | 'golden-skipped' | 'pack' | 'seal' | 'sealed';
+
+export interface BuildProgress {
+  readonly step: BuildStep;
+  readonly variant: string;
+  /** With `sealed`: bytes of the payload. */
+  readonly bytes?: number;
+}
+
+export interface BuildReleaseOptions {
+  /** Folder of `model.yaml`. */
+  readonly directory: string;
+  readonly definition: ModelDefinition;
+  readonly releaseCounter: number;
+  readonly rollbackFloor: number;
+  /** Oldest agent that can run it. */
+  readonly minAgent: string;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly signer: Signer;
+  /** The control plane's age recipient, `age1…`. */
+  readonly recipient: string;
+  /** Made by this call; must not exist. Removed again on any error. */
+  readonly outputDirectory: string;
+  readonly inspectModel: InspectModel;
+  /** Needed when the definition has a `goldenTolerance`. */
+  readonly runModel?: RunModel;
+  readonly onProgress?: (progress: BuildProgress) => void;
+}
+
+export interface BuiltVariant {
+  readonly target: ReleaseTarget;
+  /** Path of the sealed payload in the output directory. */
+  readonly payloadFile: string;
+  /** age header for the control plane; header ‖ payload is an age file. */
+  readonly ageHeader: Buffer;
+}
+
+export interface BuiltRelease {
+  readonly statement: ReleaseStatement;
+  readonly envelope: DsseEnvelope;
+  readonly variants: readonly BuiltVariant[];
+}
+
+/**
+ * Makes a release of a folder: one signed tar per variant, sealed under a file key of its own, and the signed statement
+ * over them all. Holds one variant in memory at a time, beside the model files and the samples.
+ * @throws ReleaseBuildError, AgeError for the recipient, and what the file system throws.
+ */
+export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltRelease> {
+  const { definition, outputDirectory } = options;
+  decodeAgeRecipient(options.recipient);
+  if (definition.acceptance.limits.goldenTolerance !== undefined && options.runModel === undefined) {
+    throw new ReleaseBuildError(
+      'golden-failed',
+      'acceptance.goldenTolerance is set, but nothing here can run the model',
+    );
+  }
+  const source = await readReleaseSource(options.directory, definition);
+  for (const variant of definition.variants) await inspect(options, source, variant);
+
+  await mkdir(dirname(outputDirectory), { recursive: true });
+  try {
+    await mkdir(outputDirectory);
+  } catch (cause) {
+    if (!isNodeError(cause) || cause.code !== 'EEXIST') throw cause;
+    throw new ReleaseBuildError('output-exists', `${outputDirectory} exists already; remove it or name another`, {
+      cause,
+    });
+  }
+  try {
+    const variants: BuiltVariant[] = [];
+    for (const variant of definition.variants) variants.push(await buildVariant(options, source, variant));
+    const statement: ReleaseStatement = {
+      release: releaseOf(definition),
+      releaseCounter: options.releaseCounter,
+      rollbackFloor: options.rollbackFloor,
+      minAgent: options.minAgent,
+      issuedAt: options.now,
+      targets: variants.map(({ target }) => target),
+    };
+    return { statement, envelope: signReleaseStatement(statement, [options.signer]), variants };
+  } catch (error) {
+    await rm(outputDirectory, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function inspect(options: BuildReleaseOptions, source: ReleaseSource, variant: VariantDefinition): Promise<void> {
+  options.onProgress?.({ step: 'inspect', variant: variant.id });
+  try {
+    await options.inspectModel({
+      variant,
+      bytes: modelOf(source, variant),
+      labels: source.labels,
+      input: options.definition.input,
+    });
+  } catch (cause) {
+    throw new ReleaseBuildError('model-invalid', `${variant.file} (variant ${variant.id}): ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+}
+
+async function buildVariant(
+  options: BuildReleaseOptions,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+): Promise<BuiltVariant> {
+  const { definition } = options;
+  const model = modelOf(source, variant);
+  const manifest = await manifestOf(options, source, variant);
+  const files = new Map<string, Uint8Array>([
+    [manifest.variant.file, model],
+    [MANIFEST_FILE, encodeManifest(manifest)],
+    [LABELS_FILE, Buffer.from(`${source.labels.join('\n')}\n`, 'utf8')],
+    ...source.samples.map((sample): [string, Uint8Array] => [`${ACCEPTANCE_FOLDER}/${sample.file}`, sample.bytes]),
+  ]);
+  options.onProgress?.({ step: 'pack', variant: variant.id });
+  const signature = encodeOmsBundle(signModel(files, options.signer, definition.name));
+  files.set(SIGNATURE_FILE, signature);
+  const tar = await packArchive(files);
+
+  options.onProgress?.({ step: 'seal', variant: variant.id });
+  const payloadFile = join(options.outputDirectory, `${variant.id}.age-payload`);
+  const fileKey = randomBytes(FILE_KEY_BYTES);
+  const sealed = await writeSealed(payloadFile, fileKey, tar);
+  const ageHeader = createHeader(fileKey, options.recipient);
+  fileKey.fill(0);
+  options.onProgress?.({ step: 'sealed', variant: variant.id, bytes: sealed.length });
+  return {
+    target: {
+      path: `${definition.name}/${definition.version}/${variant.id}.age-payload`,
+      variant: variant.id,
+      runtime: variant.runtime,
+      format: variant.format,
+      precision: variant.precision,
+      ...(variant.requires === undefined ? {} : { requires: variant.requires }),
+      ...sealed,
+      plaintextSha256: createHash('sha256').update(tar).digest('hex'),
+      plaintextLength: tar.length,
+      omsSha256: createHash('sha256').update(signature).digest('hex'),
+    },
+    payloadFile,
+    ageHeader,
+  };
+}
+
+async function manifestOf(
+  options: BuildReleaseOptions,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+): Promise<ReleaseManifest> {
+  const { definition } = options;
+  const { id, runtime, format, precision, providers } = variant;
+  const manifest: ReleaseManifest = {
+    formatVersion: 1,
+    release: releaseOf(definition),
+    releaseCounter: options.releaseCounter,
+    rollbackFloor: options.rollbackFloor,
+    ...(definition.description === undefined ? {} : { description: definition.description }),
+    task: definition.task,
+    labels: [...source.labels],
+    preprocessing: definition.input,
+    postprocessing: definition.output,
+    variant: {
+      id,
+      runtime,
+      format,
+      precision,
+      file: `model.${format}`,
+      ...(providers === undefined ? {} : { providers: [...providers] }),
+    },
+    acceptance: {
+      limits: definition.acceptance.limits,
+      samples: source.samples.map(({ file, label }) => ({ file: `${ACCEPTANCE_FOLDER}/${file}`, label })),
+      golden: [],
+    },
+  };
+  return {
+    ...manifest,
+    acceptance: { ...manifest.acceptance, golden: await goldenOf(options, source, variant, manifest) },
+  };
+}
+
+async function goldenOf(
+  options: BuildReleaseOptions,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+  manifest: ReleaseManifest,
+): Promise<ReleaseManifest['acceptance']['golden']> {
+  const { goldenSamples, limits } = options.definition.acceptance;
+  if (limits.goldenTolerance === undefined || options.runModel === undefined) return [];
+  options.onProgress?.({ step: 'golden', variant: variant.id });
+  const samples = source.samples.slice(0, goldenSamples);
+  let outputs: readonly (readonly number[])[] | undefined;
+  try {
+    outputs = await options.runModel({ manifest, model: modelOf(source, variant), samples });
+  } catch (cause) {
+    throw new ReleaseBuildError(
+      'golden-failed',
+      `${variant.file} (variant ${variant.id}) does not run: ${messageOf(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (outputs === undefined) {
+    options.onProgress?.({ step: 'golden-skipped', variant: variant.id });
+    return [];
+  }
+  return samples.map((sample, index) => {
+    const output = outputs[index];
+    if (output?.length !== source.labels.length || !output.every(Number.isFinite)) {
+      throw new ReleaseBuildError(
+        'golden-failed',
+        `${variant.file} (variant ${variant.id}) on ${sample.file}: expected ${source.labels.length} finite values, one per label, got ${output?.length ?? 'no'}`,
+      );
+    }
+    return { file: `${ACCEPTANCE_FOLDER}/${sample.file}`, output: [...output] };
+  });
+}
+
+async function writeSealed(
+  path: string,
+  fileKey: Uint8Array,
+  plaintext: Uint8Array,
+): Promise<{ length: number; sha256: string }> {
+  const hash = createHash('sha256');
+  let length = 0;
+  const file = await open(path, 'wx', 0o644);
+  try {
+    for await (const chunk of sealPayload(fileKey, [plaintext])) {
+      hash.update(chunk);
+      length += chunk.length;
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  return { length, sha256: hash.digest('hex') };
+}
+
+function releaseOf(definition: ModelDefinition): string {
+  return `${definition.name}@${definition.version}`;
+}
+
+function modelOf(source: ReleaseSource, variant: VariantDefinition): Buffer {
+  const bytes = source.models.get(variant.id);
+  if (bytes === undefined) throw new ReleaseBuildError('files-missing', `${variant.file} was not read`);
+  return bytes;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function isNodeError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error;
+}

@@ -1,0 +1,117 @@
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isArchivePath } from '../archive/manifest.ts';
+import type { ModelDefinition } from './model-definition.ts';
+import { ReleaseBuildError } from './release-build-error.ts';
+
+/** A labelled picture of the acceptance suite; `file` is relative to its folder. */
+export interface Sample {
+  readonly file: string;
+  readonly label: string;
+  readonly bytes: Buffer;
+}
+
+/** Everything a definition names, read into memory. */
+export interface ReleaseSource {
+  readonly labels: readonly string[];
+  readonly samples: readonly Sample[];
+  /** Bytes of each variant's model file, by the variant's id. */
+  readonly models: ReadonlyMap<string, Buffer>;
+}
+
+const SAMPLES_LIST = 'labels.csv';
+
+/**
+ * Reads labels, samples and model files from the folder of `model.yaml`.
+ * @throws ReleaseBuildError `files-missing` (all of them at once), `labels-invalid`, `samples-invalid`.
+ */
+export async function readReleaseSource(directory: string, definition: ModelDefinition): Promise<ReleaseSource> {
+  const { samples: folder } = definition.acceptance;
+  const list = `${folder}/${SAMPLES_LIST}`;
+  const named = [
+    ...(typeof definition.labels === 'string' ? [definition.labels] : []),
+    ...definition.variants.map((variant) => variant.file),
+    list,
+  ];
+  await expectFiles(directory, named);
+  const labels =
+    typeof definition.labels === 'string'
+      ? parseLabels(await readText(directory, definition.labels), definition.labels)
+      : definition.labels;
+  const rows = parseSamples(await readText(directory, list), list, labels);
+  await expectFiles(
+    directory,
+    rows.map((row) => `${folder}/${row.file}`),
+  );
+  const samples: Sample[] = [];
+  for (const row of rows) samples.push({ ...row, bytes: await readFile(join(directory, folder, row.file)) });
+  const models = new Map<string, Buffer>();
+  for (const variant of definition.variants) models.set(variant.id, await readFile(join(directory, variant.file)));
+  return { labels, samples, models };
+}
+
+async function expectFiles(directory: string, files: readonly string[]): Promise<void> {
+  const missing: string[] = [];
+  for (const file of new Set(files)) {
+    const found = await stat(join(directory, file)).catch(() => undefined);
+    if (!found?.isFile()) missing.push(found ? `${file} (not a file)` : file);
+  }
+  if (missing.length > 0) {
+    throw new ReleaseBuildError(
+      'files-missing',
+      `model.yaml names files that are not in ${directory}: ${missing.slice(0, 20).join(', ')}${missing.length > 20 ? ` and ${missing.length - 20} more` : ''}`,
+    );
+  }
+}
+
+async function readText(directory: string, file: string): Promise<string> {
+  const bytes = await readFile(join(directory, file));
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ReleaseBuildError('labels-invalid', `${file}: expected text in UTF-8`, { cause });
+  }
+}
+
+/** One label per line; blank lines at the end do not count. */
+function parseLabels(text: string, file: string): string[] {
+  const labels = text
+    .trimEnd()
+    .split(/\r?\n/)
+    .map((line) => line.trim());
+  labels.forEach((label, index) => {
+    if (label === '')
+      throw new ReleaseBuildError('labels-invalid', `${file}, line ${index + 1}: expected a label, got nothing`);
+    if (labels.indexOf(label) < index) {
+      throw new ReleaseBuildError('labels-invalid', `${file}, line ${index + 1}: "${label}" is there twice`);
+    }
+  });
+  if (labels.length < 2)
+    throw new ReleaseBuildError('labels-invalid', `${file}: expected at least 2 labels, one per line`);
+  return labels;
+}
+
+/** CSV (RFC 4180) with the header `file,label`. */
+function parseSamples(text: string, list: string, labels: readonly string[]): { file: string; label: string }[] {
+  const problem = (line: number, what: string) =>
+    new ReleaseBuildError('samples-invalid', `${list}, line ${line}: ${what}`);
+  const [header = '', ...lines] = text.trimEnd().split(/\r?\n/);
+  if (header.trim() !== 'file,label') throw problem(1, `expected the header file,label, got ${JSON.stringify(header)}`);
+  const known = new Set(labels);
+  const files = new Set<string>();
+  const rows = lines.map((line, index) => {
+    const fields = line.match(/^(?:"((?:[^"]|"")*)"|([^",]*)),(?:"((?:[^"]|"")*)"|([^",]*))$/);
+    const file = fields?.[1]?.replaceAll('""', '"') ?? fields?.[2] ?? '';
+    const label = fields?.[3]?.replaceAll('""', '"') ?? fields?.[4] ?? '';
+    const number = index + 2;
+    if (!fields) throw problem(number, `expected file,label, got ${JSON.stringify(line)}`);
+    if (!isArchivePath(file) || file.length > 200)
+      throw problem(number, `expected a file in the folder, got ${JSON.stringify(file)}`);
+    if (files.has(file)) throw problem(number, `${file} is there twice`);
+    if (!known.has(label)) throw problem(number, `expected one of the model's labels, got ${JSON.stringify(label)}`);
+    files.add(file);
+    return { file, label };
+  });
+  if (rows.length === 0) throw problem(1, 'expected at least one sample under the header');
+  return rows;
+}
