@@ -79,7 +79,7 @@ export const rolloutPreviewSchema = z.object({
 });
 export type RolloutPreview = z.infer<typeof rolloutPreviewSchema>;
 
-export const rolloutActionSchema = z.enum(['pause', 'resume', 'promote', 'abort', 'undo', 'rollback-all']);
+export const rolloutActionSchema = z.enum(['pause', 'resume', 'promote', 'abort', 'undo']);
 export type RolloutAction = z.infer<typeof rolloutActionSchema>;
 
 /** The specification is read by `parseRolloutSpec`, which names every wrong place at once. */
@@ -131,7 +131,7 @@ export const rolloutRoutes = {
   actOnRollout: route({
     method: 'POST',
     path: '/api/v1/rollouts/:id/actions/:action',
-    summary: 'Pause, resume, promote, abort, undo or roll back all',
+    summary: 'Pause, resume, promote, abort or undo',
     tag,
     params: idParams.extend({ action: rolloutActionSchema }),
     response: rolloutSummarySchema,
