@@ -24,7 +24,8 @@ export function fenceFlags(readable: readonly string[], addons: boolean): string
   return [
     '--permission',
     ...(addons ? ['--allow-addons', '--disable-warning=PERM0001'] : []),
-    ...readable.map((folder) => `--allow-fs-read=${folder}${folder.endsWith(sep) ? '' : sep}`),
+    // With the star also a folder that appears only later is open in all its depth.
+    ...readable.map((folder) => `--allow-fs-read=${join(folder, '*')}`),
   ];
 }
 

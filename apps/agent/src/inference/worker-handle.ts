@@ -115,6 +115,8 @@ class WorkerProcess {
   #watchdog: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
   #nextId = 1;
+  /** The first line on stderr that speaks of an error: what a worker that dies before it can report would have said. */
+  #firstWords = '';
   /** Set once, by whoever ends the process first: what is then told to everybody who waits. */
   #ending: { kind: ExitReason['kind']; error: InferenceError } | null = null;
 
@@ -212,7 +214,10 @@ class WorkerProcess {
         );
       }
     });
-    const lines = new LineReader((line) => this.#options.onLog?.(line));
+    const lines = new LineReader((line) => {
+      if (this.#firstWords === '' && /error/i.test(line)) this.#firstWords = line.trim();
+      this.#options.onLog?.(line);
+    });
     child.stderr.on('data', (chunk: Buffer) => lines.push(chunk));
     // A write to a worker that has just died fails here; its exit is what gets told.
     child.stdin.on('error', () => {});
@@ -291,7 +296,10 @@ class WorkerProcess {
     const how = spawnError ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const ending = this.#ending ?? {
       kind: 'died',
-      error: new WorkerLostError('worker-exited', `the worker ended by itself (${how}); its last words are in the log`),
+      error: new WorkerLostError(
+        'worker-exited',
+        `the worker ended by itself (${how})${this.#firstWords === '' ? '' : `: ${this.#firstWords}`}`,
+      ),
     };
     this.#ending = ending;
     this.#onStartFailed?.(

@@ -1,4 +1,4 @@
-import { channelCount, type Preprocessing } from '@aviary/release';
+import type { Preprocessing } from '@aviary/release';
 import sharp from 'sharp';
 import { FrameError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
@@ -9,7 +9,7 @@ const MAX_PIXELS = 100_000_000;
 
 /** The dimensions of the tensor that `Preprocessor.run` fills, batch first. */
 export function tensorShape(spec: Preprocessing): number[] {
-  const channels = channelCount(spec.color);
+  const channels = spec.mean.length;
   if (spec.layout === 'nchw') return [1, channels, spec.height, spec.width];
   if (spec.layout === 'nhwc') return [1, spec.height, spec.width, channels];
   return [1, spec.height * spec.width * channels];
@@ -25,7 +25,7 @@ export class Preprocessor {
 
   constructor(spec: Preprocessing) {
     this.#spec = spec;
-    this.#tables = Array.from({ length: channelCount(spec.color) }, (_, channel) => {
+    this.#tables = Array.from({ length: spec.mean.length }, (_, channel) => {
       const mean = spec.mean[channel] ?? 0;
       const std = spec.std[channel] ?? 1;
       return Float32Array.from({ length: 256 }, (_, pixel) => (pixel * spec.scale - mean) / std);
@@ -40,7 +40,8 @@ export class Preprocessor {
     const { width, height } = this.#spec;
     // Raw pixels of the right size need no decoder: this is the path of a camera that already gives what the model takes.
     if (picture.kind === 'raw' && picture.width === width && picture.height === height) {
-      this.#fill(checkedRaw(picture), picture.channels, into);
+      checkRaw(picture);
+      this.#fill(picture.bytes, picture.channels, into);
       return;
     }
     const { pixels, channels } = await this.#decode(picture);
@@ -49,13 +50,14 @@ export class Preprocessor {
 
   async #decode(picture: Picture): Promise<{ pixels: Uint8Array; channels: 1 | 3 }> {
     const { width, height, resize, fill } = this.#spec;
-    const source =
-      picture.kind === 'encoded'
-        ? sharp(picture.bytes, { limitInputPixels: MAX_PIXELS }).autoOrient()
-        : sharp(checkedRaw(picture), {
-            raw: { width: picture.width, height: picture.height, channels: picture.channels },
-          });
+    if (picture.kind === 'raw') checkRaw(picture);
     try {
+      const source =
+        picture.kind === 'encoded'
+          ? sharp(picture.bytes, { limitInputPixels: MAX_PIXELS }).autoOrient()
+          : sharp(picture.bytes, {
+              raw: { width: picture.width, height: picture.height, channels: picture.channels },
+            });
       const { data, info } = await source
         // Transparent pixels show the fill's colour, as they would on a page of it.
         .flatten({ background: { r: fill, g: fill, b: fill } })
@@ -104,7 +106,7 @@ export class Preprocessor {
   }
 }
 
-function checkedRaw(picture: Extract<Picture, { kind: 'raw' }>): Uint8Array {
+function checkRaw(picture: Extract<Picture, { kind: 'raw' }>): void {
   const expected = picture.width * picture.height * picture.channels;
   if (picture.bytes.byteLength !== expected) {
     throw new FrameError(
@@ -112,7 +114,6 @@ function checkedRaw(picture: Extract<Picture, { kind: 'raw' }>): Uint8Array {
       `expected ${expected} bytes for raw pixels of ${picture.width}×${picture.height}×${picture.channels}, got ${picture.bytes.byteLength}`,
     );
   }
-  return picture.bytes;
 }
 
 function words(error: unknown): string {

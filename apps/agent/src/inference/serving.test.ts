@@ -1,0 +1,149 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type CaptureHandle, startCapture } from './capture/capture-handle.ts';
+import type { Frame } from './frame.ts';
+import { Serving } from './serving.ts';
+import {
+  captureFromSource,
+  grayPng,
+  TemporaryFolders,
+  workerFromSource,
+  writeLightRelease,
+} from './testing/light-release.ts';
+import { startWorker, type WorkerHandle } from './worker-handle.ts';
+
+const folders = new TemporaryFolders();
+const ends: (() => Promise<unknown>)[] = [];
+let archiveDirectory = '';
+let pictures = '';
+
+beforeAll(async () => {
+  archiveDirectory = await writeLightRelease(folders.make());
+  pictures = folders.make();
+  // Four pictures: one answered wrongly, one unsure, one that is no picture.
+  writeFileSync(join(pictures, '1.png'), await grayPng(0));
+  writeFileSync(join(pictures, '2.png'), await grayPng(255));
+  writeFileSync(join(pictures, '3.png'), await grayPng(128));
+  writeFileSync(join(pictures, '4.png'), 'no picture');
+  writeFileSync(join(pictures, 'labels.csv'), '1.png,dark\n2.png,dark\n');
+});
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+afterAll(() => folders.remove());
+
+async function worker(): Promise<WorkerHandle> {
+  const handle = await startWorker({ archiveDirectory, providers: [], ...workerFromSource });
+  ends.push(() => handle.stop());
+  return handle;
+}
+
+function serving(path: string, more: { fps?: number; mailboxSize?: number } = {}): Serving {
+  const { fps = 100, ...options } = more;
+  const made = new Serving({ capture: { source: { kind: 'directory', path }, fps, ...captureFromSource }, ...options });
+  ends.push(() => made.stop());
+  return made;
+}
+
+function capture(
+  path: string,
+  restartMs = 20,
+): { handle: CaptureHandle; frames: Frame[]; words: string[]; errors: string[] } {
+  const frames: Frame[] = [];
+  const words: string[] = [];
+  const errors: string[] = [];
+  const handle = startCapture(
+    { source: { kind: 'directory', path }, fps: 100, restartMs, ...captureFromSource },
+    {
+      onFrame: (frame) => frames.push(frame),
+      onFrameError: (source) => errors.push(source),
+      onState: (state) => words.push(state.words),
+    },
+  );
+  ends.push(() => handle.stop());
+  return { handle, frames, words, errors };
+}
+
+describe('the capture', () => {
+  it('is started again when it dies, and is gone after stop', async () => {
+    const { handle, frames, words } = capture(pictures);
+    await expect.poll(() => frames.length).toBeGreaterThan(2);
+    expect(frames[0]).toMatchObject({ source: '1.png', truth: 'dark', picture: { kind: 'encoded' } });
+    const first = handle.pid ?? 0;
+    process.kill(first, 'SIGKILL');
+    await expect
+      .poll(() => words)
+      .toContainEqual(expect.stringContaining('the capture process ended (signal SIGKILL)'));
+    frames.length = 0;
+    await expect.poll(() => frames.length, { timeout: 5000 }).toBeGreaterThan(0);
+    const second = handle.pid ?? 0;
+    expect(second).not.toBe(first);
+    await handle.stop();
+    expect(existsSync(`/proc/${second}`)).toBe(false);
+  });
+
+  it('waits for a directory that is not there yet, and goes past what is no file', async () => {
+    const path = folders.make();
+    rmSync(path, { recursive: true });
+    const { frames, words, errors } = capture(path);
+    await expect.poll(() => words).toContainEqual(expect.stringContaining('ENOENT'));
+    mkdirSync(join(path, '0.png'), { recursive: true });
+    writeFileSync(join(path, '1.png'), 'a picture');
+    await expect.poll(() => frames.length, { timeout: 5000 }).toBeGreaterThan(1);
+    expect(errors).toContain('0.png');
+    expect(words.at(-1)).toBe(`pictures come from ${path}`);
+  });
+});
+
+describe('Serving', () => {
+  it('counts what the worker answers, for the window and since the mark', async () => {
+    const made = serving(pictures);
+    await made.switchTo(await worker());
+    made.start();
+    await expect.poll(() => made.observe().errors, { timeout: 5000 }).toBeGreaterThanOrEqual(3);
+    const window = made.take();
+    // Of four pictures one is no picture, two have a label, one of those is answered rightly.
+    expect(Math.abs(window.frames - 3 * window.errors)).toBeLessThanOrEqual(3);
+    expect(Math.abs(window.labelled - 2 * window.correct)).toBeLessThanOrEqual(2);
+    expect(window.correct).toBeGreaterThan(0);
+    expect(window.lowConfidence).toBeGreaterThan(0);
+    expect(window.latencyMs.max).toBeGreaterThanOrEqual(window.latencyMs.p95);
+    expect(made.take().frames).toBeLessThan(window.frames);
+    expect(made.observe().frames).toBeGreaterThanOrEqual(window.frames);
+    made.mark();
+    expect(made.observe()).toMatchObject({ frames: 0, errors: 0, p95Ms: 0 });
+  });
+
+  it('drops the oldest frames while no worker serves', async () => {
+    const made = serving(pictures, { mailboxSize: 2 });
+    made.start();
+    await expect.poll(() => made.take().dropped, { timeout: 5000 }).toBeGreaterThan(0);
+    expect(made.observe().frames).toBe(0);
+  });
+
+  it('goes on with another worker when one is lost or exchanged, on the same capture', async () => {
+    const states: string[] = [];
+    const made = new Serving({
+      capture: { source: { kind: 'directory', path: pictures }, fps: 100, ...captureFromSource },
+      onCaptureState: (state) => states.push(state.words),
+    });
+    ends.push(() => made.stop());
+    const [first, second, third] = [await worker(), await worker(), await worker()];
+    await made.switchTo(first);
+    made.start();
+    await expect.poll(() => made.observe().frames, { timeout: 5000 }).toBeGreaterThan(0);
+
+    expect(await made.switchTo(second)).toBe(first);
+    made.mark();
+    await expect.poll(() => made.observe().frames).toBeGreaterThan(3);
+
+    process.kill(second.pid, 'SIGKILL');
+    await second.exited;
+    await expect.poll(() => made.worker).toBe(null);
+    await made.switchTo(third);
+    made.mark();
+    await expect.poll(() => made.observe().frames).toBeGreaterThan(3);
+    expect(states).toEqual([`pictures come from ${pictures}`]);
+  });
+});
