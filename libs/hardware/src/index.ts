@@ -1,1 +1,11 @@
-export {};
+export { EXAMPLE_BOARDS, exampleFacts } from './example-facts.ts';
+export { type Accelerator, type DeviceFacts, deviceFactsSchema, type RuntimeFact } from './facts.ts';
+export { matchProfile, type ProfileCandidate, type ProfileMatch, specificity } from './match-profile.ts';
+export {
+  type ConsideredVariant,
+  chooseVariant,
+  type MatchableVariant,
+  type RejectionCode,
+  type VariantChoice,
+} from './match-variant.ts';
+export { type Profile, ProfileError, type ProfileRuntime, parseProfile, profileSchema } from './profile.ts';

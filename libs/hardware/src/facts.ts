@@ -1,0 +1,45 @@
+import { z } from 'zod';
+
+const text = z.string().max(256);
+
+/** Something on the board that can run models faster than its processor. */
+export const acceleratorSchema = z.object({
+  kind: z.enum(['gpu', 'tpu', 'npu']),
+  vendor: text,
+  model: text,
+  bus: z.enum(['pci', 'usb', 'soc']),
+  /** `vendor:device` in hex, as `lspci -n` and `lsusb` write it. */
+  id: text.optional(),
+  driver: text.optional().describe('version of the kernel driver'),
+  library: text.optional().describe('version of the user-space library that must match the driver'),
+  computeCapability: text.optional().describe('CUDA only, e.g. 8.7'),
+  memoryMB: z.number().int().positive().optional(),
+});
+
+/** A program that runs models, as it is installed on the device. */
+export const runtimeFactSchema = z.object({
+  name: z.enum(['onnxruntime', 'tensorrt', 'tflite', 'hailort']),
+  version: text,
+  providers: z.array(text).default([]).describe('of ONNX Runtime: what this build offers, e.g. cpu, cuda'),
+});
+
+/** What an agent finds out about its board. Everything that a board may not tell is optional. */
+export const deviceFactsSchema = z.object({
+  agentVersion: text,
+  arch: z.enum(['x64', 'arm64', 'arm']),
+  os: text.describe('e.g. Debian GNU/Linux 12'),
+  kernel: text,
+  glibc: text.optional(),
+  l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
+  cpu: z.object({ model: text, cores: z.number().int().positive() }),
+  memoryMB: z.number().int().positive(),
+  diskFreeMB: z.number().int().nonnegative().optional(),
+  deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
+  accelerators: z.array(acceleratorSchema),
+  runtimes: z.array(runtimeFactSchema),
+  simulated: z.boolean().optional().describe('these facts were given to the agent, not found by it'),
+});
+
+export type DeviceFacts = z.output<typeof deviceFactsSchema>;
+export type Accelerator = z.output<typeof acceleratorSchema>;
+export type RuntimeFact = z.output<typeof runtimeFactSchema>;
