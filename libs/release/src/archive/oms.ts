@@ -116,7 +116,7 @@ export function encodeOmsBundle(bundle: OmsBundle): Buffer {
  * Checks that exactly these files (but `model.sig`) were signed by a trusted key. Paths that the signature says were
  * ignored are not excused: an archive has nothing that is not signed.
  * @param bundle bytes of `model.sig`, or the parsed JSON.
- * @param trustedKeys public keys, SPKI PEM, P-256.
+ * @param trustedKeys public keys, SPKI PEM, P-256 or P-384.
  * @throws OmsError
  */
 export function verifyModel(

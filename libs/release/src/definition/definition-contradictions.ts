@@ -19,20 +19,11 @@ export function findContradictions(
   const definition = asRecord(content);
   if (!definition) return [];
   return [
-    ...runnableTask(definition.task),
     ...uniqueLabels(definition.labels),
     ...channels(asRecord(definition.input)),
     ...variantsOf(definition.variants, formats),
     ...floor(definition.rollbackFloor, definition.releaseCounter),
   ];
-}
-
-function runnableTask(task: unknown): Contradiction[] {
-  // The other tasks are part of the format, so that today's agents refuse them with a reason.
-  const later = ['detection', 'segmentation', 'embedding', 'raw'];
-  return typeof task === 'string' && later.includes(task)
-    ? [{ path: ['task'], expected: 'classification', hint: 'other tasks cannot be run yet' }]
-    : [];
 }
 
 function uniqueLabels(labels: unknown): Contradiction[] {

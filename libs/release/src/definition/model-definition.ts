@@ -116,7 +116,8 @@ const definitionInputSchema = z.strictObject({
   name: modelNameSchema,
   version: versionSchema,
   description: z.string().max(1000).optional(),
-  task: taskSchema,
+  // The manifest's format knows more tasks, so that an agent of today refuses them with a reason; none is made yet.
+  task: taskSchema.extract(['classification']),
   labels: z.union(
     [z.array(labelSchema).min(2), sourcePathSchema],
     'expected a list of at least 2 labels (texts; write numbers in quotes), or the path of a text file with one per line',

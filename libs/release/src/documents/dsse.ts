@@ -1,6 +1,5 @@
-import { verify } from 'node:crypto';
 import { z } from 'zod';
-import { decodePublicKey, keyId, type Signer } from './signing-key.ts';
+import { decodePublicKey, isSignedBy, keyId, type Signer } from './signing-key.ts';
 
 export type DsseErrorCode =
   | 'dsse-malformed'
@@ -66,7 +65,7 @@ export function signEnvelope(payloadType: string, payload: Uint8Array, signers: 
 /**
  * Checks an envelope from outside. Every signature is tried with every trusted key: `keyid` is a hint that nobody
  * signed, so it decides nothing. A key counts once, however often it signed.
- * @param trustedKeys public keys, SPKI PEM, P-256.
+ * @param trustedKeys public keys, SPKI PEM.
  * @param threshold how many distinct trusted keys must have signed.
  * @throws DsseError `dsse-malformed`, `dsse-wrong-type`, `dsse-untrusted` (no trusted key signed), `dsse-threshold`.
  */
@@ -91,7 +90,7 @@ export function verifyEnvelope(
   const signatures = parsed.data.signatures.map(({ sig }) => Buffer.from(sig, 'base64'));
   const keys = new Map(trustedKeys.map((pem) => [keyId(pem), decodePublicKey(pem)]));
   const keyIds = [...keys]
-    .filter(([, key]) => signatures.some((signature) => verify('sha256', message, key, signature)))
+    .filter(([, key]) => signatures.some((signature) => isSignedBy(key, message, signature)))
     .map(([id]) => id);
   if (keyIds.length === 0) {
     throw new DsseError(

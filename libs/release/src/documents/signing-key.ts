@@ -1,4 +1,12 @@
-import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto';
 import { encryptPkcs8 } from './pkcs8-scrypt.ts';
 
 export type SigningKeyErrorCode =
@@ -36,7 +44,7 @@ export function generateSigningKey(): KeyObject {
  * `openssl pkey` opens too. The default of Node's own export, PBKDF2 with 2048 rounds, is too weak for an offline key.
  */
 export function encodeSigningKey(privateKey: KeyObject, passphrase?: string): string {
-  assertP256(privateKey, 'private');
+  assertP256(privateKey);
   if (passphrase === undefined) return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   if (passphrase === '') {
     throw new SigningKeyError(
@@ -76,7 +84,7 @@ export function decodeSigningKey(pem: string, passphrase?: string): KeyObject {
       { cause },
     );
   }
-  assertP256(key, 'private');
+  assertP256(key);
   return key;
 }
 
@@ -86,7 +94,11 @@ export function publicKeyPem(key: KeyObject): string {
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-/** Reads a P-256 public key from SPKI PEM. @throws SigningKeyError */
+/**
+ * Reads a public key from SPKI PEM. Ours are on P-256; P-384 is taken too, for models signed elsewhere after OpenSSF
+ * Model Signing.
+ * @throws SigningKeyError
+ */
 export function decodePublicKey(pem: string): KeyObject {
   // createPublicKey would also take a private key, and then a leaked one would pass for a public one.
   if (!pem.includes('-----BEGIN PUBLIC KEY-----')) {
@@ -101,8 +113,15 @@ export function decodePublicKey(pem: string): KeyObject {
   } catch (cause) {
     throw new SigningKeyError('signing-key-invalid', 'the public key (PEM) is damaged', { cause });
   }
-  assertP256(key, 'public');
+  if (key.asymmetricKeyType !== 'ec' || !(curveOf(key) in DIGESTS))
+    throw wrongCurve(key, 'public EC key on P-256 or P-384');
   return key;
+}
+
+/** Whether `signature` (DER) is `publicKey`'s ECDSA over `message`, with the digest that belongs to its curve. */
+export function isSignedBy(publicKey: KeyObject, message: Uint8Array, signature: Uint8Array): boolean {
+  const digest = DIGESTS[curveOf(publicKey)];
+  return digest !== undefined && verify(digest, message, publicKey, signature);
 }
 
 /** Hex SHA-256 of the key's canonical SPKI PEM; OpenSSF Model Signing uses the same as its key hint. */
@@ -114,7 +133,7 @@ export function keyId(pem: string): string {
 
 /** A signer over a private key in memory. @throws SigningKeyError when it is not P-256. */
 export function signerOf(privateKey: KeyObject): Signer {
-  assertP256(privateKey, 'private');
+  assertP256(privateKey);
   const pem = publicKeyPem(privateKey);
   return {
     keyId: createHash('sha256').update(pem).digest('hex'),
@@ -123,12 +142,23 @@ export function signerOf(privateKey: KeyObject): Signer {
   };
 }
 
-function assertP256(key: KeyObject, kind: 'private' | 'public'): void {
-  const curve = key.asymmetricKeyDetails?.namedCurve;
-  if (key.type !== kind || key.asymmetricKeyType !== 'ec' || curve !== 'prime256v1') {
-    throw new SigningKeyError(
-      'signing-key-wrong-curve',
-      `expected a ${kind} EC key on P-256, got ${key.type} ${key.asymmetricKeyType ?? 'key'}${curve ? ` on ${curve}` : ''}`,
-    );
+// RFC 7518, 3.4: each curve with the digest of its own strength.
+const DIGESTS: Readonly<Record<string, string>> = { prime256v1: 'sha256', secp384r1: 'sha384' };
+
+function curveOf(key: KeyObject): string {
+  return key.asymmetricKeyDetails?.namedCurve ?? '';
+}
+
+function assertP256(privateKey: KeyObject): void {
+  if (privateKey.type !== 'private' || privateKey.asymmetricKeyType !== 'ec' || curveOf(privateKey) !== 'prime256v1') {
+    throw wrongCurve(privateKey, 'private EC key on P-256');
   }
+}
+
+function wrongCurve(key: KeyObject, expected: string): SigningKeyError {
+  const curve = curveOf(key);
+  return new SigningKeyError(
+    'signing-key-wrong-curve',
+    `expected a ${expected}, got a ${key.type} ${key.asymmetricKeyType ?? ''} key${curve ? ` on ${curve}` : ''}`,
+  );
 }
