@@ -23,6 +23,7 @@ const configSchema = z.object({
     .default('api,conductor')
     .transform((text) => text.split(',').map((role) => role.trim()))
     .pipe(z.array(z.enum(ROLES)).min(1)),
+  separate: z.stringbool().default(false),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
 
@@ -45,6 +46,7 @@ const OPTIONS = {
   'mqtt-port': { type: 'string' },
   'database-url': { type: 'string' },
   roles: { type: 'string' },
+  separate: { type: 'boolean' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -62,6 +64,7 @@ export const USAGE = `Usage: aviary-control-plane all|run [options]
   --mqtt-port N        MQTT over TLS (8883)
   --database-url URL   another PostgreSQL
   --roles LIST         of api, gateway, conductor (api,conductor)
+  --separate           with "all": one process per role, instead of api + conductor in one
   --log-level LEVEL    trace | debug | info | warn | error | silent (info)
 
 Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL.
@@ -88,7 +91,7 @@ export const readConfig = (
   for (const name of Object.keys(OPTIONS)) {
     const variable = name === 'database-url' ? 'DATABASE_URL' : `AVIARY_${name.toUpperCase().replaceAll('-', '_')}`;
     const value = parsed.values[name as keyof typeof parsed.values] ?? environment[variable];
-    if (value !== undefined && value !== '') given[camel(name)] = value;
+    if (value !== undefined && value !== '') given[camel(name)] = String(value);
   }
   const result = configSchema.safeParse(given);
   if (!result.success) {

@@ -47,6 +47,7 @@ export type RouteInput<R extends Route> =
 export type RouteOutput<R extends Route> = R extends Route<infer _P, infer _Q, infer _B, infer O> ? z.output<O> : never;
 
 /** What a server works with once the request was checked: every part of the route, defaults filled in. */
-export type RouteRequest<R extends Route> = R extends Route<infer P, infer Q, infer B>
-  ? { readonly params: z.output<P>; readonly query: z.output<Q>; readonly body: z.output<B> }
-  : never;
+export type RouteRequest<R extends Route> =
+  R extends Route<infer P, infer Q, infer B>
+    ? { readonly params: z.output<P>; readonly query: z.output<Q>; readonly body: z.output<B> }
+    : never;

@@ -14,7 +14,11 @@ export class ProgramError extends Error {
 }
 
 /** Runs a program to its end. @throws ProgramError with what it said on standard error. */
-export const runToEnd = (program: string, args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string> =>
+export const runToEnd = (
+  program: string,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, ...environment },

@@ -92,7 +92,9 @@ export class DemoStory {
     while ((await fetch(`${this.server}/readyz`).catch(() => undefined))?.ok !== true) {
       if (this.controlPlane.ended !== undefined || Date.now() > deadline) {
         const last = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n');
-        throw new Error(`the control plane did not start (${this.controlPlane.ended ?? 'not ready in time'}):\n${last}`);
+        throw new Error(
+          `the control plane did not start (${this.controlPlane.ended ?? 'not ready in time'}):\n${last}`,
+        );
       }
       await pause(100);
     }
@@ -121,10 +123,16 @@ export class DemoStory {
     }
     const { items } = await client.listDevices({});
     for (const device of items) {
-      this.narrator.say(`${device.name.padEnd(14)} ${device.id}  ${device.profile ?? 'no profile'}  site=${device.labels.site}`);
+      this.narrator.say(
+        `${device.name.padEnd(14)} ${device.id}  ${device.profile ?? 'no profile'}  site=${device.labels.site}`,
+      );
     }
     const matched = BOARDS.every(({ name, board }) => items.find((device) => device.name === name)?.profile === board);
-    this.expectations.expect('devices-joined', online === BOARDS.length, `${online} of ${BOARDS.length} devices are online`);
+    this.expectations.expect(
+      'devices-joined',
+      online === BOARDS.length,
+      `${online} of ${BOARDS.length} devices are online`,
+    );
     this.expectations.expect('profiles-matched', matched, 'each board was recognised by its facts');
   }
 
@@ -132,7 +140,9 @@ export class DemoStory {
     this.narrator.chapter('The publisher signs, seals and pushes');
     for (const directory of directories) {
       await this.aviary('model', 'push', directory, '--key', this.keyPath);
-      this.narrator.good(`pushed ${directory.split('/').at(-1)}: signed with the publisher’s key, sealed, uploaded as ciphertext`);
+      this.narrator.good(
+        `pushed ${directory.split('/').at(-1)}: signed with the publisher’s key, sealed, uploaded as ciphertext`,
+      );
     }
   }
 
@@ -231,7 +241,10 @@ export class DemoStory {
     }
   }
 
-  private async waitForAll(client: Client<typeof adminRoutes>, right: (device: DeviceDetail) => boolean): Promise<boolean> {
+  private async waitForAll(
+    client: Client<typeof adminRoutes>,
+    right: (device: DeviceDetail) => boolean,
+  ): Promise<boolean> {
     const deadline = Date.now() + ONLINE_TIMEOUT_MS;
     for (;;) {
       const { items } = await client.listDevices({});

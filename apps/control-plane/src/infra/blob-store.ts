@@ -40,7 +40,9 @@ export class DirectoryBlobStore implements BlobStore {
       await file.sync();
       const actual = hash.digest('hex');
       if (actual !== sha256) {
-        throw new BlobDigestError(`Expected bytes with SHA-256 ${sha256}, got ${actual} (${length} bytes). Send them again.`);
+        throw new BlobDigestError(
+          `Expected bytes with SHA-256 ${sha256}, got ${actual} (${length} bytes). Send them again.`,
+        );
       }
       await rename(draft, path);
       await using directory = await open(dirname(path), 'r');

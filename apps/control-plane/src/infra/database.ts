@@ -1,9 +1,9 @@
-import { DataSource, type EntityManager } from 'typeorm';
 import pg from 'pg';
+import { DataSource, type EntityManager } from 'typeorm';
+import { JoinToken } from '../features/devices/join-token.entity.ts';
+import { Publisher } from '../features/registry/publisher.entity.ts';
 import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
-import { Publisher } from '../features/registry/publisher.entity.ts';
-import { JoinToken } from '../features/devices/join-token.entity.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;

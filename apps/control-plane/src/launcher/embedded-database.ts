@@ -159,7 +159,9 @@ export const startEmbeddedDatabase = async (
     say('making a new database');
     await server.initialise().catch(async (error: unknown) => {
       await rm(databaseDir, { recursive: true, force: true });
-      throw new EmbeddedDatabaseError(`PostgreSQL could not be set up: ${error instanceof Error ? error.message : error}`);
+      throw new EmbeddedDatabaseError(
+        `PostgreSQL could not be set up: ${error instanceof Error ? error.message : error}`,
+      );
     });
   }
   for (let attempt = 1; ; attempt += 1) {
@@ -169,7 +171,9 @@ export const startEmbeddedDatabase = async (
     } catch {
       // It rejects with nothing; the reason is in the log. After a kill the first try may find old shared memory.
       if (attempt === START_ATTEMPTS) {
-        throw new EmbeddedDatabaseError(`PostgreSQL does not start in ${databaseDir}. Its last words:\n${recent.join('\n')}`);
+        throw new EmbeddedDatabaseError(
+          `PostgreSQL does not start in ${databaseDir}. Its last words:\n${recent.join('\n')}`,
+        );
       }
       await pause(700);
     }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import type { Config } from '../config.ts';
+import { type Config, ROLES } from '../config.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from './embedded-database.ts';
 import { checkPortFree } from './ports.ts';
 import { RoleProcess } from './role-process.ts';
@@ -16,12 +16,13 @@ const waitUntilReady = async (url: string, stopped: () => boolean): Promise<void
     if (answer?.ok === true) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  if (!stopped()) throw new Error(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
+  if (!stopped())
+    throw new Error(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
 };
 
 /**
  * Runs everything on this machine until told to stop: PostgreSQL (unless `DATABASE_URL` names one), one process with
- * `api` and `conductor`, one with `gateway`. Whichever of them is killed is started again.
+ * `api` and `conductor` (two with `--separate`), one with `gateway`. Whichever of them is killed is started again.
  */
 export const runEverything = async (config: Config): Promise<void> => {
   let stop = () => {};
@@ -57,9 +58,8 @@ export const runEverything = async (config: Config): Promise<void> => {
   const startRoles = (): RoleProcess[] => {
     // In the environment and not in the arguments: everybody may read the arguments of a process.
     const environment = { ...process.env, DATABASE_URL: config.databaseUrl ?? database?.url };
-    const roles = ['api,conductor', 'gateway'].map(
-      (name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say),
-    );
+    const processes = config.separate ? ROLES : ['api,conductor', 'gateway'];
+    const roles = processes.map((name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say));
     for (const role of roles) role.start();
     return roles;
   };
@@ -86,7 +86,9 @@ export const runEverything = async (config: Config): Promise<void> => {
   try {
     await waitUntilReady(url, () => stopping);
     if (!stopping) {
-      say(`ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT mqtts://${config.publicHost}:${config.mqttPort}`);
+      say(
+        `ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT mqtts://${config.publicHost}:${config.mqttPort}`,
+      );
       say(`data in ${config.data} · stop with Ctrl-C`);
     }
     await toldToStop;

@@ -31,6 +31,7 @@ export class RoleProcess {
       stdio: ['pipe', 'inherit', 'inherit'],
     });
     this.child = child;
+    this.say(`${this.name} runs as process ${child.pid}`);
     child.once('exit', (code, signal) => {
       this.child = undefined;
       if (this.stopping) return;

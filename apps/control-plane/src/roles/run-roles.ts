@@ -4,8 +4,8 @@ import { DeviceBroker } from '../features/mqtt/device-broker.ts';
 import { Gateway } from '../features/mqtt/gateway.ts';
 import { OutboxCourier } from '../features/mqtt/outbox-courier.ts';
 import { Conductor } from '../features/rollouts/conductor.ts';
-import { RecordHandlers } from '../features/telemetry/record-handlers.ts';
 import { ensurePartitions } from '../features/telemetry/partitions.ts';
+import { RecordHandlers } from '../features/telemetry/record-handlers.ts';
 import { TelemetryQueue } from '../features/telemetry/telemetry-queue.ts';
 import { TelemetryWriter } from '../features/telemetry/telemetry-writer.ts';
 import { createLogger, type Logger } from '../infra/log.ts';
@@ -42,7 +42,8 @@ const startGateway = async (services: Services, config: Config, log: Logger): Pr
 };
 
 const startConductor = async (services: Services, log: Logger): Promise<Stop> => {
-  const conductor = new Conductor(services.database, services.rollouts, services.executions, services.devices, log);
+  const { database, applier, notifier, executions, devices } = services;
+  const conductor = new Conductor(database, applier, notifier, executions, devices, log);
   conductor.start();
   return () => conductor.stop();
 };
@@ -61,7 +62,9 @@ const toldToStop = (): Promise<void> =>
 export const runRoles = async (config: Config): Promise<void> => {
   const { databaseUrl } = config;
   if (databaseUrl === undefined) {
-    throw new UsageError('Expected DATABASE_URL (or --database-url) for "run". To have a database brought along, use "all".');
+    throw new UsageError(
+      'Expected DATABASE_URL (or --database-url) for "run". To have a database brought along, use "all".',
+    );
   }
   const stopped = toldToStop();
   const log = createLogger(config.roles.join('+'), config.logLevel);

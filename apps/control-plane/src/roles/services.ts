@@ -7,7 +7,9 @@ import { DirectorService } from '../features/director/director.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
+import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
+import { Notifier } from '../features/rollouts/notifier.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
 import { type BlobStore, DirectoryBlobStore } from '../infra/blob-store.ts';
 import { Database } from '../infra/database.ts';
@@ -30,6 +32,8 @@ export interface Services {
   readonly releases: ReleasesService;
   readonly director: DirectorService;
   readonly executions: ExecutionsService;
+  readonly applier: DecisionsApplier;
+  readonly notifier: Notifier;
   readonly rollouts: RolloutsService;
 }
 
@@ -49,7 +53,9 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const director = await DirectorService.open(database, secrets, releases);
   const enrollment = new EnrollmentService(database, devices, ca, director, publishers, addresses.mqttUrl);
   const executions = new ExecutionsService(director);
-  const rollouts = new RolloutsService(database, releases, profiles);
+  const applier = new DecisionsApplier(director);
+  const notifier = new Notifier(director, releases, profiles);
+  const rollouts = new RolloutsService(database, releases, profiles, applier);
   const adminToken = await loadAdminToken(config.data);
   return {
     database,
@@ -63,6 +69,8 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     releases,
     director,
     executions,
+    applier,
+    notifier,
     rollouts,
   };
 };

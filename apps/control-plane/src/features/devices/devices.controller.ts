@@ -1,8 +1,8 @@
 import { adminRoutes, formatJoinToken, type RouteRequest } from '@aviary/protocol';
 import { Controller, Inject } from '@nestjs/common';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
-import { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import { PublicAddresses } from '../../infra/public-addresses.ts';
+import { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import { DevicesService } from './devices.service.ts';
 
 @Controller()

@@ -91,7 +91,11 @@ export class DevicesService {
       [hash],
     );
     const what =
-      known === undefined ? 'is not known here' : known.used ? `was used already, by device ${known.by}` : 'has expired';
+      known === undefined
+        ? 'is not known here'
+        : known.used
+          ? `was used already, by device ${known.by}`
+          : 'has expired';
     throw conflict('join-token-invalid', `The join token ${what}. Make a new one with: aviary device enroll-token`);
   }
 

@@ -19,7 +19,11 @@ export class DeviceIdentityGuard implements CanActivate {
     const socket = request.raw.socket as TLSSocket;
     const certificate = socket.getPeerCertificate();
     if (certificate.subject === undefined) {
-      throw new ProblemError(401, 'certificate-missing', 'Expected a device certificate in the TLS handshake. Join first: aviary-agent join');
+      throw new ProblemError(
+        401,
+        'certificate-missing',
+        'Expected a device certificate in the TLS handshake. Join first: aviary-agent join',
+      );
     }
     if (!socket.authorized) {
       throw new ProblemError(
@@ -31,7 +35,11 @@ export class DeviceIdentityGuard implements CanActivate {
     const deviceId = certificate.subject.CN;
     const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
     if (typeof deviceId !== 'string' || !(await this.devices.hasCertificate(deviceId, fingerprint))) {
-      throw new ProblemError(403, 'device-unknown', `No device of this fleet has this certificate (it names "${deviceId}"). Join again with a new token.`);
+      throw new ProblemError(
+        403,
+        'device-unknown',
+        `No device of this fleet has this certificate (it names "${deviceId}"). Join again with a new token.`,
+      );
     }
     request.deviceId = deviceId;
     return true;

@@ -35,8 +35,7 @@ const serialNumber = (): string => {
   return bytes.toString('hex');
 };
 
-const exportKey = async (key: CryptoKey): Promise<Buffer> =>
-  Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+const exportKey = async (key: CryptoKey): Promise<Buffer> => Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
 
 const validity = (now: Date, days: number) => ({
   notBefore: new Date(now.getTime() - BACKDATE_MS),

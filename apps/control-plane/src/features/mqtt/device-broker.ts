@@ -61,7 +61,10 @@ export class DeviceBroker {
         const peer = waiting.get(client.conn);
         // Sessions are clean: the broker's offline queue has no bound, and a device re-reads its state instead.
         if (peer === undefined || packet.clientId !== peer.deviceId || packet.clean !== true) {
-          this.log.warn({ device: peer?.deviceId, clientId: packet.clientId }, 'refused: client id or session not as expected');
+          this.log.warn(
+            { device: peer?.deviceId, clientId: packet.clientId },
+            'refused: client id or session not as expected',
+          );
           callback(new Error('client id must be the certificate’s common name, with a clean session'), false);
           return;
         }
@@ -99,7 +102,10 @@ export class DeviceBroker {
         this.messages.receive(target.deviceId, target.channel, Buffer.from(packet.payload)).then(
           () => callback(null),
           (error: unknown) => {
-            this.log.warn({ device: sender, error: String(error) }, 'a message was not taken; the device will send it again');
+            this.log.warn(
+              { device: sender, error: String(error) },
+              'a message was not taken; the device will send it again',
+            );
             callback(error instanceof Error ? error : new Error(String(error)));
           },
         );
@@ -119,8 +125,12 @@ export class DeviceBroker {
       this.clients.delete(client.id);
       this.messages.gone(client.id);
     });
-    aedes.on('clientError', (client, error) => this.log.debug({ device: client?.id, error: error.message }, 'connection error'));
-    aedes.on('connectionError', (client, error) => this.log.debug({ device: client?.id, error: error.message }, 'connection error'));
+    aedes.on('clientError', (client, error) =>
+      this.log.debug({ device: client?.id, error: error.message }, 'connection error'),
+    );
+    aedes.on('connectionError', (client, error) =>
+      this.log.debug({ device: client?.id, error: error.message }, 'connection error'),
+    );
     await aedes.listen();
 
     const server = createServer(
@@ -137,7 +147,9 @@ export class DeviceBroker {
         if (peer === undefined) return void socket.destroy();
         socket.setNoDelay(true);
         const connection = new LimitedConnection(socket, MAX_PACKET_BYTES);
-        connection.on('error', (error) => this.log.debug({ device: peer.deviceId, error: error.message }, 'connection ended'));
+        connection.on('error', (error) =>
+          this.log.debug({ device: peer.deviceId, error: error.message }, 'connection ended'),
+        );
         waiting.set(connection, peer);
         aedes.handle(connection);
       },

@@ -53,7 +53,9 @@ export class LimitedConnection extends Duplex {
       this.length += (byte & 0x7f) * this.multiplier;
       this.multiplier *= 128;
       if (this.length > this.maxBytes) {
-        return new PacketTooLargeError(`Expected MQTT packets of at most ${this.maxBytes} bytes, got one that announces more.`);
+        return new PacketTooLargeError(
+          `Expected MQTT packets of at most ${this.maxBytes} bytes, got one that announces more.`,
+        );
       }
       if ((byte & 0x80) === 0) {
         this.inHeader = false;

@@ -19,7 +19,10 @@ export class PublishersService {
       if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error(key.asymmetricKeyType);
       canonical = key.export({ format: 'pem', type: 'spki' }).toString();
     } catch (error) {
-      throw badRequest('publisher-key-invalid', `${wanted}; got something else (${error instanceof Error ? error.message : error}).`);
+      throw badRequest(
+        'publisher-key-invalid',
+        `${wanted}; got something else (${error instanceof Error ? error.message : error}).`,
+      );
     }
     const keyId = createHash('sha256').update(canonical).digest('hex');
     const repository = this.database.source.getRepository(Publisher);

@@ -1,11 +1,11 @@
 import type { ReleaseDetail, ReleaseSummary } from '@aviary/protocol';
 import {
+  ageRecipientOf,
   DsseError,
-  generateIdentity,
+  generateAgeIdentity,
   openHeader,
   type ReleaseStatement,
   type ReleaseTarget,
-  recipientOf,
   splitReleaseName,
   verifyReleaseStatement,
 } from '@aviary/release';
@@ -60,8 +60,8 @@ export class ReleasesService {
     blobs: BlobStore,
   ): Promise<ReleasesService> {
     const stored = await secrets.getOrCreate('registry-identity', async () => {
-      const identity = generateIdentity();
-      return { secret: Buffer.from(identity), publicPart: recipientOf(identity) };
+      const identity = generateAgeIdentity();
+      return { secret: Buffer.from(identity), publicPart: ageRecipientOf(identity) };
     });
     return new ReleasesService(database, masterKey, publishers, blobs, stored.publicPart, stored.secret.toString());
   }
@@ -83,7 +83,10 @@ export class ReleasesService {
     if (existing !== undefined) {
       const [before, now] = [existing.statement.payload, (request.statement as { payload: string }).payload];
       if (before === now) return this.summary(statement.release);
-      throw conflict('release-exists', `${statement.release} was published before, and a release never changes. Raise the version in model.yaml.`);
+      throw conflict(
+        'release-exists',
+        `${statement.release} was published before, and a release never changes. Raise the version in model.yaml.`,
+      );
     }
     const [last] = await this.database.query<{ counter: number | null }>(
       'select max(release_counter) as counter from release where model = $1',
@@ -195,10 +198,7 @@ export class ReleasesService {
     );
   }
 
-  private async fileKeyOf(
-    target: ReleaseTarget,
-    given: readonly { id: string; ageHeader: string }[],
-  ): Promise<Buffer> {
+  private async fileKeyOf(target: ReleaseTarget, given: readonly { id: string; ageHeader: string }[]): Promise<Buffer> {
     const length = await this.blobs.length(target.sha256);
     if (length !== target.length) {
       throw badRequest(
@@ -224,4 +224,3 @@ export class ReleasesService {
 const rounded = (row: ReleaseSummary): ReleaseSummary => ({ ...row, publishedAt: Math.round(row.publishedAt) });
 
 const unknownRelease = (release: string) => notFound('release', release, 'List them with: aviary model list');
-

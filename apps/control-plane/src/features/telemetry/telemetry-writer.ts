@@ -38,7 +38,9 @@ export const readBatch = (deviceId: string, payload: Buffer): ReceivedBatch => {
   try {
     value = JSON.parse(payload.toString('utf8'));
   } catch {
-    throw new TelemetryMalformedError(`Expected JSON from device ${deviceId}, got ${payload.length} bytes of something else.`);
+    throw new TelemetryMalformedError(
+      `Expected JSON from device ${deviceId}, got ${payload.length} bytes of something else.`,
+    );
   }
   const whole = telemetryBatchSchema.safeParse(value);
   if (whole.success) return received(deviceId, whole.data, whole.data.records, []);
@@ -124,7 +126,10 @@ export class TelemetryWriter {
       if (stored.has(batch.deviceId)) acks.set(batch.deviceId, { epoch: batch.epoch, seq: batch.seq });
       else behind.push(batch.deviceId);
       for (const reason of batch.refused) {
-        this.log.warn({ device: batch.deviceId, seq: batch.seq, reason }, 'a telemetry record was kept but not understood');
+        this.log.warn(
+          { device: batch.deviceId, seq: batch.seq, reason },
+          'a telemetry record was kept but not understood',
+        );
       }
     }
     if (behind.length > 0) {

@@ -86,8 +86,7 @@ export class Initial1764000000000 implements MigrationInterface {
         state text not null,
         reason text,
         bucket_offset integer not null,
-        rollback_scope text,
-        resume_state text,
+        state_since timestamptz not null default now(),
         created_at timestamptz not null default now(),
         started_at timestamptz,
         ended_at timestamptz

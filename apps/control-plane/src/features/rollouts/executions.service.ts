@@ -1,0 +1,77 @@
+import type { ExecutionRecord } from '@aviary/protocol';
+import { applyExecutionReport, type ExecutionState, FAILURE_STATES, isEndedExecution } from '@aviary/rollout';
+import type { Sql } from '../../infra/database.ts';
+import type { DirectorService } from '../director/director.service.ts';
+
+interface ReportedExecution {
+  readonly state: ExecutionState;
+  readonly expected: string | null;
+}
+
+// The digest that has to be running: of the rollout's release, or, for a device that is brought back, of the one before.
+const LOAD = `
+  select e.state, v.plaintext_sha256 as expected
+  from execution e
+  join rollout r on r.id = e.rollout_id
+  left join variant v on v.id = e.variant
+    and v.release = case e.kind when 'install' then r.release else e.from_release end
+  where e.id = $1 and e.device_id = $2
+  for update of e`;
+
+const MOVE = `
+  update execution set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason),
+    updated_at = now(), ended_at = case when $5 then now() end
+  where id = $1`;
+
+// Success that did not last: the device confirmed the release of a rollout that goes on, and now runs another.
+const DIVERGE = `
+  update execution e set diverged = r.release is distinct from $2
+  from rollout r
+  where r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
+    and r.state in ('RUNNING', 'PAUSED') and e.diverged <> (r.release is distinct from $2)`;
+
+const EXPIRE = `
+  update execution set state = 'TIMED_OUT', reason_code = 'deadline', ended_at = now(), updated_at = now(),
+    reason = 'said nothing final before its deadline (last state: ' || state || ')'
+  where ended_at is null and deadline_at < now()
+  returning id, kind`;
+
+/** Each device's part in a rollout: moved by what devices report, and by their deadlines. */
+export class ExecutionsService {
+  constructor(private readonly director: DirectorService) {}
+
+  /** A device's word about its execution, in the caller's transaction. What does not fit changes nothing. */
+  async report(sql: Sql, deviceId: string, record: ExecutionRecord): Promise<void> {
+    const [execution] = await sql.query<ReportedExecution>(LOAD, [record.executionId, deviceId]);
+    if (execution === undefined) return;
+    const outcome = applyExecutionReport(execution.state, record.state, {
+      running: record.digest,
+      expected: execution.expected ?? undefined,
+    });
+    if ('ignored' in outcome) return;
+    const { moved } = outcome;
+    await sql.query(MOVE, [
+      record.executionId,
+      moved,
+      record.reason?.code ?? null,
+      record.reason?.message ?? null,
+      isEndedExecution(moved),
+    ]);
+    if ((FAILURE_STATES as readonly ExecutionState[]).includes(moved)) {
+      await this.director.revert(sql, [record.executionId]);
+    }
+  }
+
+  /** A device said what it runs now. */
+  async noticeRunning(sql: Sql, deviceId: string, release: string | null): Promise<void> {
+    await sql.query(DIVERGE, [deviceId, release]);
+  }
+
+  /** Ends what has passed its deadline: silent devices count, and hold nobody up. */
+  async expire(sql: Sql): Promise<void> {
+    const expired = await sql.query<{ id: string; kind: string }>(EXPIRE);
+    // A device that is being brought back stays assigned to what it should go back to, whenever it wakes up.
+    const installs = expired.filter(({ kind }) => kind === 'install').map(({ id }) => id);
+    if (installs.length > 0) await this.director.revert(sql, installs);
+  }
+}

@@ -1,0 +1,111 @@
+import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
+import type { Probation } from '@aviary/release';
+import type { Sql } from '../../infra/database.ts';
+import type { Assigning, DirectorService } from '../director/director.service.ts';
+import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
+import type { LoadedRollout } from './rollout-snapshot.ts';
+import { asVariant } from './rollouts.service.ts';
+
+/** Devices taken per step; more follow in the next. */
+const BATCH = 500;
+
+/** What a device was serving before was good enough then: going back is not put on probation. */
+const NO_PROBATION: Probation = {
+  seconds: 0,
+  minFrames: 0,
+  maxErrorRate: 1,
+  maxLowConfidenceRate: 1,
+  maxP95Ratio: 1e9,
+};
+
+const TAKE = `
+  select e.id, e.device_id as "deviceId", e.kind, e.from_release as "from", d.facts, d.profile,
+    d.running_digest as "runningDigest"
+  from execution e join device d on d.id = e.device_id
+  where e.rollout_id = $1 and e.state = 'QUEUED' and e.kind = any ($2)
+  order by e.id limit ${BATCH} for update of e skip locked`;
+
+const SET = `
+  update execution e set state = t.state, variant = t.variant, reason_code = t.code, reason = t.reason, updated_at = now(),
+    ended_at = case when t.state in ('REJECTED', 'ALREADY_INSTALLED') then now() end
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as t (id, state, variant, code, reason)
+  where e.id = t.id`;
+
+interface QueuedExecution {
+  readonly id: string;
+  readonly deviceId: string;
+  readonly kind: 'install' | 'rollback';
+  readonly from: string | null;
+  readonly facts: DeviceFacts;
+  readonly profile: string | null;
+  readonly runningDigest: string | null;
+}
+
+interface Outcome {
+  readonly id: string;
+  readonly state: 'NOTIFIED' | 'REJECTED' | 'ALREADY_INSTALLED';
+  readonly variant: string | null;
+  readonly code: string | null;
+  readonly reason: string | null;
+}
+
+/** Takes queued executions, chooses each device's variant, and assigns it. */
+export class Notifier {
+  constructor(
+    private readonly director: DirectorService,
+    private readonly releases: ReleasesService,
+    private readonly profiles: readonly Profile[],
+  ) {}
+
+  /** Moves a rollout's queued executions on, in the caller's transaction. @returns how many */
+  async notify(sql: Sql, rollout: LoadedRollout): Promise<number> {
+    const { state } = rollout.snapshot;
+    const kinds = state === 'RUNNING' ? ['install', 'rollback'] : ['rollback'];
+    const queued = await sql.query<QueuedExecution>(TAKE, [rollout.id, kinds]);
+    const releases = new Map<string, StoredRelease>();
+    const outcomes: Outcome[] = [];
+    const installs: Assigning[] = [];
+    const rollbacks: Assigning[] = [];
+    for (const execution of queued) {
+      const name = execution.kind === 'install' ? rollout.release : execution.from;
+      if (name === null) throw new Error(`execution ${execution.id} has nothing to go back to`);
+      const release = releases.get(name) ?? (await this.releases.get(name));
+      releases.set(name, release);
+      const outcome = this.decideOne(execution, release);
+      outcomes.push(outcome);
+      if (outcome.variant === null) continue;
+      (execution.kind === 'install' ? installs : rollbacks).push({
+        deviceId: execution.deviceId,
+        release: name,
+        variant: outcome.variant,
+        rolloutId: rollout.id,
+        executionId: execution.id,
+      });
+    }
+    if (outcomes.length === 0) return 0;
+    await sql.query(SET, [
+      outcomes.map(({ id }) => id),
+      outcomes.map((outcome) => outcome.state),
+      outcomes.map(({ variant }) => variant),
+      outcomes.map(({ code }) => code),
+      outcomes.map(({ reason }) => reason),
+    ]);
+    await this.director.assign(sql, installs, rollout.spec.strategy.probation);
+    await this.director.assign(sql, rollbacks, NO_PROBATION);
+    return outcomes.length;
+  }
+
+  private decideOne(execution: QueuedExecution, release: StoredRelease): Outcome {
+    const { id, facts, runningDigest } = execution;
+    const profile = this.profiles.find((candidate) => candidate.id === execution.profile);
+    if (profile === undefined) {
+      return { id, state: 'REJECTED', variant: null, code: 'no-profile', reason: 'no profile fits this device' };
+    }
+    const { chosen, words } = chooseVariant(facts, profile, release.statement.targets.map(asVariant));
+    if (chosen === null) {
+      return { id, state: 'REJECTED', variant: null, code: 'no-variant', reason: words.join(' · ') };
+    }
+    const runs = runningDigest !== null && runningDigest === chosen.plaintextSha256;
+    return { id, state: runs ? 'ALREADY_INSTALLED' : 'NOTIFIED', variant: chosen.id, code: null, reason: null };
+  }
+}

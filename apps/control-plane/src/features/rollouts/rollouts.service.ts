@@ -1,0 +1,211 @@
+import { randomInt } from 'node:crypto';
+import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
+import type { RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
+import { splitReleaseName } from '@aviary/release';
+import {
+  BUCKETS,
+  CommandRefusedError,
+  command,
+  type PlannedWave,
+  parseRolloutSpec,
+  parseSelector,
+  planWaves,
+  type RolloutSpec,
+  RolloutSpecError,
+} from '@aviary/rollout';
+import type { Database, Sql } from '../../infra/database.ts';
+import { badRequest, conflict, notFound } from '../../infra/problem.ts';
+import { selectorToSql } from '../devices/selector-sql.ts';
+import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
+import type { DecisionsApplier } from './decisions-applier.ts';
+import { loadSnapshot } from './rollout-snapshot.ts';
+import { rolloutViews } from './rollout-views.ts';
+
+/** The stratum of devices that no profile fits. */
+export const NO_PROFILE = '';
+
+interface Prepared {
+  readonly spec: RolloutSpec;
+  readonly release: StoredRelease;
+  readonly strata: Record<string, number>;
+  readonly waves: readonly PlannedWave[];
+}
+
+/** Rollouts as people see and steer them. What happens in between is the conductor's. */
+export class RolloutsService {
+  constructor(
+    private readonly database: Database,
+    private readonly releases: ReleasesService,
+    private readonly profiles: readonly Profile[],
+    private readonly applier: DecisionsApplier,
+  ) {}
+
+  /** @throws ProblemError naming everything that is wrong, before anything is created */
+  async create(body: unknown): Promise<RolloutSummary> {
+    const { spec, waves } = await this.prepare(body);
+    const { model } = splitReleaseName(spec.release);
+    const id = await this.database.transaction(async (sql) => {
+      await sql.query('select pg_advisory_xact_lock(hashtext($1))', [`rollouts of ${model}`]);
+      await this.refuseOverlap(sql, spec);
+      const [row] = await sql.query<{ id: string }>(
+        `insert into rollout (release, model, target, spec, state, bucket_offset)
+         values ($1, $2, $3, $4, 'READY', $5) returning id`,
+        [spec.release, model, spec.target, JSON.stringify(spec), randomInt(BUCKETS)],
+      );
+      if (row === undefined) throw new Error('an insert answers its row');
+      for (const wave of waves) {
+        await sql.query(
+          `insert into wave (rollout_id, index, state, planned, strata) values ($1, $2, 'SCHEDULED', $3, $4)`,
+          [row.id, wave.index, wave.size, JSON.stringify(wave.strata)],
+        );
+      }
+      await sql.query('insert into rollout_history (rollout_id, message) values ($1, $2)', [
+        row.id,
+        `created: ${spec.release} to ${spec.target}, ${waves.at(-1)?.cumulative} devices in ${waves.length} waves`,
+      ]);
+      return row.id;
+    });
+    return this.summary(id);
+  }
+
+  /** What `create` would do. */
+  async preview(body: unknown): Promise<RolloutPreview> {
+    const { spec, release, strata, waves } = await this.prepare(body);
+    const variants = await Promise.all(
+      Object.entries(strata).map(async ([stratum, devices]) => ({
+        ...(await this.variantFor(spec, release, stratum)),
+        devices,
+      })),
+    );
+    const bytes = variants.reduce((total, { variant, devices }) => {
+      const target = release.statement.targets.find((candidate) => candidate.variant === variant);
+      return total + (target?.length ?? 0) * devices;
+    }, 0);
+    const devices = waves.at(-1)?.cumulative ?? 0;
+    return { release: spec.release, devices, waves: waves.map((wave) => ({ ...wave })), variants, bytes };
+  }
+
+  async list(query: { cursor?: string | undefined; limit: number }) {
+    const before = query.cursor === undefined ? undefined : Number(query.cursor);
+    if (Number.isNaN(before)) throw badRequest('cursor-invalid', 'Expected the nextCursor of a page before.');
+    const items = await rolloutViews.list(this.database, before, query.limit + 1);
+    const more = items.length > query.limit;
+    if (more) items.pop();
+    return { items, nextCursor: more ? String(items.at(-1)?.createdAt) : null };
+  }
+
+  async show(id: string): Promise<RolloutDetail> {
+    const detail = await rolloutViews.detail(this.database, id);
+    if (detail === undefined) throw unknownRollout(id);
+    return detail;
+  }
+
+  async executions(id: string, query: { cursor?: string | undefined; limit: number }) {
+    await this.summary(id);
+    const items = await rolloutViews.executions(this.database, id, query.cursor, query.limit + 1);
+    const more = items.length > query.limit;
+    if (more) items.pop();
+    return { items, nextCursor: more ? (items.at(-1)?.id ?? null) : null };
+  }
+
+  /** A person's command. @throws ProblemError `rollout-command-refused` with what it would need */
+  async act(id: string, action: RolloutAction): Promise<RolloutSummary> {
+    await this.database.transaction(async (sql) => {
+      const loaded = await loadSnapshot(sql, id);
+      if (loaded === undefined) throw unknownRollout(id);
+      try {
+        await this.applier.apply(sql, loaded, command(loaded.snapshot, action));
+      } catch (error) {
+        if (error instanceof CommandRefusedError) throw conflict(error.code, error.message);
+        throw error;
+      }
+    });
+    return this.summary(id);
+  }
+
+  private async summary(id: string): Promise<RolloutSummary> {
+    const summary = await rolloutViews.summary(this.database, id);
+    if (summary === undefined) throw unknownRollout(id);
+    return summary;
+  }
+
+  private async prepare(body: unknown): Promise<Prepared> {
+    let spec: RolloutSpec;
+    try {
+      spec = parseRolloutSpec(body);
+    } catch (error) {
+      if (error instanceof RolloutSpecError) throw badRequest(error.code, error.message, error.problems);
+      throw error;
+    }
+    const release = await this.releases.get(spec.release);
+    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const rows = await this.database.query<{ stratum: string; devices: number }>(
+      `select coalesce(d.profile, $1) as stratum, count(*)::integer as devices from device d where ${where} group by 1`,
+      [NO_PROFILE, ...parameters],
+    );
+    if (rows.length === 0) {
+      throw badRequest(
+        'target-empty',
+        `No device fits the target "${spec.target}". See who would: aviary device list -l '${spec.target}'`,
+      );
+    }
+    const strata = Object.fromEntries(rows.map(({ stratum, devices }) => [stratum, devices]));
+    if (spec.onFailure !== 'pause') await this.refuseFloor(spec, release);
+    return { spec, release, strata, waves: planWaves(spec.strategy.waves, strata) };
+  }
+
+  /** A rollout that may have to roll back must be able to: the release's own floor may forbid what runs now. */
+  private async refuseFloor(spec: RolloutSpec, release: StoredRelease): Promise<void> {
+    const { rollbackFloor } = release.statement;
+    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const [below] = await this.database.query<{ name: string }>(
+      `select r.name from device d join assignment a on a.device_id = d.id join release r on r.name = a.release
+       where r.release_counter < $1 and ${where} limit 1`,
+      [rollbackFloor, ...parameters],
+    );
+    if (below === undefined) return;
+    throw badRequest(
+      'rollback-forbidden',
+      `onFailure is ${spec.onFailure}, but ${spec.release} raises the rollback floor to ${rollbackFloor}, so devices could not go back to ${below.name}. Use onFailure: pause, or raise the floor with a later release.`,
+    );
+  }
+
+  private async refuseOverlap(sql: Sql, spec: RolloutSpec): Promise<void> {
+    const active = await sql.query<{ id: string; release: string; target: string }>(
+      `select id, release, target from rollout where state not in ('FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED')`,
+    );
+    for (const other of active) {
+      const selector = { kind: 'and', operands: [parseSelector(spec.target), parseSelector(other.target)] } as const;
+      const { where, parameters } = selectorToSql(selector);
+      const shared = await sql.query(`select 1 from device d where ${where} limit 1`, parameters);
+      if (shared.length > 0) {
+        throw conflict(
+          'rollout-overlaps',
+          `Rollout ${other.id} of ${other.release} to "${other.target}" is still under way on some of these devices. Wait for it, or end it with: aviary rollout abort ${other.id}`,
+        );
+      }
+    }
+  }
+
+  /** The variant that a device of this stratum gets, from the facts of one of them. */
+  private async variantFor(spec: RolloutSpec, release: StoredRelease, stratum: string) {
+    const profile = this.profiles.find(({ id }) => id === stratum);
+    if (profile === undefined) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
+    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const [device] = await this.database.query<{ facts: DeviceFacts }>(
+      `select d.facts from device d where d.profile = $1 and ${where} order by d.id limit 1`,
+      [stratum, ...parameters],
+    );
+    if (device === undefined) return { profile: stratum, variant: null, reason: 'no such device any more' };
+    const { chosen, words } = chooseVariant(device.facts, profile, release.statement.targets.map(asVariant));
+    return { profile: stratum, variant: chosen?.id ?? null, reason: words.join(' · ') };
+  }
+}
+
+/** A target of a release statement as hardware matching sees it. */
+export const asVariant = <T extends StoredRelease['statement']['targets'][number]>(target: T) => ({
+  ...target,
+  id: target.variant,
+});
+
+const unknownRollout = (id: string) => notFound('rollout', id, 'List them with: aviary rollout list');
