@@ -19,7 +19,7 @@ export function ageRecipientOf(identity: string): string {
 }
 
 /** `age1…` of 32 bytes. */
-export function encodeAgeRecipient(publicKey: Uint8Array): string {
+function encodeAgeRecipient(publicKey: Uint8Array): string {
   return bech32.encode(RECIPIENT_PREFIX, bech32.toWords(publicKey));
 }
 
@@ -29,7 +29,7 @@ export function decodeAgeRecipient(recipient: string): Buffer {
 }
 
 /** `AGE-SECRET-KEY-1…` of 32 bytes. */
-export function encodeAgeIdentity(secret: Uint8Array): string {
+function encodeAgeIdentity(secret: Uint8Array): string {
   return bech32.encode(IDENTITY_PREFIX, bech32.toWords(secret)).toUpperCase();
 }
 

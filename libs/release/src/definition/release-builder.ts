@@ -1,8 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createHeader, FILE_KEY_BYTES } from '../age/age-header.ts';
-import { sealPayload } from '../age/age-payload.ts';
 import { decodeAgeRecipient } from '../age/age-recipient.ts';
 import {
   ACCEPTANCE_FOLDER,
@@ -20,6 +19,7 @@ import type { Signer } from '../documents/signing-key.ts';
 import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 import { type ReleaseSource, readReleaseSource, type Sample } from './release-source.ts';
+import { writeSealedFile } from './sealed-file.ts';
 
 /** Throws, with what is wrong, when the bytes are not a model of the variant's format. */
 export type InspectModel = (request: {
@@ -166,7 +166,7 @@ async function buildVariant(
   options.onProgress?.({ step: 'seal', variant: variant.id });
   const payloadFile = join(options.outputDirectory, `${variant.id}.age-payload`);
   const fileKey = randomBytes(FILE_KEY_BYTES);
-  const sealed = await writeSealed(payloadFile, fileKey, tar);
+  const sealed = await writeSealedFile(payloadFile, fileKey, tar);
   const ageHeader = createHeader(fileKey, options.recipient);
   fileKey.fill(0);
   options.onProgress?.({ step: 'sealed', variant: variant.id, bytes: sealed.length });
@@ -261,27 +261,6 @@ async function goldenOf(
     }
     return { file: `${ACCEPTANCE_FOLDER}/${sample.file}`, output: [...output] };
   });
-}
-
-async function writeSealed(
-  path: string,
-  fileKey: Uint8Array,
-  plaintext: Uint8Array,
-): Promise<{ length: number; sha256: string }> {
-  const hash = createHash('sha256');
-  let length = 0;
-  const file = await open(path, 'wx', 0o644);
-  try {
-    for await (const chunk of sealPayload(fileKey, [plaintext])) {
-      hash.update(chunk);
-      length += chunk.length;
-      await file.writeFile(chunk);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return { length, sha256: hash.digest('hex') };
 }
 
 function releaseOf(definition: ModelDefinition): string {
