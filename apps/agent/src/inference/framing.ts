@@ -7,10 +7,10 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
-const PREFIX_BYTES = 8;
+export const PREFIX_BYTES = 8;
 const MAX_HEAD_BYTES = 1024 * 1024;
 /** A raw 8K frame has 100 MB. */
-export const MAX_BODY_BYTES = 256 * 1024 * 1024;
+const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const NO_BODY = new Uint8Array(0);
 
 /**
@@ -19,18 +19,7 @@ const NO_BODY = new Uint8Array(0);
  * @returns false when the stream asks to wait for `drain`.
  */
 export function writeMessage(stream: Writable, head: unknown, body: Uint8Array = NO_BODY): boolean {
-  const json = JSON.stringify(head);
-  const headLength = Buffer.byteLength(json);
-  if (headLength > MAX_HEAD_BYTES || body.byteLength > MAX_BODY_BYTES) {
-    throw new InferenceError(
-      'protocol-broken',
-      `a message may have a head of ${MAX_HEAD_BYTES} and a body of ${MAX_BODY_BYTES} bytes; this one has ${headLength} and ${body.byteLength}`,
-    );
-  }
-  const start = Buffer.allocUnsafe(PREFIX_BYTES + headLength);
-  start.writeUInt32LE(headLength, 0);
-  start.writeUInt32LE(body.byteLength, 4);
-  start.write(json, PREFIX_BYTES);
+  const start = encodeMessage(head, body.byteLength);
   if (body.byteLength === 0) return stream.write(start);
   // Corked, both parts leave in one writev.
   stream.cork();
@@ -38,6 +27,34 @@ export function writeMessage(stream: Writable, head: unknown, body: Uint8Array =
   const more = stream.write(body);
   stream.uncork();
   return more;
+}
+
+/** A message up to its body, which must follow. @throws InferenceError `protocol-broken` where it would be too long. */
+export function encodeMessage(head: unknown, bodyLength: number): Buffer {
+  const json = JSON.stringify(head);
+  const headLength = Buffer.byteLength(json);
+  checkLengths(headLength, bodyLength);
+  const start = Buffer.allocUnsafe(PREFIX_BYTES + headLength);
+  start.writeUInt32LE(headLength, 0);
+  start.writeUInt32LE(bodyLength, 4);
+  start.write(json, PREFIX_BYTES);
+  return start;
+}
+
+/** What the first `PREFIX_BYTES` of a message say, in bytes. @throws InferenceError `protocol-broken`. */
+export function messageLengths(prefix: Buffer): { headLength: number; bodyLength: number } {
+  const headLength = prefix.readUInt32LE(0);
+  const bodyLength = prefix.readUInt32LE(4);
+  checkLengths(headLength, bodyLength);
+  return { headLength, bodyLength };
+}
+
+function checkLengths(headLength: number, bodyLength: number): void {
+  if (headLength >= 2 && headLength <= MAX_HEAD_BYTES && bodyLength <= MAX_BODY_BYTES) return;
+  throw new InferenceError(
+    'protocol-broken',
+    `expected a message with a head of 2 to ${MAX_HEAD_BYTES} bytes and a body of at most ${MAX_BODY_BYTES}; its lengths are ${headLength} and ${bodyLength}. Something else may have written into this pipe`,
+  );
 }
 
 /**
@@ -73,14 +90,7 @@ export class MessageReader {
   #next(): void {
     this.#filled = 0;
     if (this.#part === 'prefix') {
-      const headLength = this.#prefix.readUInt32LE(0);
-      const bodyLength = this.#prefix.readUInt32LE(4);
-      if (headLength < 2 || headLength > MAX_HEAD_BYTES || bodyLength > MAX_BODY_BYTES) {
-        throw new InferenceError(
-          'protocol-broken',
-          `expected a message with a head of 2 to ${MAX_HEAD_BYTES} bytes and a body of at most ${MAX_BODY_BYTES}; its lengths say ${headLength} and ${bodyLength}. Something else wrote into this pipe`,
-        );
-      }
+      const { headLength, bodyLength } = messageLengths(this.#prefix);
       this.#head = Buffer.allocUnsafe(headLength);
       this.#body = Buffer.allocUnsafeSlow(bodyLength);
       this.#part = 'head';
@@ -93,7 +103,8 @@ export class MessageReader {
   }
 }
 
-function parseHead(bytes: Buffer): unknown {
+/** @throws InferenceError `protocol-broken`. */
+export function parseHead(bytes: Buffer): unknown {
   try {
     return JSON.parse(bytes.toString('utf8'));
   } catch {

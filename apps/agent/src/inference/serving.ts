@@ -25,6 +25,9 @@ export interface Observation {
   readonly p95Ms: number;
 }
 
+/** One that the model runs, and one that waits in the worker's pipe, so that the model never waits for the supervisor. */
+const IN_FLIGHT = 2;
+
 /** Frames from the capture to whichever worker serves now. Without a worker frames are dropped and counted. */
 export class Serving {
   readonly #options: ServingOptions;
@@ -33,8 +36,8 @@ export class Serving {
   readonly #sinceMark = new MetricsWindow();
   #capture: CaptureHandle | null = null;
   #worker: WorkerHandle | null = null;
-  /** The frame that a worker has in its hands now. */
-  #inFlight: Promise<void> | null = null;
+  /** Frames that a worker has been given and has not answered. */
+  readonly #inFlight = new Set<Promise<void>>();
 
   constructor(options: ServingOptions) {
     this.#options = options;
@@ -57,12 +60,12 @@ export class Serving {
 
   /**
    * From the next frame on this worker serves, `null`: none. The one before is returned when it has answered its last
-   * frame; it still runs and belongs to the caller.
+   * frames; it still runs and belongs to the caller.
    */
   async switchTo(worker: WorkerHandle | null): Promise<WorkerHandle | null> {
     const before = this.#worker;
     this.#worker = worker;
-    await this.#inFlight;
+    await Promise.all(this.#inFlight);
     this.#pump();
     return before;
   }
@@ -100,14 +103,15 @@ export class Serving {
   }
 
   #pump(): void {
-    const worker = this.#worker;
-    if (worker === null || this.#inFlight !== null) return;
-    const frame = this.#mailbox.take();
-    if (frame === undefined) return;
-    this.#inFlight = this.#answer(worker, frame).then(() => {
-      this.#inFlight = null;
-      this.#pump();
-    });
+    while (this.#worker !== null && this.#inFlight.size < IN_FLIGHT) {
+      const frame = this.#mailbox.take();
+      if (frame === undefined) return;
+      const answered = this.#answer(this.#worker, frame).then(() => {
+        this.#inFlight.delete(answered);
+        this.#pump();
+      });
+      this.#inFlight.add(answered);
+    }
   }
 
   async #answer(worker: WorkerHandle, frame: Frame): Promise<void> {

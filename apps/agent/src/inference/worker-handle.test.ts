@@ -170,7 +170,7 @@ describe('a worker that cannot start says why', () => {
       'console.log("hello, I am a library that greets"); setInterval(() => {}, 1000);',
     );
     await expect(worker({ workerPath: join(folder, 'talking.mjs') })).rejects.toMatchObject({
-      message: expect.stringContaining('Something else wrote into this pipe'),
+      message: expect.stringContaining('Something else may have written into this pipe'),
     });
   });
 });

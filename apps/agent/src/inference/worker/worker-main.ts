@@ -4,9 +4,9 @@ import { MANIFEST_FILE, parseManifest } from '@aviary/release';
 import sharp from 'sharp';
 import { FrameError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
-import { type Message, MessageReader, writeMessage } from '../framing.ts';
 import { type WorkerReply, type WorkerRequest, workerConfigSchema, workerRequestSchema } from '../worker-messages.ts';
 import { runAcceptance } from './acceptance-run.ts';
+import { readMessage, sayMessage } from './blocking-pipe.ts';
 import { LoadedRelease } from './loaded-release.ts';
 
 // The program of a worker process: loads one release, then answers what comes on stdin, in order, until stdin closes.
@@ -18,13 +18,8 @@ sharp.cache(false);
 // Ctrl-C in a terminal reaches the whole group; the supervisor decides when a worker ends.
 process.on('SIGINT', () => {});
 
-let release: LoadedRelease | null = null;
-let closed = false;
-let busy = false;
-const waiting: Message[] = [];
-
 function say(reply: WorkerReply): void {
-  writeMessage(process.stdout, reply);
+  sayMessage(reply);
 }
 
 async function answer(loaded: LoadedRelease, request: WorkerRequest, body: Uint8Array): Promise<WorkerReply> {
@@ -45,40 +40,22 @@ async function answer(loaded: LoadedRelease, request: WorkerRequest, body: Uint8
   }
 }
 
-async function work(): Promise<void> {
-  if (busy || release === null) return;
-  busy = true;
-  for (let message = waiting.shift(); message !== undefined && !closed; message = waiting.shift()) {
-    say(await answer(release, workerRequestSchema.parse(message.head), message.body));
-  }
-  busy = false;
-  if (closed) await end();
-}
-
-async function end(): Promise<void> {
-  await release?.release();
-  process.exit();
-}
-
-const reader = new MessageReader((message) => {
-  waiting.push(message);
-  void work();
-});
-process.stdin.on('data', (chunk: Buffer) => reader.push(chunk));
-process.stdin.on('close', () => {
-  closed = true;
-  if (!busy) void end();
-});
-
 try {
   const manifest = parseManifest(readFileSync(join(config.archiveDirectory, MANIFEST_FILE)));
-  release = await LoadedRelease.load(manifest, config);
+  const release = await LoadedRelease.load(manifest, config);
   const { requested, effective, rejected } = release.opened.provider;
-  const provider = { requested: [...requested], effective, rejected: [...rejected] };
-  say({ kind: 'ready', release: manifest.release, provider });
-  void work();
+  say({
+    kind: 'ready',
+    release: manifest.release,
+    provider: { requested: [...requested], effective, rejected: [...rejected] },
+  });
+  for (let message = readMessage(); message !== null; message = readMessage()) {
+    say(await answer(release, workerRequestSchema.parse(message.head), message.body));
+  }
+  await release.release();
 } catch (error) {
   say({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
   process.exitCode = 1;
-  process.stdin.destroy();
 }
+// Not left to the event loop: a library's timer or thread must not keep a worker alive without a supervisor.
+process.exit();
