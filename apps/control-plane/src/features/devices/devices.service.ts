@@ -9,12 +9,11 @@ import type {
   Presence,
   RunningRecord,
 } from '@aviary/protocol';
-import { parseSelector } from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import { conflict, notFound } from '../../infra/problem.ts';
 import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
 import { JoinToken } from './join-token.entity.ts';
-import { selectorToSql } from './selector-sql.ts';
+import { readSelector } from './selector-sql.ts';
 
 const SUMMARY = `
   select d.id, d.name, d.profile, d.labels, d.presence,
@@ -132,7 +131,7 @@ export class DevicesService {
   /** A page of devices in order of id. @throws ProblemError `selector-invalid` */
   async list(query: { selector?: string | undefined; cursor?: string | undefined; limit: number }) {
     const { where, parameters } =
-      query.selector === undefined ? { where: 'true', parameters: [] } : selectorToSql(parseSelector(query.selector));
+      query.selector === undefined ? { where: 'true', parameters: [] } : readSelector(query.selector);
     const items = await this.database.query<DeviceSummary>(
       `${SUMMARY} where (${where}) and d.id > $${parameters.length + 1} order by d.id limit $${parameters.length + 2}`,
       [...parameters, query.cursor ?? '', query.limit + 1],

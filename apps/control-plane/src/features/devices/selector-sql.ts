@@ -1,4 +1,5 @@
-import type { Selector, SelectorAttribute, SelectorKey } from '@aviary/rollout';
+import { parseSelector, type Selector, type SelectorAttribute, SelectorError, type SelectorKey } from '@aviary/rollout';
+import { badRequest } from '../../infra/problem.ts';
 
 /** A condition on `device d`, with its parameters in order. */
 export interface SqlCondition {
@@ -45,4 +46,17 @@ export const selectorToSql = (selector: Selector, first = 1): SqlCondition => {
     }
   };
   return { where: compile(selector), parameters };
+};
+
+/**
+ * Reads a selector that came from outside, and compiles it.
+ * @throws ProblemError `selector-invalid` that shows the place
+ */
+export const readSelector = (text: string): SqlCondition => {
+  try {
+    return selectorToSql(parseSelector(text));
+  } catch (error) {
+    if (error instanceof SelectorError) throw badRequest(error.code, `The selector cannot be read: ${error.message}`);
+    throw error;
+  }
 };
