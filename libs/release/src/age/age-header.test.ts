@@ -83,6 +83,7 @@ describe('age header', () => {
     ['a share that is too short', (text: string) => text.replace(/X25519 \S+/, 'X25519 AAAA')],
     ['a second argument', (text: string) => text.replace(/(X25519 \S+)/, '$1 more')],
     ['base64 of another spelling', (text: string) => text.replace(/(X25519 \S+)/, '$1=')],
+    ['a passphrase beside the recipient', (text: string) => text.replace('\n-> ', '\n-> scrypt AAAA 10\nAAAA\n-> ')],
     ['no stanza', (text: string) => text.replace(/-> .*\n.*\n---/, '---')],
     ['bytes behind', (text: string) => `${text}more\n`],
     ['another version', (text: string) => text.replace('/v1\n', '/v2\n')],

@@ -115,6 +115,9 @@ function parseHeader(header: Buffer): ParsedHeader {
   const footer = lines[index] ?? '';
   if (!footer.startsWith('--- ') || index !== lines.length - 1) throw malformed('it has no proper last line');
   if (stanzas.length === 0) throw malformed('it has no recipient');
+  if (stanzas.length > 1 && stanzas.some(({ type }) => type === 'scrypt')) {
+    throw malformed('a scrypt stanza stands beside others');
+  }
   const mac = unbase64(footer.slice(4));
   if (mac.length !== 32) throw malformed('its MAC has not 32 bytes');
   return { stanzas, mac, macInput: header.subarray(0, header.length - footer.length - 1 + 3) };
