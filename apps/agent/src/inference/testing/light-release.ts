@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { AcceptanceLimits, ReleaseManifest } from '@aviary/release';
 import sharp from 'sharp';
 import type { WorkerOptions } from '../worker-handle.ts';
-import { denseModel } from './dense-model.ts';
+import { denseModel } from './test-models.ts';
 
 /** How a child is started from its TypeScript source, with the libraries' sources. */
 const FROM_SOURCE = ['--conditions=aviary-source'];
