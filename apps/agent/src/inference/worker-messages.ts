@@ -1,24 +1,16 @@
 import { z } from 'zod';
 
 /** What the supervisor asks of a worker; a picture's bytes travel as the message's body. */
-export const workerRequestSchema = z.discriminatedUnion('kind', [
-  z.object({
-    kind: z.literal('infer'),
-    id: z.number().int(),
-    picture: z.discriminatedUnion('kind', [
-      z.object({ kind: z.literal('encoded') }),
-      z.object({
-        kind: z.literal('raw'),
-        width: z.number().int().positive(),
-        height: z.number().int().positive(),
-        channels: z.union([z.literal(1), z.literal(3)]),
-      }),
-    ]),
-  }),
-  z.object({ kind: z.literal('acceptance'), id: z.number().int() }),
-  z.object({ kind: z.literal('ping'), id: z.number().int() }),
-]);
-export type WorkerRequest = z.infer<typeof workerRequestSchema>;
+export type WorkerRequest =
+  | {
+      readonly kind: 'infer';
+      readonly id: number;
+      readonly picture:
+        | { readonly kind: 'encoded' }
+        | { readonly kind: 'raw'; readonly width: number; readonly height: number; readonly channels: 1 | 3 };
+    }
+  | { readonly kind: 'acceptance'; readonly id: number }
+  | { readonly kind: 'ping'; readonly id: number };
 
 const milliseconds = z.number().nonnegative();
 

@@ -15,7 +15,7 @@ export function readMessage(): Message | null {
   if (!fill(prefix)) return null;
   const { headLength, bodyLength } = messageLengths(prefix);
   const head = Buffer.allocUnsafe(headLength);
-  const body = Buffer.allocUnsafeSlow(bodyLength);
+  const body = Buffer.allocUnsafe(bodyLength);
   if (!fill(head) || !fill(body)) return null;
   return { head: parseHead(head), body };
 }
