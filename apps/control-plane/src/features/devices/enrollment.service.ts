@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EnrollRequest, EnrollResponse } from '@aviary/protocol';
 import type { Database } from '../../infra/database.ts';
+import { conflict } from '../../infra/problem.ts';
 import type { DirectorService } from '../director/director.service.ts';
 import type { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import type { PublishersService } from '../registry/publishers.service.ts';
@@ -25,6 +26,14 @@ export class EnrollmentService {
 
   /** All or nothing: a secret is used up only if its device was made. */
   async enroll(request: EnrollRequest): Promise<EnrollResponse> {
+    const publishers = await this.publishers.list();
+    if (publishers.length === 0) {
+      // A device pins its publishers when it joins: joined before there is one, it would take no release, ever.
+      throw conflict(
+        'publisher-missing',
+        'Expected a publisher before the first device joins, found none. Make a key with: aviary key init',
+      );
+    }
     const deviceId = newDeviceId();
     const certificate = await this.ca.issueDevice(request.csr, deviceId);
     await this.database.transaction(async (sql) => {
@@ -39,7 +48,7 @@ export class EnrollmentService {
       fleetCa: this.ca.pem,
       mqttUrl: this.mqttUrl,
       directorKeys: [this.director.publicKey],
-      publisherKeys: (await this.publishers.list()).map((publisher) => publisher.publicKey),
+      publisherKeys: publishers.map((publisher) => publisher.publicKey),
     };
   }
 }

@@ -1,0 +1,164 @@
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parseJoinToken } from '@aviary/protocol';
+import { pino } from 'pino';
+import { loadIdentity } from './identity/identity.ts';
+import { lockState } from './state/state-lock.ts';
+import { AGENT_VERSION } from './version.ts';
+
+const USAGE = `aviary-agent ${AGENT_VERSION}
+
+Usage: aviary-agent join|run|status [options]
+
+  join    make this board a device of a fleet
+    --token TOKEN         from: aviary device enroll-token (or AVIARY_JOIN_TOKEN)
+    --name NAME           what people call it (the host name)
+  run     serve, update, report; until told to stop
+    --source dir:PATH     pictures to look at, over and over; labels.csv beside them gives right answers
+    --fps N               pictures per second (5)
+    --telemetry-seconds N how often it reports (10)
+    --poll-seconds N      how often it looks for an assignment when nobody rings (60)
+    --spool-mb N          most that waits on disk while offline (64)
+    --plaintext-dir DIR   where opened models lie, instead of a tmpfs: on disk they can be read by a thief
+  status  who this device is and what it has
+
+  --state-dir DIR         where the device keeps everything (/var/lib/aviary)
+  --facts FILE            facts of a board to play, instead of finding them out
+`;
+
+/** The command line is wrong; exit code 2. */
+class UsageError extends Error {
+  readonly code = 'usage';
+}
+
+const OPTIONS = {
+  token: { type: 'string' },
+  name: { type: 'string' },
+  source: { type: 'string' },
+  fps: { type: 'string' },
+  'telemetry-seconds': { type: 'string' },
+  'poll-seconds': { type: 'string' },
+  'spool-mb': { type: 'string' },
+  'plaintext-dir': { type: 'string' },
+  'state-dir': { type: 'string' },
+  facts: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const readArguments = () => {
+  try {
+    return parseArgs({ options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
+  }
+};
+
+type Values = ReturnType<typeof readArguments>['values'];
+
+const numberOf = (
+  values: Values,
+  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb',
+  otherwise: number,
+): number => {
+  const text = values[name];
+  if (text === undefined) return otherwise;
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0) return value;
+  throw new UsageError(`Expected a number above 0 for --${name}, got "${text}".`);
+};
+
+const factsOf = async (values: Values, stateDirectory: string) => {
+  const { detectFacts, readFacts } = await import('./facts/detect-facts.ts');
+  return values.facts === undefined ? detectFacts(stateDirectory) : readFacts(values.facts);
+};
+
+const join = async (values: Values, stateDirectory: string): Promise<void> => {
+  const text = values.token ?? process.env.AVIARY_JOIN_TOKEN;
+  if (text === undefined) throw new UsageError('Expected --token TOKEN. Make one with: aviary device enroll-token');
+  const token = parseJoinToken(text);
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  const { joinFleet } = await import('./identity/join.ts');
+  const deviceId = await joinFleet(stateDirectory, token, {
+    name: values.name,
+    facts: await factsOf(values, stateDirectory),
+  });
+  process.stdout.write(`joined as ${deviceId}\n`);
+};
+
+const run = async (values: Values, stateDirectory: string): Promise<void> => {
+  const [, path] = /^dir:(.+)$/.exec(values.source ?? '') ?? [];
+  if (path === undefined) {
+    throw new UsageError(
+      `Expected --source dir:PATH, a folder of pictures, got ${values.source === undefined ? 'none' : `"${values.source}"`}.`,
+    );
+  }
+  const identity = await loadIdentity(stateDirectory);
+  const unlock = await lockState(stateDirectory);
+  const log = pino(
+    { level: process.env.AVIARY_LOG_LEVEL ?? 'info', base: { device: identity.deviceId } },
+    pino.destination(2),
+  );
+  const { Supervisor } = await import('./supervisor.ts');
+  const supervisor = new Supervisor(
+    identity,
+    await factsOf(values, stateDirectory),
+    {
+      stateDirectory,
+      source: { kind: 'directory', path: resolve(path) },
+      fps: numberOf(values, 'fps', 5),
+      telemetrySeconds: numberOf(values, 'telemetry-seconds', 10),
+      pollSeconds: numberOf(values, 'poll-seconds', 60),
+      spoolBytes: numberOf(values, 'spool-mb', 64) * 2 ** 20,
+      plaintextDirectory: values['plaintext-dir'],
+    },
+    log,
+  );
+  const told = new Promise<void>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
+  });
+  await supervisor.start();
+  await told;
+  log.info('stopping');
+  await supervisor.stop();
+  await unlock();
+};
+
+const status = async (stateDirectory: string): Promise<void> => {
+  const { deviceId, deviceUrl, epoch } = await loadIdentity(stateDirectory);
+  const { Journal } = await import('./state/journal.ts');
+  const { committed, target, stage, rollbackFloor, sequence } = (await Journal.open(stateDirectory, epoch)).state;
+  const lines = [
+    `device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`,
+    `committed  ${committed === null ? 'nothing yet' : `${committed.release} ${committed.variant}`}`,
+    `target     ${target === null ? 'none' : `${target.release} ${target.variant} (${stage})`}`,
+    `floor      ${rollbackFloor}, assignment ${sequence}`,
+  ];
+  process.stdout.write(`${lines.join('\n')}\n`);
+};
+
+const main = async (): Promise<void> => {
+  const { values, positionals } = readArguments();
+  const [command, ...extra] = positionals;
+  if (values.help === true || command === undefined) {
+    process.stdout.write(USAGE);
+    if (values.help !== true) process.exitCode = 2;
+    return;
+  }
+  const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
+  if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
+  if (command === 'join') await join(values, stateDirectory);
+  else if (command === 'run') await run(values, stateDirectory);
+  else if (command === 'status') await status(stateDirectory);
+  else throw new UsageError(`Expected join, run or status, got "${command}".\n\n${USAGE}`);
+};
+
+try {
+  await main();
+  process.exit();
+} catch (error) {
+  const isOurs = error instanceof Error && 'code' in error && typeof error.code === 'string';
+  process.stderr.write(`aviary-agent: ${isOurs ? error.message : error instanceof Error ? error.stack : error}\n`);
+  const isUsage = error instanceof UsageError || (isOurs && error.code === 'join-token-malformed');
+  process.exit(isUsage ? 2 : 1);
+}

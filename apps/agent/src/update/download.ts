@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
+import { syncDirectory } from '../state/durable-file.ts';
+
+/** Slower than this over the whole of a watch period, and the source is given up for now. */
+const SLOWEST_BYTES_PER_SECOND = 256;
+const WATCH_MS = 30_000;
+
+/** The connection or the server failed; what came so far is kept, and the next try goes on from there. */
+export class DownloadInterruptedError extends Error {
+  readonly code = 'download-interrupted';
+}
+
+/** What came is not what was signed; nothing of it is kept. */
+export class DownloadCorruptError extends Error {
+  readonly code = 'download-corrupt';
+}
+
+export interface Download {
+  /** Where the whole file goes; what is not whole yet is beside it with `.part`. */
+  readonly path: string;
+  /** Bytes, as signed. */
+  readonly length: number;
+  /** Hex, as signed. */
+  readonly sha256: string;
+  /** Opens the source from byte `start` on; status 206 when it really starts there. */
+  readonly open: (start: number, signal: AbortSignal) => Promise<IncomingMessage>;
+  readonly signal: AbortSignal;
+}
+
+const sizeOf = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+
+const digestOf = async (path: string): Promise<string> => {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+};
+
+/**
+ * Brings a file here, going on where an earlier try stopped; it appears under its name only when it is whole, synced,
+ * and has the signed digest. Never takes more bytes than were signed.
+ * @throws DownloadInterruptedError to be tried again; DownloadCorruptError; the disk's own error (ENOSPC)
+ */
+export const download = async ({ path, length, sha256, open: openSource, signal }: Download): Promise<void> => {
+  if ((await sizeOf(path)) === length && (await digestOf(path)) === sha256) return;
+  const part = `${path}.part`;
+  let have = await sizeOf(part);
+  if (have > length) {
+    await rm(part, { force: true });
+    have = 0;
+  }
+  if (have < length) await fetchRest(part, have, length, openSource, signal);
+  const actual = await digestOf(part);
+  if (actual !== sha256) {
+    await rm(part, { force: true });
+    throw new DownloadCorruptError(`expected bytes with SHA-256 ${sha256}, got ${actual}; they were thrown away`);
+  }
+  await rename(part, path);
+  await syncDirectory(dirname(path));
+};
+
+const fetchRest = async (
+  part: string,
+  have: number,
+  length: number,
+  openSource: Download['open'],
+  signal: AbortSignal,
+): Promise<void> => {
+  const slow = new AbortController();
+  let received = 0;
+  let atLastLook = 0;
+  const watch = setInterval(() => {
+    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * WATCH_MS) / 1000)
+      slow.abort(new Error('the source is too slow'));
+    atLastLook = received;
+  }, WATCH_MS);
+  let response: IncomingMessage | undefined;
+  try {
+    const both = AbortSignal.any([signal, slow.signal]);
+    response = await openSource(have, both);
+    const start = response.statusCode === 206 ? have : 0;
+    await using file = await open(part, start === 0 ? 'w' : 'r+', 0o600);
+    let position = start;
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      received += chunk.length;
+      if (position + chunk.length > length) {
+        throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
+      }
+      await file.write(chunk, 0, chunk.length, position);
+      position += chunk.length;
+    }
+    await file.sync();
+    if (position < length) throw new DownloadInterruptedError(`the source ended after ${position} of ${length} bytes`);
+  } catch (error) {
+    if (error instanceof DownloadCorruptError) {
+      await rm(part, { force: true });
+      throw error;
+    }
+    // The disk's errors name a system call on a file, and are not the source's fault.
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EROFS' || syscall === 'open') throw error;
+    if (error instanceof DownloadInterruptedError) throw error;
+    throw new DownloadInterruptedError(error instanceof Error ? error.message : String(error));
+  } finally {
+    clearInterval(watch);
+    response?.destroy();
+  }
+};
