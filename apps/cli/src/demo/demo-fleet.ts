@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { exampleFacts } from '@aviary/hardware';
 import type { adminRoutes, Client } from '@aviary/protocol';
 import { programOf, runToEnd, StayingProcess } from './child-process.ts';
+import { loadDigits } from './training/digits.ts';
 import { writeFieldPictures } from './training/field-pictures.ts';
 
 /** Pictures that each device looks at, over and over; all of them held out from every training. */
-const PICTURES_PER_DEVICE = 200;
+const PICTURES_PER_DEVICE = 300;
 const FRAMES_PER_SECOND = 16;
 const TELEMETRY_SECONDS = 2;
 
@@ -32,6 +33,7 @@ export class DemoFleet {
   /** Writes the pictures, joins every device with a token of its own, and starts it. */
   async start(): Promise<void> {
     const program = programOf('@aviary/agent');
+    const digits = await loadDigits();
     await Promise.all(
       BOARDS.map(async ({ name, site, board }, index) => {
         const home = join(this.directory, name);
@@ -39,7 +41,11 @@ export class DemoFleet {
         await mkdir(home, { recursive: true });
         const facts = join(home, 'board.json');
         await writeFile(facts, JSON.stringify(exampleFacts(board)));
-        await writeFieldPictures(pictures, { device: index, count: PICTURES_PER_DEVICE, seed: 7 });
+        await writeFieldPictures(pictures, digits, {
+          device: index,
+          devices: BOARDS.length,
+          count: PICTURES_PER_DEVICE,
+        });
         const { token } = await this.client.createJoinToken({ body: { ttlSeconds: 600, labels: { site } } });
         const state = ['--state-dir', join(home, 'state'), '--facts', facts];
         await runToEnd(program, ['join', ...state, '--token', token, '--name', name]);

@@ -1,0 +1,42 @@
+import { AviaryCommand, outputFlag, selectorFlag } from '../../aviary-command.ts';
+import { renderAge, renderLabels, renderTable } from '../../render/table.ts';
+
+const PAGE = 500;
+
+export default class DeviceList extends AviaryCommand {
+  static override summary = 'Devices, what they are, and what they run';
+
+  static override examples = [
+    '<%= config.bin %> device list',
+    "<%= config.bin %> device list -l 'profile in (rpi4, rpi5) and site != lab'",
+  ];
+
+  static override flags = { selector: selectorFlag(), output: outputFlag() };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(DeviceList);
+    const { client } = await this.connect(flags);
+    const selector = flags.selector === undefined ? {} : { selector: flags.selector };
+    const devices: Awaited<ReturnType<typeof client.listDevices>>['items'] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof client.listDevices>> = await client.listDevices({
+        query: { limit: PAGE, ...selector, ...(cursor === null ? {} : { cursor }) },
+      });
+      devices.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    const rows = devices.map((device) => [
+      device.id,
+      device.name,
+      device.profile ?? '-',
+      device.presence,
+      device.running?.release ?? '-',
+      device.assigned ?? '-',
+      renderAge(device.lastSeenAt, Date.now()),
+      renderLabels(device.labels),
+    ]);
+    const header = ['id', 'name', 'profile', 'presence', 'running', 'assigned', 'seen', 'labels'];
+    this.print(devices, flags.output, () => renderTable(header, rows));
+  }
+}

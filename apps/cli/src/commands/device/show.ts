@@ -1,0 +1,42 @@
+import { Args } from '@oclif/core';
+import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { renderAge, renderLabels, renderTable } from '../../render/table.ts';
+
+export default class DeviceShow extends AviaryCommand {
+  static override summary = 'All that is known of one device';
+
+  static override args = { id: Args.string({ description: 'id of the device', required: true }) };
+
+  static override flags = { output: outputFlag() };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(DeviceShow);
+    const { client } = await this.connect(flags);
+    const device = await client.showDevice({ params: { id: args.id } });
+    const now = Date.now();
+    const metrics = device.field.map((field) => [
+      field.release,
+      String(field.frames),
+      field.labelled === 0 ? '-' : `${((field.correct / field.labelled) * 100).toFixed(1)} %`,
+      field.frames === 0 ? '-' : `${((field.lowConfidence / field.frames) * 100).toFixed(1)} %`,
+      field.latencyP95Ms === null ? '-' : `${field.latencyP95Ms.toFixed(1)} ms`,
+      field.effectiveProvider ?? '-',
+    ]);
+    const events = device.events
+      .slice(0, 10)
+      .map(({ at, level, code, message }) => [renderAge(at, now), level, code, message]);
+    this.print(device, flags.output, () =>
+      [
+        `${device.id}  ${device.name}  ${device.presence}, seen ${renderAge(device.lastSeenAt, now)} ago  ${renderLabels(device.labels)}`,
+        `profile   ${device.profile ?? 'none'} (${device.profileReasons.join('; ')})`,
+        `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
+        `runs      ${device.running?.release ?? 'nothing'}, assigned ${device.assigned ?? 'nothing'}`,
+        `certificate until ${new Date(device.certificate.expiresAt).toISOString()}`,
+        ...(metrics.length === 0
+          ? []
+          : ['', renderTable(['release', 'frames', 'accuracy', 'unsure', 'p95', 'provider'], metrics)]),
+        ...(events.length === 0 ? [] : ['', renderTable(['ago', 'level', 'event', 'message'], events)]),
+      ].join('\n'),
+    );
+  }
+}

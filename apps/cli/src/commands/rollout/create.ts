@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises';
+import type { RolloutPreview } from '@aviary/protocol';
+import { Flags } from '@oclif/core';
+import { parse } from 'yaml';
+import { AviaryCommand, outputFlag, UsageError } from '../../aviary-command.ts';
+import { renderTable } from '../../render/table.ts';
+import { followRollout } from '../../rollout-follower.ts';
+
+const readSpec = async (path: string): Promise<Record<string, unknown>> => {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch {
+    throw new UsageError(`Cannot read the rollout specification "${path}".`);
+  }
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw new UsageError(`${path} is no YAML: ${error instanceof Error ? error.message : error}`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new UsageError(`Expected ${path} to begin with "release: model@version".`);
+  }
+  return { ...value };
+};
+
+const previewTable = (preview: RolloutPreview): string =>
+  [
+    `${preview.release} to ${preview.devices} devices, ${(preview.bytes / 2 ** 20).toFixed(1)} MB in all. Nothing was created.`,
+    '',
+    renderTable(
+      ['wave', 'adds', 'then', 'of'],
+      preview.waves.map(({ index, size, cumulative, strata }) => [
+        String(index + 1),
+        String(size),
+        String(cumulative),
+        Object.entries(strata)
+          .map(([stratum, count]) => `${count} ${stratum || 'without profile'}`)
+          .join(', '),
+      ]),
+    ),
+    '',
+    renderTable(
+      ['profile', 'devices', 'variant', 'because'],
+      preview.variants.map(({ profile, devices, variant, reason }) => [
+        profile,
+        String(devices),
+        variant ?? 'none',
+        reason,
+      ]),
+    ),
+  ].join('\n');
+
+export default class RolloutCreate extends AviaryCommand {
+  static override summary = 'Bring a release to devices in waves';
+
+  static override examples = [
+    '<%= config.bin %> rollout create --release meter-reader@1.1.0 --target site=lyon --waves 1,50%,100% --soak 30m',
+    '<%= config.bin %> rollout create -f rollout.yaml --dry-run',
+  ];
+
+  static override flags = {
+    file: Flags.string({ char: 'f', description: 'a rollout.yaml (see docs/rollouts.md); flags win over it' }),
+    release: Flags.string({ description: 'model@version' }),
+    target: Flags.string({ char: 'l', description: 'a selector; all for every device' }),
+    waves: Flags.string({ description: 'cumulative sizes, e.g. 1,10%,100%' }),
+    soak: Flags.string({ description: 'how long each wave soaks, e.g. 30m' }),
+    'on-failure': Flags.option({
+      options: ['pause', 'rollback-wave', 'rollback-all'] as const,
+      description: 'what a failing gate does',
+    })(),
+    'dry-run': Flags.boolean({ description: 'say what would happen, and do nothing' }),
+    watch: Flags.boolean({ char: 'w', description: 'stay and watch; exit codes as of rollout status --watch' }),
+    timeout: Flags.integer({ description: 'with --watch: seconds to stay at most', default: 86_400, min: 1 }),
+    output: outputFlag(),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(RolloutCreate);
+    const spec = flags.file === undefined ? {} : await readSpec(flags.file);
+    if (flags.release !== undefined) spec.release = flags.release;
+    if (flags.target !== undefined) spec.target = flags.target;
+    if (flags['on-failure'] !== undefined) spec.onFailure = flags['on-failure'];
+    if (flags.waves !== undefined) {
+      const soak = flags.soak === undefined ? {} : { soak: flags.soak };
+      const waves = flags.waves.split(',').map((size) => ({ size: size.trim(), ...soak }));
+      spec.strategy = { ...(spec.strategy as object | undefined), waves };
+    } else if (flags.soak !== undefined) {
+      throw new UsageError('--soak needs --waves; in a file, each wave has its own soak.');
+    }
+    if (spec.release === undefined) throw new UsageError('Expected --release model@version, or a file with -f.');
+    const { client } = await this.connect(flags);
+    if (flags['dry-run']) {
+      const preview = await client.previewRollout({ body: spec });
+      this.print(preview, flags.output, () => previewTable(preview));
+      return;
+    }
+    const rollout = await client.createRollout({ body: spec });
+    this.print(rollout, flags.output, () => rollout.id);
+    if (flags.watch) this.exit(await followRollout(client, rollout.id, flags.timeout, process.stderr));
+  }
+}

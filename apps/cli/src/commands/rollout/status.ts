@@ -1,0 +1,49 @@
+import { Args, Flags } from '@oclif/core';
+import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { renderTable } from '../../render/table.ts';
+import { wavePicture } from '../../render/wave-picture.ts';
+import { findRollout, followRollout } from '../../rollout-follower.ts';
+
+export default class RolloutStatus extends AviaryCommand {
+  static override summary = 'How a rollout goes: its waves, gates and devices';
+
+  static override description =
+    'With --watch it stays until the rollout ends or pauses. Exit codes then: 0 finished, 1 stopped or rolled back, 3 paused, 124 time-out.';
+
+  static override examples = ['<%= config.bin %> rollout status last', '<%= config.bin %> rollout status last --watch'];
+
+  static override args = {
+    id: Args.string({ description: 'its id, the beginning of it, or "last"', default: 'last' }),
+  };
+
+  static override flags = {
+    watch: Flags.boolean({ char: 'w', description: 'stay until it ends or pauses' }),
+    timeout: Flags.integer({ description: 'seconds to stay at most', default: 86_400, min: 1 }),
+    output: outputFlag(),
+  };
+
+  async run(): Promise<void> {
+    const { args, flags } = await this.parse(RolloutStatus);
+    const { client } = await this.connect(flags);
+    const id = await findRollout(client, args.id);
+    if (flags.watch) this.exit(await followRollout(client, id, flags.timeout, process.stdout));
+    const rollout = await client.showRollout({ params: { id } });
+    const { items } = await client.listExecutions({ params: { id }, query: { limit: 500 } });
+    const rows = items.map((execution) => [
+      execution.deviceName,
+      execution.profile ?? '-',
+      execution.wave === null ? execution.kind : String(execution.wave + 1),
+      execution.diverged ? `${execution.state}, diverged` : execution.state,
+      execution.variant ?? '-',
+      execution.reason ?? '',
+    ]);
+    this.print({ ...rollout, executions: items }, flags.output, () =>
+      [
+        ...wavePicture(rollout),
+        ...(rows.length === 0
+          ? []
+          : ['', renderTable(['device', 'profile', 'wave', 'state', 'variant', 'reason'], rows)]),
+      ].join('\n'),
+    );
+  }
+}

@@ -1,0 +1,45 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Command, Flags } from '@oclif/core';
+import { dataDirectory } from '../connection.ts';
+
+export default class Up extends Command {
+  static override summary = 'Start a control plane on this machine: PostgreSQL, API, MQTT gateway, conductor';
+
+  static override description =
+    'Needs nothing but Node: a real PostgreSQL is brought along, unless DATABASE_URL names another. Whatever was killed is started again; Ctrl-C stops everything in order.';
+
+  static override examples = [
+    '<%= config.bin %> up',
+    '<%= config.bin %> up --data /srv/aviary --public-host fleet.example --host 0.0.0.0',
+  ];
+
+  static override flags = {
+    data: Flags.string({ description: 'where keys, blobs and the database live (AVIARY_DATA, .aviary)' }),
+    host: Flags.string({ description: 'address to listen on' }),
+    'public-host': Flags.string({ description: 'name under which devices reach this machine' }),
+    'http-port': Flags.string({ description: 'admin plane (8080)' }),
+    'device-port': Flags.string({ description: 'device plane, HTTPS (8443)' }),
+    'mqtt-port': Flags.string({ description: 'MQTT over TLS (8883)' }),
+    separate: Flags.boolean({ description: 'one process per role' }),
+    'log-level': Flags.string({ description: 'trace, debug, info, warn, error or silent' }),
+  };
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Up);
+    const given = { ...flags, data: flags.data ?? dataDirectory() };
+    const options = Object.entries(given).flatMap(([name, value]) =>
+      value === true ? [`--${name}`] : typeof value === 'string' ? [`--${name}`, value] : [],
+    );
+    const program = fileURLToPath(import.meta.resolve('@aviary/control-plane/bin'));
+    const child = spawn(process.execPath, [program, 'all', ...options], { stdio: ['ignore', 'inherit', 'inherit'] });
+    // On a terminal the child hears Ctrl-C itself; a signal to us alone is passed on.
+    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+    process.on('SIGINT', () => undefined);
+    const code = await new Promise<number>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (status) => resolve(status ?? 1));
+    });
+    this.exit(code);
+  }
+}

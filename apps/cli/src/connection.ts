@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { adminRoutes, type Client, createClient, type Fetch } from '@aviary/protocol';
+
+export type AdminClient = Client<typeof adminRoutes>;
+
+export interface Connection {
+  readonly baseUrl: string;
+  readonly authorization: string;
+  readonly client: AdminClient;
+}
+
+/** There is no way to the control plane; the message says what to do. */
+export class ConnectionError extends Error {
+  readonly code = 'connection';
+}
+
+const DEFAULT_SERVER = 'http://127.0.0.1:8080';
+
+const fetchOrExplain: Fetch = async (url, init) => {
+  try {
+    return await fetch(url, init);
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    throw new ConnectionError(
+      `The control plane at ${new URL(url).origin} does not answer (${cause}). Start it with: aviary up — or name another with --server or AVIARY_SERVER.`,
+    );
+  }
+};
+
+/** Where `aviary up` keeps its data, unless told otherwise. */
+export const dataDirectory = (): string => process.env.AVIARY_DATA ?? '.aviary';
+
+/** The token from `--token-file`, AVIARY_TOKEN, or the file that `aviary up` writes. @throws ConnectionError */
+const readToken = async (tokenFile: string | undefined): Promise<string> => {
+  if (tokenFile === undefined && process.env.AVIARY_TOKEN !== undefined) return process.env.AVIARY_TOKEN.trim();
+  const path = tokenFile ?? join(dataDirectory(), 'admin.token');
+  try {
+    return (await readFile(path, 'utf8')).trim();
+  } catch {
+    throw new ConnectionError(
+      `Expected an admin token in ${path}, and cannot read it. Run this where "aviary up" runs, or set AVIARY_DATA, AVIARY_TOKEN or --token-file.`,
+    );
+  }
+};
+
+/** Opens the way to the control plane; nothing is sent yet. */
+export const connect = async (options: {
+  server?: string | undefined;
+  tokenFile?: string | undefined;
+}): Promise<Connection> => {
+  const baseUrl = options.server ?? process.env.AVIARY_SERVER ?? DEFAULT_SERVER;
+  if (!URL.canParse(baseUrl))
+    throw new ConnectionError(`Expected an address such as ${DEFAULT_SERVER}, got "${baseUrl}".`);
+  const authorization = `Bearer ${await readToken(options.tokenFile)}`;
+  const client = createClient(adminRoutes, { baseUrl, fetch: fetchOrExplain, headers: { authorization } });
+  return { baseUrl: baseUrl.replace(/\/$/, ''), authorization, client };
+};

@@ -1,0 +1,61 @@
+import type { KeyObject } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { decodeSigningKey, encodeSigningKey, generateSigningKey } from '@aviary/release';
+import { UsageError } from '../aviary-command.ts';
+
+/** Where a publisher's key lies unless `--key` or AVIARY_KEY says otherwise. */
+export const defaultKeyPath = (): string =>
+  process.env.AVIARY_KEY ?? join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'aviary', 'publisher.key');
+
+const askPassphrase = async (question: string): Promise<string> => {
+  if (process.env.AVIARY_KEY_PASSPHRASE !== undefined) return process.env.AVIARY_KEY_PASSPHRASE;
+  if (!process.stdin.isTTY) {
+    throw new UsageError(
+      'Expected a passphrase: there is no terminal to ask at. Set AVIARY_KEY_PASSPHRASE, or make a key with --no-passphrase.',
+    );
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
+  // What is typed after the question is not shown.
+  const shown = process.stderr.write.bind(process.stderr);
+  const answer = terminal.question(question);
+  process.stderr.write = (() => true) as typeof process.stderr.write;
+  try {
+    return await answer;
+  } finally {
+    process.stderr.write = shown;
+    process.stderr.write('\n');
+    terminal.close();
+  }
+};
+
+/** Makes a key and keeps it at `path` (0600). @throws UsageError when there is one already */
+export const createPublisherKey = async (path: string, protect: boolean): Promise<KeyObject> => {
+  const key = generateSigningKey();
+  const passphrase = protect ? await askPassphrase('Passphrase for the new key: ') : undefined;
+  if (passphrase === '')
+    throw new UsageError('Expected a passphrase, got an empty one. To have none, say --no-passphrase.');
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    await writeFile(path, encodeSigningKey(key, passphrase), { mode: 0o600, flag: 'wx', flush: true });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    throw new UsageError(
+      `There is a key in ${path} already, and a key is never overwritten. Use it, or choose another file with --key.`,
+    );
+  }
+  return key;
+};
+
+/** Reads a key, asking for its passphrase when it has one. @throws UsageError, SigningKeyError */
+export const readPublisherKey = async (path: string): Promise<KeyObject> => {
+  let pem: string;
+  try {
+    pem = await readFile(path, 'utf8');
+  } catch {
+    throw new UsageError(`There is no publisher key in ${path}. Make one with: aviary key init`);
+  }
+  return decodeSigningKey(pem, pem.includes('ENCRYPTED') ? await askPassphrase(`Passphrase for ${path}: `) : undefined);
+};

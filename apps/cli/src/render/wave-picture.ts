@@ -1,0 +1,38 @@
+import type { RolloutSummary, WaveView } from '@aviary/protocol';
+
+const WIDTH = 28;
+/** From the left: done, going wrong, under way; what is left is still to come. */
+const GOOD = ['SUCCEEDED', 'ALREADY_INSTALLED'] as const;
+const BAD = ['FAILED', 'REJECTED', 'TIMED_OUT', 'ROLLED_BACK', 'CANCELED', 'REMOVED'] as const;
+const MOVING = ['NOTIFIED', 'DOWNLOADING', 'DOWNLOADED', 'VERIFIED', 'PREPARING', 'INSTALLING', 'PROBATION'] as const;
+
+const sum = (wave: WaveView, states: readonly (keyof WaveView['counts'])[]): number =>
+  states.reduce((total, state) => total + (wave.counts[state] ?? 0), 0);
+
+const bar = (wave: WaveView): string => {
+  const cells = (count: number) => (wave.size === 0 ? 0 : Math.round((count / wave.size) * WIDTH));
+  const good = cells(sum(wave, GOOD));
+  const bad = cells(sum(wave, BAD));
+  const moving = Math.min(cells(sum(wave, MOVING)), WIDTH - good - bad);
+  return ('█'.repeat(good) + '×'.repeat(bad) + '▒'.repeat(Math.max(0, moving))).padEnd(WIDTH, '·').slice(0, WIDTH);
+};
+
+const countsOf = (wave: WaveView): string =>
+  Object.entries(wave.counts)
+    .map(([state, count]) => `${count} ${state.toLowerCase().replaceAll('_', ' ')}`)
+    .join(', ');
+
+/** A rollout as lines of text: its state, a bar for each wave, and what its gates say. */
+export const wavePicture = (rollout: RolloutSummary): string[] => {
+  const lines = [
+    `${rollout.release} → ${rollout.target}   ${rollout.state}${rollout.reason === null ? '' : `: ${rollout.reason}`}`,
+  ];
+  for (const wave of rollout.waves) {
+    const name = `wave ${wave.index + 1}/${rollout.waves.length}`;
+    lines.push(
+      `  ${name}  ${bar(wave)}  ${wave.state.padEnd(9)}  ${String(wave.size).padStart(4)} devices  ${countsOf(wave)}`.trimEnd(),
+    );
+    for (const gate of wave.gates) lines.push(`${' '.repeat(name.length + 4)}${gate.gate}: ${gate.words}`);
+  }
+  return lines;
+};
