@@ -45,6 +45,10 @@ export abstract class AviaryCommand extends Command {
     else if (error instanceof ApiError && error.problem.problems !== undefined && error.problem.problems.length > 1) {
       this.logToStderr(`${error.problem.title}:`);
       for (const { path, message } of error.problem.problems) this.logToStderr(`  ${path}: ${message}`);
+    } else if (error.name === 'ZodError') {
+      this.logToStderr(
+        'aviary: The control plane answered in a form that this command does not know. Do both have the same version?',
+      );
     } else this.logToStderr(`aviary: ${error.message}`);
     const badInput = error instanceof UsageError || (error instanceof ApiError && error.problem.status === 400);
     this.exit(error.oclif?.exit ?? (badInput || isDefinitionError(error) ? 2 : 1));

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { adminRoutes, type Client, createClient, type Fetch } from '@aviary/protocol';
+import { adminRoutes, type Client, createClient } from '@aviary/protocol';
 
 export type AdminClient = Client<typeof adminRoutes>;
 
@@ -17,7 +17,8 @@ export class ConnectionError extends Error {
 
 const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
-const fetchOrExplain: Fetch = async (url, init) => {
+/** The web's `fetch`, whose failure to reach anybody is told in a sentence. */
+export const fetchOrExplain = async (url: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetch(url, init);
   } catch (error) {
@@ -42,6 +43,22 @@ const readToken = async (tokenFile: string | undefined): Promise<string> => {
       `Expected an admin token in ${path}, and cannot read it. Run this where "aviary up" runs, or set AVIARY_DATA, AVIARY_TOKEN or --token-file.`,
     );
   }
+};
+
+interface Page<Item> {
+  readonly items: readonly Item[];
+  readonly nextCursor: string | null;
+}
+
+/** Every item of a list that comes in pages. */
+export const everyItem = async <Item>(page: (cursor: { cursor?: string }) => Promise<Page<Item>>): Promise<Item[]> => {
+  const items: Item[] = [];
+  for (let cursor: { cursor?: string } | undefined = {}; cursor !== undefined; ) {
+    const { items: more, nextCursor }: Page<Item> = await page(cursor);
+    items.push(...more);
+    cursor = nextCursor === null ? undefined : { cursor: nextCursor };
+  }
+  return items;
 };
 
 /** Opens the way to the control plane; nothing is sent yet. */

@@ -33,9 +33,8 @@ export default class Up extends Command {
     );
     const program = fileURLToPath(import.meta.resolve('@aviary/control-plane/bin'));
     const child = spawn(process.execPath, [program, 'all', ...options], { stdio: ['ignore', 'inherit', 'inherit'] });
-    // On a terminal the child hears Ctrl-C itself; a signal to us alone is passed on.
-    for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-    process.on('SIGINT', () => undefined);
+    // On a terminal the child hears Ctrl-C itself as well; hearing it twice changes nothing.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', reject);
       child.once('exit', (status) => resolve(status ?? 1));

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
@@ -31,20 +31,32 @@ const askPassphrase = async (question: string): Promise<string> => {
   }
 };
 
+const existsAlready = (path: string): UsageError =>
+  new UsageError(
+    `There is a key in ${path} already, and a key is never overwritten. Use it, or choose another file with --key.`,
+  );
+
+const refuseExisting = async (path: string): Promise<void> => {
+  if ((await stat(path).catch(() => undefined)) !== undefined) throw existsAlready(path);
+};
+
 /** Makes a key and keeps it at `path` (0600). @throws UsageError when there is one already */
 export const createPublisherKey = async (path: string, protect: boolean): Promise<KeyObject> => {
-  const key = generateSigningKey();
+  await refuseExisting(path);
   const passphrase = protect ? await askPassphrase('Passphrase for the new key: ') : undefined;
   if (passphrase === '')
     throw new UsageError('Expected a passphrase, got an empty one. To have none, say --no-passphrase.');
+  // A mistyped passphrase would lock the key for ever.
+  if (protect && (await askPassphrase('The same passphrase again: ')) !== passphrase) {
+    throw new UsageError('The two passphrases differ; no key was made.');
+  }
+  const key = generateSigningKey();
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   try {
     await writeFile(path, encodeSigningKey(key, passphrase), { mode: 0o600, flag: 'wx', flush: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new UsageError(
-      `There is a key in ${path} already, and a key is never overwritten. Use it, or choose another file with --key.`,
-    );
+    throw existsAlready(path);
   }
   return key;
 };

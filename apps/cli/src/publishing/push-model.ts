@@ -17,7 +17,7 @@ import {
   type Signer,
 } from '@aviary/release';
 import { UsageError } from '../aviary-command.ts';
-import type { Connection } from '../connection.ts';
+import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
 import { loadProfiles } from './profiles.ts';
 
@@ -89,7 +89,7 @@ const uploadBlob = async (connection: Connection, variant: BuiltVariant): Promis
     sent += chunk.length;
     bar.update(sent);
   });
-  const response = await fetch(`${connection.baseUrl}/api/v1/blobs/${target.sha256}`, {
+  const response = await fetchOrExplain(`${connection.baseUrl}/api/v1/blobs/${target.sha256}`, {
     method: 'PUT',
     headers: {
       authorization: connection.authorization,
@@ -125,13 +125,12 @@ export const pushModel = async (
   const definition = parseModelDefinition(text);
   await refuseUnusable(definition);
   const { client } = connection;
-  const [{ recipient }, { items }] = await Promise.all([
+  const [{ recipient }, releases] = await Promise.all([
     client.registryInfo({}),
-    client.listReleases({ query: { model: definition.name, limit: 1 } }),
+    everyItem((cursor) => client.listReleases({ query: { model: definition.name, limit: 500, ...cursor } })),
   ]);
-  const last = items[0];
-  const same = await client.listReleases({ query: { model: definition.name, limit: 500 } });
-  if (same.items.some(({ version }) => version === definition.version)) {
+  const last = releases[0];
+  if (releases.some(({ version }) => version === definition.version)) {
     throw new UsageError(
       `${definition.name}@${definition.version} was pushed before, and a release never changes. Raise the version in model.yaml.`,
     );

@@ -1,6 +1,9 @@
+/** Text that others wrote, without what a terminal would obey: control characters become `\ufffd`. */
+export const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd');
+
 /** Columns aligned by their widest cell; the header in capitals, as kubectl has it. */
 export const renderTable = (header: readonly string[], rows: readonly (readonly string[])[]): string => {
-  const all = [header.map((cell) => cell.toUpperCase()), ...rows];
+  const all = [header.map((cell) => cell.toUpperCase()), ...rows.map((row) => row.map(printable))];
   const widths = header.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
   return all
     .map((row) =>

@@ -1,4 +1,5 @@
 import type { RolloutSummary, WaveView } from '@aviary/protocol';
+import { printable } from './table.ts';
 
 const WIDTH = 28;
 /** From the left: done, going wrong, under way; what is left is still to come. */
@@ -34,5 +35,5 @@ export const wavePicture = (rollout: RolloutSummary): string[] => {
     );
     for (const gate of wave.gates) lines.push(`${' '.repeat(name.length + 4)}${gate.gate}: ${gate.words}`);
   }
-  return lines;
+  return lines.map(printable);
 };

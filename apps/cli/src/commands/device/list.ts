@@ -1,4 +1,5 @@
 import { AviaryCommand, outputFlag, selectorFlag } from '../../aviary-command.ts';
+import { everyItem } from '../../connection.ts';
 import { renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
 const PAGE = 500;
@@ -17,15 +18,7 @@ export default class DeviceList extends AviaryCommand {
     const { flags } = await this.parse(DeviceList);
     const { client } = await this.connect(flags);
     const selector = flags.selector === undefined ? {} : { selector: flags.selector };
-    const devices: Awaited<ReturnType<typeof client.listDevices>>['items'] = [];
-    let cursor: string | null = null;
-    do {
-      const page: Awaited<ReturnType<typeof client.listDevices>> = await client.listDevices({
-        query: { limit: PAGE, ...selector, ...(cursor === null ? {} : { cursor }) },
-      });
-      devices.push(...page.items);
-      cursor = page.nextCursor;
-    } while (cursor !== null);
+    const devices = await everyItem((cursor) => client.listDevices({ query: { limit: PAGE, ...selector, ...cursor } }));
     const rows = devices.map((device) => [
       device.id,
       device.name,

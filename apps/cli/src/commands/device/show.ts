@@ -1,6 +1,6 @@
 import { Args } from '@oclif/core';
 import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
-import { renderAge, renderLabels, renderTable } from '../../render/table.ts';
+import { printable, renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
 export default class DeviceShow extends AviaryCommand {
   static override summary = 'All that is known of one device';
@@ -32,11 +32,15 @@ export default class DeviceShow extends AviaryCommand {
         `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
         `runs      ${device.running?.release ?? 'nothing'}, assigned ${device.assigned ?? 'nothing'}`,
         `certificate until ${new Date(device.certificate.expiresAt).toISOString()}`,
-        ...(metrics.length === 0
-          ? []
-          : ['', renderTable(['release', 'frames', 'accuracy', 'unsure', 'p95', 'provider'], metrics)]),
-        ...(events.length === 0 ? [] : ['', renderTable(['ago', 'level', 'event', 'message'], events)]),
-      ].join('\n'),
+      ]
+        .map(printable)
+        .concat([
+          ...(metrics.length === 0
+            ? []
+            : ['', renderTable(['release', 'frames', 'accuracy', 'unsure', 'p95', 'provider'], metrics)]),
+          ...(events.length === 0 ? [] : ['', renderTable(['ago', 'level', 'event', 'message'], events)]),
+        ])
+        .join('\n'),
     );
   }
 }

@@ -2,6 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { publicKeyPem, signerOf } from '@aviary/release';
 import { Flags } from '@oclif/core';
 import { AviaryCommand } from '../../aviary-command.ts';
+import { ConnectionError } from '../../connection.ts';
 import { createPublisherKey, defaultKeyPath } from '../../publishing/publisher-key.ts';
 
 export default class KeyInit extends AviaryCommand {
@@ -29,14 +30,17 @@ export default class KeyInit extends AviaryCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(KeyInit);
     const path = flags.key ?? defaultKeyPath();
-    // First, so that a key that cannot be registered is not made.
-    const connection = flags.register ? await this.connect(flags) : undefined;
-    await connection?.client.listPublishers({});
     const key = await createPublisherKey(path, flags.passphrase);
     this.logToStderr(`The key is in ${path}. Keep a copy in a safe place.`);
-    if (connection !== undefined) {
-      await connection.client.addPublisher({ body: { name: flags.name, publicKey: publicKeyPem(key) } });
-      this.logToStderr(`Registered as publisher "${flags.name}".`);
+    if (flags.register) {
+      try {
+        const { client } = await this.connect(flags);
+        await client.addPublisher({ body: { name: flags.name, publicKey: publicKeyPem(key) } });
+        this.logToStderr(`Registered as publisher "${flags.name}".`);
+      } catch (error) {
+        if (!(error instanceof ConnectionError)) throw error;
+        this.logToStderr(`Not registered yet: ${error.message}\nLater: aviary key register --key ${path}`);
+      }
     }
     this.log(signerOf(key).keyId);
   }

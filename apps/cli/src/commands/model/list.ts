@@ -1,5 +1,6 @@
 import { Flags } from '@oclif/core';
 import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { everyItem } from '../../connection.ts';
 import { renderAge, renderTable } from '../../render/table.ts';
 
 export default class ModelList extends AviaryCommand {
@@ -10,9 +11,8 @@ export default class ModelList extends AviaryCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(ModelList);
     const { client } = await this.connect(flags);
-    const { items } = await client.listReleases({
-      query: { limit: 500, ...(flags.model === undefined ? {} : { model: flags.model }) },
-    });
+    const model = flags.model === undefined ? {} : { model: flags.model };
+    const items = await everyItem((cursor) => client.listReleases({ query: { limit: 500, ...model, ...cursor } }));
     const rows = items.map((release) => [
       release.release,
       String(release.releaseCounter),

@@ -1,4 +1,5 @@
 import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { everyItem } from '../../connection.ts';
 import { renderAge, renderTable } from '../../render/table.ts';
 
 export default class RolloutList extends AviaryCommand {
@@ -9,7 +10,7 @@ export default class RolloutList extends AviaryCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(RolloutList);
     const { client } = await this.connect(flags);
-    const { items } = await client.listRollouts({ query: { limit: 100 } });
+    const items = await everyItem((cursor) => client.listRollouts({ query: { limit: 100, ...cursor } }));
     const rows = items.map((rollout) => [
       rollout.id.slice(0, 8),
       rollout.release,

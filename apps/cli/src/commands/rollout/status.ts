@@ -1,5 +1,6 @@
 import { Args, Flags } from '@oclif/core';
 import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { everyItem } from '../../connection.ts';
 import { renderTable } from '../../render/table.ts';
 import { wavePicture } from '../../render/wave-picture.ts';
 import { findRollout, followRollout } from '../../rollout-follower.ts';
@@ -28,7 +29,9 @@ export default class RolloutStatus extends AviaryCommand {
     const id = await findRollout(client, args.id);
     if (flags.watch) this.exit(await followRollout(client, id, flags.timeout, process.stdout));
     const rollout = await client.showRollout({ params: { id } });
-    const { items } = await client.listExecutions({ params: { id }, query: { limit: 500 } });
+    const items = await everyItem((cursor) =>
+      client.listExecutions({ params: { id }, query: { limit: 500, ...cursor } }),
+    );
     const rows = items.map((execution) => [
       execution.deviceName,
       execution.profile ?? '-',
