@@ -1,0 +1,217 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+
+// Runs the built command: npx tsc -b apps/cli
+const AVIARY = fileURLToPath(new URL('../bin/aviary.js', import.meta.url));
+const ID = '6f1c2a34-0000-4000-8000-000000000001';
+
+let home: string;
+let server: Server;
+let address: string;
+let rolloutState = 'FINISHED';
+const heard: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
+
+const device = {
+  id: 'd-1',
+  name: 'camera',
+  profile: 'rpi5',
+  labels: { site: 'lyon' },
+  presence: 'online',
+  lastSeenAt: null,
+  running: null,
+  assigned: null,
+};
+
+const rollout = () => ({
+  id: ID,
+  release: 'meter-reader@1.1.0',
+  target: 'all',
+  state: rolloutState,
+  reason: null,
+  createdAt: 0,
+  startedAt: null,
+  endedAt: null,
+  waves: [],
+  spec: {},
+  rollback: null,
+  history: [],
+});
+
+const PROBLEM = {
+  type: 'about:blank',
+  title: 'The rollout cannot be created',
+  status: 400,
+  code: 'rollout-spec-invalid',
+  detail: 'The rollout cannot be created.',
+  problems: [
+    { path: 'release', message: 'expected model@version' },
+    { path: 'target', message: 'expected a selector' },
+  ],
+};
+
+const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
+  const url = request.url ?? '';
+  const method = request.method ?? '';
+  heard.push({ method, url, authorization: request.headers.authorization, body });
+  const send = (status: number, content: unknown, type = 'application/json') => {
+    response.writeHead(status, { 'content-type': type }).end(JSON.stringify(content));
+  };
+  if (url.startsWith('/api/v1/devices')) send(200, { items: [device], nextCursor: null });
+  else if (url === '/api/v1/join-tokens') send(201, { token: 'aviary-join.word', expiresAt: 0 });
+  else if (url === `/api/v1/rollouts/${ID}`) send(200, rollout());
+  else if (url === '/api/v1/rollouts') send(400, PROBLEM, 'application/problem+json');
+  else if (url.startsWith('/api/v1/publishers')) send(200, { items: 'none' });
+  else
+    send(
+      404,
+      { ...PROBLEM, status: 404, detail: 'There is no such thing.', problems: undefined },
+      'application/problem+json',
+    );
+};
+
+const aviary = (
+  args: string[],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<{ code: number; stdout: string; stderr: string }> =>
+  new Promise((resolve) => {
+    const env = { PATH: process.env.PATH, HOME: home, AVIARY_SERVER: address, AVIARY_TOKEN: 'secret', ...environment };
+    const child = execFile(process.execPath, [AVIARY, ...args], { env, cwd: home }, (_, stdout, stderr) => {
+      resolve({ code: child.exitCode ?? -1, stdout, stderr });
+    });
+    child.stdin?.end();
+  });
+
+beforeAll(async () => {
+  home = await mkdtemp(join(tmpdir(), 'aviary-cli-'));
+  server = createServer((request, response) => {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => answer(request, response, body));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(async () => {
+  server.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+describe('usage errors', () => {
+  it.each([
+    ['an unknown command', ['nosuch']],
+    ['an unknown flag', ['device', 'list', '--bogus']],
+    ['an output format that there is not', ['device', 'list', '-o', 'xml']],
+    ['a missing argument', ['device', 'show']],
+    ['a duration that is none', ['device', 'enroll-token', '--ttl', '5']],
+    ['a label without a value', ['device', 'enroll-token', '-l', 'site']],
+    ['a rollout without a release', ['rollout', 'create']],
+    ['an undo without a terminal and without --yes', ['rollout', 'undo', ID]],
+  ])('%s ends with 2, nothing on standard output, no stack', async (_, args) => {
+    const { code, stdout, stderr } = await aviary(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).not.toBe('');
+    expect(stderr).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('the way to the control plane', () => {
+  it('says what to do when nobody answers', async () => {
+    const { code, stderr } = await aviary(['device', 'list'], { AVIARY_SERVER: 'http://127.0.0.1:1' });
+    expect(code).toBe(1);
+    expect(stderr).toContain('aviary up');
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('reads the token that aviary up writes', async () => {
+    await writeFile(join(home, 'admin.token'), 'from-file\n');
+    await aviary(['device', 'list'], { AVIARY_TOKEN: undefined, AVIARY_DATA: home });
+    expect(heard.at(-1)?.authorization).toBe('Bearer from-file');
+  });
+
+  it('shows every problem of an answer', async () => {
+    const { code, stderr } = await aviary(['rollout', 'create', '--release', 'meter-reader']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('release: expected model@version');
+    expect(stderr).toContain('target: expected a selector');
+  });
+
+  it('tells an answer in an unknown form in one sentence', async () => {
+    const { code, stderr } = await aviary(['key', 'list']);
+    expect(code).toBe(1);
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(stderr).toContain('version');
+  });
+});
+
+describe('output', () => {
+  it('is a table, JSON or YAML of the same', async () => {
+    const [table, json, yaml] = await Promise.all(
+      ['table', 'json', 'yaml'].map((format) => aviary(['device', 'list', '-o', format])),
+    );
+    expect(table?.stdout).toMatch(/^ID +NAME +PROFILE/);
+    expect(JSON.parse(json?.stdout ?? '')).toEqual([device]);
+    expect(parse(yaml?.stdout ?? '')).toEqual([device]);
+  });
+
+  it('has the token alone on standard output', async () => {
+    const { stdout } = await aviary(['device', 'enroll-token', '--ttl', '30m', '-l', 'site=lyon']);
+    expect(stdout).toBe('aviary-join.word\n');
+    expect(JSON.parse(heard.at(-1)?.body ?? '')).toEqual({ ttlSeconds: 1800, labels: { site: 'lyon' } });
+  });
+});
+
+describe('rollout status --watch', () => {
+  it.each([
+    ['FINISHED', 0],
+    ['ROLLED_BACK', 1],
+    ['STOPPED', 1],
+    ['PAUSED', 3],
+  ])('ends with its code when the rollout is %s', async (state, code) => {
+    rolloutState = state;
+    expect((await aviary(['rollout', 'status', ID, '--watch'])).code).toBe(code);
+  });
+
+  it('ends with 124 when it takes too long', async () => {
+    rolloutState = 'RUNNING';
+    expect((await aviary(['rollout', 'status', ID, '--watch', '--timeout', '1'])).code).toBe(124);
+  });
+});
+
+describe('key init', () => {
+  const init = (...args: string[]) => aviary(['key', 'init', '--no-passphrase', ...args]);
+
+  it('makes a key that only its owner can read, and never overwrites it', async () => {
+    const path = join(home, 'publisher.key');
+    expect((await init('--no-register', '--key', path)).code).toBe(0);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    const before = await readFile(path, 'utf8');
+    expect((await init('--no-register', '--key', path)).code).toBe(2);
+    expect(await readFile(path, 'utf8')).toBe(before);
+  });
+
+  it('protects it with the passphrase from the environment', async () => {
+    const path = join(home, 'protected.key');
+    const args = ['key', 'init', '--no-register', '--key', path];
+    expect((await aviary(args, { AVIARY_KEY_PASSPHRASE: 'correct horse' })).code).toBe(0);
+    expect(await readFile(path, 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
+  });
+
+  it('keeps a key that could not be registered yet, and says how to do it later', async () => {
+    const path = join(home, 'offline.key');
+    const args = ['key', 'init', '--no-passphrase', '--key', path, '--server', 'http://127.0.0.1:1'];
+    const { code, stderr } = await aviary(args);
+    expect(code).toBe(0);
+    expect(stderr).toContain('aviary key register');
+    expect((await stat(path)).isFile()).toBe(true);
+  });
+});

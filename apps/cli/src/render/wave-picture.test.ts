@@ -1,0 +1,71 @@
+import type { RolloutSummary, WaveView } from '@aviary/protocol';
+import { describe, expect, it } from 'vitest';
+import { wavePicture } from './wave-picture.ts';
+
+const wave = (changes: Partial<WaveView> = {}): WaveView => ({
+  index: 0,
+  state: 'RUNNING',
+  size: 4,
+  cumulative: 4,
+  counts: {},
+  startedAt: null,
+  soakUntil: null,
+  endedAt: null,
+  gates: [],
+  ...changes,
+});
+
+const rollout = (waves: WaveView[], changes: Partial<RolloutSummary> = {}): RolloutSummary => ({
+  id: '6f1c2a34-0000-4000-8000-000000000001',
+  release: 'meter-reader@1.1.0',
+  target: 'site=lyon',
+  state: 'RUNNING',
+  reason: null,
+  createdAt: 0,
+  startedAt: null,
+  endedAt: null,
+  waves,
+  ...changes,
+});
+
+const barOf = (view: WaveView): string => /[█×▒·]+/.exec(wavePicture(rollout([view]))[1] ?? '')?.[0] ?? '';
+
+describe('wavePicture', () => {
+  it('names the release, its target, its state and why', () => {
+    const [first] = wavePicture(rollout([], { state: 'PAUSED', reason: 'a gate failed' }));
+    expect(first).toBe('meter-reader@1.1.0 → site=lyon   PAUSED: a gate failed');
+  });
+
+  it('fills the bar from what succeeded, failed and is under way', () => {
+    const bar = barOf(wave({ counts: { SUCCEEDED: 1, ALREADY_INSTALLED: 1, FAILED: 1, DOWNLOADING: 1 } }));
+    expect(bar).toMatch(/^█+×+▒+$/);
+    expect(bar.replaceAll(/[^█]/g, '').length).toBe(bar.length / 2);
+  });
+
+  it('keeps its width whatever the counts round to', () => {
+    const widths = new Set<number>();
+    for (let done = 0; done <= 7; done += 1) {
+      for (let failed = 0; done + failed <= 7; failed += 1) {
+        const counts = { SUCCEEDED: done, FAILED: failed, PROBATION: 7 - done - failed };
+        widths.add(barOf(wave({ size: 7, counts })).length);
+      }
+    }
+    expect(widths.size).toBe(1);
+  });
+
+  it('draws an empty bar for a wave without devices', () => {
+    expect(barOf(wave({ size: 0 }))).toMatch(/^·+$/);
+  });
+
+  it('says the counts and the gates in words', () => {
+    const gate = { gate: 'execution', verdict: 'fail' as const, words: 'stopped: 2 of 4 devices failed', at: 0 };
+    const picture = wavePicture(rollout([wave({ counts: { TIMED_OUT: 2 }, gates: [gate] })])).join('\n');
+    expect(picture).toContain('2 timed out');
+    expect(picture).toContain('execution: stopped: 2 of 4 devices failed');
+  });
+
+  it('passes on no control characters that a device put into a reason', () => {
+    const picture = wavePicture(rollout([], { state: 'PAUSED', reason: 'bad\u001b[2J\nnews' })).join('\n');
+    expect(picture).not.toMatch(/\p{Cc}/u);
+  });
+});
