@@ -93,3 +93,6 @@ export class Database implements Sql {
       .then(wake, () => client.end());
   }
 }
+
+/** SQL for a point in time as whole milliseconds since 1970. */
+export const millisecondsOf = (expression: string): string => `round(extract(epoch from ${expression}) * 1000)::float8`;

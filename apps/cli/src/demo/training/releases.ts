@@ -91,7 +91,7 @@ const RECIPES: readonly Recipe[] = [
       const sizes = [PIXELS, 64, 10];
       return buildMlp(
         sizes,
-        await train(training, { sizes, epochs: 12, learningRate: 0.25, seed: 1, present: inAnyLight, onEpoch }),
+        await train(training, { sizes, epochs: 10, learningRate: 0.45, seed: 1, present: inAnyLight, onEpoch }),
       );
     },
     acceptance: inAnyLight,
@@ -103,7 +103,7 @@ const RECIPES: readonly Recipe[] = [
       const sizes = [PIXELS, 256, 64, 10];
       return buildMlp(
         sizes,
-        await train(training, { sizes, epochs: 20, learningRate: 0.25, seed: 2, present: inAnyLight, onEpoch }),
+        await train(training, { sizes, epochs: 20, learningRate: 0.5, seed: 2, present: inAnyLight, onEpoch }),
       );
     },
     acceptance: inAnyLight,

@@ -59,7 +59,7 @@ export const train = async (digits: readonly Digit[], options: TrainingOptions):
         learning_rate: rate,
       });
       state = Object.fromEntries(parameters.map(({ name }) => [name, answer[`${name}_next`] as Tensor]));
-      loss += (answer.loss?.data as Float32Array)[0] ?? 0;
+      loss += Number((answer.loss as Tensor).data[0]);
       steps += 1;
     }
     onEpoch(epoch, loss / steps);

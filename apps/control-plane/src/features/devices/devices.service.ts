@@ -9,7 +9,7 @@ import type {
   Presence,
   RunningRecord,
 } from '@aviary/protocol';
-import type { Database, Sql } from '../../infra/database.ts';
+import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
 import { conflict, notFound } from '../../infra/problem.ts';
 import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
 import { JoinToken } from './join-token.entity.ts';
@@ -17,7 +17,7 @@ import { readSelector } from './selector-sql.ts';
 
 const SUMMARY = `
   select d.id, d.name, d.profile, d.labels, d.presence,
-    (extract(epoch from greatest(p.received_at, d.presence_at)) * 1000)::float8 as "lastSeenAt",
+    ${millisecondsOf('greatest(p.received_at, d.presence_at)')} as "lastSeenAt",
     case when d.running_release is null then null
       else json_build_object('release', d.running_release, 'digest', d.running_digest) end as running,
     a.release as assigned
@@ -26,14 +26,14 @@ const SUMMARY = `
   left join assignment a on a.device_id = d.id`;
 
 const FIELD = `
-  select release, (extract(epoch from since) * 1000)::float8 as since, frames::float8 as frames,
+  select release, ${millisecondsOf('since')} as since, frames::float8 as frames,
     dropped::float8 as dropped, errors::float8 as errors, low_confidence::float8 as "lowConfidence",
     labelled::float8 as labelled, correct::float8 as correct, latency_p95_ms as "latencyP95Ms",
     effective_provider as "effectiveProvider"
   from field_metrics where device_id = $1 order by since`;
 
 const EVENTS = `
-  select (extract(epoch from at) * 1000)::float8 as at, level, code, message
+  select ${millisecondsOf('at')} as at, level, code, message
   from device_event where device_id = $1 order by at desc limit 100`;
 
 /** What becomes a device when it has joined. */
@@ -150,9 +150,9 @@ export class DevicesService {
   async show(id: string): Promise<DeviceDetail> {
     const summary = await this.summary(id);
     const [row] = await this.database.query<DetailRow>(
-      `select (extract(epoch from enrolled_at) * 1000)::float8 as "enrolledAt", epoch, facts,
+      `select ${millisecondsOf('enrolled_at')} as "enrolledAt", epoch, facts,
          profile_reasons as "profileReasons", certificate_fingerprint as fingerprint,
-         (extract(epoch from certificate_expires_at) * 1000)::float8 as "expiresAt"
+         ${millisecondsOf('certificate_expires_at')} as "expiresAt"
        from device where id = $1`,
       [id],
     );
@@ -161,8 +161,7 @@ export class DevicesService {
     return {
       ...summary,
       ...rest,
-      certificate: { fingerprint, expiresAt: Math.round(expiresAt) },
-      enrolledAt: Math.round(rest.enrolledAt),
+      certificate: { fingerprint, expiresAt },
       field: await this.database.query<FieldMetrics>(FIELD, [id]),
       events: await this.database.query<DeviceDetail['events'][number]>(EVENTS, [id]),
     };

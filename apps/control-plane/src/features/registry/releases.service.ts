@@ -10,7 +10,7 @@ import {
   verifyReleaseStatement,
 } from '@aviary/release';
 import type { BlobStore } from '../../infra/blob-store.ts';
-import type { Database } from '../../infra/database.ts';
+import { type Database, millisecondsOf } from '../../infra/database.ts';
 import type { MasterKey } from '../../infra/master-key.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import type { SecretStore } from '../../infra/secret-store.ts';
@@ -19,7 +19,7 @@ import type { PublishersService } from './publishers.service.ts';
 const SUMMARY = `
   select r.name as release, r.model, r.version, r.release_counter as "releaseCounter",
     r.rollback_floor as "rollbackFloor", p.name as publisher,
-    (extract(epoch from r.published_at) * 1000)::float8 as "publishedAt",
+    ${millisecondsOf('r.published_at')} as "publishedAt",
     (select json_agg(json_build_object('id', v.id, 'runtime', v.target ->> 'runtime', 'format', v.target ->> 'format',
        'precision', v.target ->> 'precision', 'sha256', v.sha256, 'length', v.length) order by v.id)
      from variant v where v.release = r.name) as variants
@@ -159,13 +159,13 @@ export class ReleasesService {
     const before = query.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(query.cursor);
     if (!Number.isFinite(before)) throw badRequest('cursor-invalid', 'Expected the nextCursor of a page before.');
     const items = await this.database.query<ReleaseSummary>(
-      `${SUMMARY} where ($1::text is null or r.model = $1) and extract(epoch from r.published_at) * 1000 < $2::float8
+      `${SUMMARY} where ($1::text is null or r.model = $1) and ${millisecondsOf('r.published_at')} < $2::float8
        order by r.published_at desc limit $3`,
       [query.model ?? null, before, query.limit + 1],
     );
     const more = items.length > query.limit;
     if (more) items.pop();
-    return { items: items.map(rounded), nextCursor: more ? String(items.at(-1)?.publishedAt) : null };
+    return { items, nextCursor: more ? String(items.at(-1)?.publishedAt) : null };
   }
 
   async show(release: string): Promise<ReleaseDetail> {
@@ -179,7 +179,7 @@ export class ReleasesService {
   private async summary(release: string): Promise<ReleaseSummary> {
     const [row] = await this.database.query<ReleaseSummary>(`${SUMMARY} where r.name = $1`, [release]);
     if (row === undefined) throw unknownRelease(release);
-    return rounded(row);
+    return row;
   }
 
   private async verify(envelope: unknown): Promise<{ statement: ReleaseStatement; keyId: string }> {
@@ -220,7 +220,5 @@ export class ReleasesService {
     }
   }
 }
-
-const rounded = (row: ReleaseSummary): ReleaseSummary => ({ ...row, publishedAt: Math.round(row.publishedAt) });
 
 const unknownRelease = (release: string) => notFound('release', release, 'List them with: aviary model list');

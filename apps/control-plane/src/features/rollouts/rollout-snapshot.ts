@@ -7,7 +7,7 @@ import type {
   WaveSnapshot,
   WaveState,
 } from '@aviary/rollout';
-import type { Sql } from '../../infra/database.ts';
+import { millisecondsOf, type Sql } from '../../infra/database.ts';
 
 /** A rollout as `libs/rollout` decides on it, with what is needed to carry the decisions out. */
 export interface LoadedRollout {
@@ -40,14 +40,14 @@ interface WaveRow {
 }
 
 const ROLLOUT = `
-  select release, target, spec, state, (extract(epoch from state_since) * 1000)::float8 as "stateSince",
+  select release, target, spec, state, ${millisecondsOf('state_since')} as "stateSince",
     bucket_offset as "bucketOffset",
     (select count(*)::integer from execution e where e.rollout_id = r.id and e.kind = 'install' and e.ended_at is null) as "openInstall",
     (select count(*)::integer from execution e where e.rollout_id = r.id and e.kind = 'rollback' and e.ended_at is null) as "openRollback"
   from rollout r where id = $1 for update`;
 
 const WAVES = `
-  select index, state, planned, (extract(epoch from soak_until) * 1000)::float8 as "soakUntil", counts,
+  select index, state, planned, ${millisecondsOf('soak_until')} as "soakUntil", counts,
     (select count(*)::integer from execution e where e.rollout_id = w.rollout_id and e.wave_index = w.index and e.diverged) as diverged
   from wave w where rollout_id = $1 order by index`;
 

@@ -1,17 +1,15 @@
 import type { ExecutionView, RolloutDetail, RolloutSummary } from '@aviary/protocol';
-import type { Sql } from '../../infra/database.ts';
-
-const time = (column: string) => `round(extract(epoch from ${column}) * 1000)::float8`;
+import { millisecondsOf, type Sql } from '../../infra/database.ts';
 
 const SUMMARY = `
-  select r.id, r.release, r.target, r.state, r.reason, ${time('r.created_at')} as "createdAt",
-    ${time('r.started_at')} as "startedAt", ${time('r.ended_at')} as "endedAt",
+  select r.id, r.release, r.target, r.state, r.reason, ${millisecondsOf('r.created_at')} as "createdAt",
+    ${millisecondsOf('r.started_at')} as "startedAt", ${millisecondsOf('r.ended_at')} as "endedAt",
     (select json_agg(json_build_object('index', w.index, 'state', w.state, 'size', w.planned,
        'cumulative', (select sum(b.planned) from wave b where b.rollout_id = w.rollout_id and b.index <= w.index),
        'counts', (select coalesce(json_object_agg(key, value), '{}') from jsonb_each(w.counts) where value::text <> '0'),
-       'startedAt', ${time('w.started_at')}, 'soakUntil', ${time('w.soak_until')}, 'endedAt', ${time('w.ended_at')},
+       'startedAt', ${millisecondsOf('w.started_at')}, 'soakUntil', ${millisecondsOf('w.soak_until')}, 'endedAt', ${millisecondsOf('w.ended_at')},
        'gates', (select coalesce(json_agg(json_build_object('gate', g.gate, 'verdict', g.verdict, 'words', g.words,
-          'at', ${time('g.at')}) order by g.gate), '[]') from gate_result g
+          'at', ${millisecondsOf('g.at')}) order by g.gate), '[]') from gate_result g
           where g.rollout_id = w.rollout_id and g.wave_index = w.index)) order by w.index)
      from wave w where w.rollout_id = r.id) as waves
   from rollout r`;
@@ -23,7 +21,7 @@ const ROLLBACK_COUNTS = `
 
 const EXECUTIONS = `
   select e.id, e.device_id as "deviceId", d.name as "deviceName", d.profile, e.wave_index as wave, e.kind, e.state,
-    e.diverged, e.variant, e.from_release as "from", e.reason, ${time('e.updated_at')} as "updatedAt"
+    e.diverged, e.variant, e.from_release as "from", e.reason, ${millisecondsOf('e.updated_at')} as "updatedAt"
   from execution e join device d on d.id = e.device_id
   where e.rollout_id = $1 and e.id > $2 order by e.id limit $3`;
 
@@ -38,7 +36,7 @@ export const rolloutViews = {
   /** Newest first. @param before a creation time in ms, to go on from a page */
   list(sql: Sql, before: number | undefined, limit: number): Promise<RolloutSummary[]> {
     return sql.query<RolloutSummary>(
-      `${SUMMARY} where $1::float8 is null or ${time('r.created_at')} < $1 order by r.created_at desc limit $2`,
+      `${SUMMARY} where $1::float8 is null or ${millisecondsOf('r.created_at')} < $1 order by r.created_at desc limit $2`,
       [before ?? null, limit],
     );
   },
@@ -52,7 +50,7 @@ export const rolloutViews = {
       [id],
     );
     const history = await sql.query<RolloutDetail['history'][number]>(
-      `select ${time('at')} as at, message from rollout_history where rollout_id = $1 order by rollout_history.id`,
+      `select ${millisecondsOf('at')} as at, message from rollout_history where rollout_id = $1 order by rollout_history.id`,
       [id],
     );
     const counts = rollback?.counts ?? null;
