@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 // Libraries are resolved to their sources, so that their tests need no build.
-const conditions = ['aviary-source', 'node', 'import', 'default'];
+const conditions = ['aviary-source', 'module', 'node', 'development|production'];
 
 export default defineConfig({
   resolve: { conditions },

@@ -199,7 +199,7 @@ export class DemoStory {
     for (const reason of new Set(reasons)) this.narrator.say(`a device said: ${reason}`);
     this.expectations.expect(
       'bad-release-judged-by-behaviour',
-      reasons.length > 0 && reasons.every((reason) => reason !== null && /confiden|p95|slow/i.test(reason)),
+      reasons.length > 0 && reasons.every((reason) => reason !== null && /confiden|p95|unsure|failed/i.test(reason)),
       'the devices took it back because of how it behaved on their own pictures',
     );
     const good = await this.waitForAll(client, (device) => device.running?.release === `${MODEL}@1.1.0`);
@@ -216,7 +216,7 @@ export class DemoStory {
         strategy: { waves, deadline: '60s', probation: PROBATION },
         gates: [
           { execution: { maxFailureRate: '20%', minimum: 1 } },
-          { lowConfidenceRate: { max: 0.3, minimumFrames: 40, minimumDevices: 1 } },
+          { lowConfidenceRate: { max: 0.3, minimumFrames: 300, minimumDevices: 2 } },
         ],
         onFailure: 'rollback-all',
       },

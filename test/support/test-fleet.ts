@@ -1,0 +1,195 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exampleFacts } from '@aviary/hardware';
+import { adminRoutes, type Client, createClient, type DeviceDetail, type RolloutDetail } from '@aviary/protocol';
+import pg from 'pg';
+import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
+import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
+
+const program = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
+export const CONTROL_PLANE = program('control-plane/bin/aviary-control-plane.js');
+export const AGENT = program('agent/bin/aviary-agent.js');
+export const AVIARY = program('cli/bin/aviary.js');
+
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
+    });
+  });
+
+/** Waits until `look` answers something, and gives it back. @throws naming what was waited for */
+export const until = async <T>(what: string, seconds: number, look: () => Promise<T | undefined>): Promise<T> => {
+  const deadline = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await look().catch(() => undefined);
+    if (found !== undefined) return found;
+    if (Date.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+  }
+};
+
+const ENDED = new Set<RolloutDetail['state']>(['FINISHED', 'STOPPED', 'ROLLED_BACK']);
+
+/** Short enough for a test, long enough that a release has to show something. */
+export const PROBATION = { seconds: 2, minFrames: 15, maxErrorRate: 0.1, maxLowConfidenceRate: 0.3, maxP95Ratio: 50 };
+
+/** A real control plane and real agents on this machine, in a folder of their own. */
+export class TestFleet {
+  readonly agents = new Map<string, StayingProcess>();
+  controlPlane!: StayingProcess;
+  client!: Client<typeof adminRoutes>;
+  private ports: number[] = [];
+
+  private constructor(readonly directory: string) {}
+
+  /** Starts a control plane, one process per role, and makes a publisher's key. */
+  static async start(): Promise<TestFleet> {
+    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')));
+    fleet.ports = await Promise.all([freePort(), freePort(), freePort()]);
+    // The database's own user has to reach its data below.
+    await chmod(fleet.directory, 0o711);
+    await fleet.startControlPlane();
+    await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    return fleet;
+  }
+
+  get data(): string {
+    return join(this.directory, 'data');
+  }
+
+  get server(): string {
+    return `http://127.0.0.1:${this.ports[0]}`;
+  }
+
+  get deviceUrl(): string {
+    return `https://127.0.0.1:${this.ports[1]}`;
+  }
+
+  get mqttPort(): number {
+    return this.ports[2] ?? 0;
+  }
+
+  get keyPath(): string {
+    return join(this.directory, 'publisher.key');
+  }
+
+  /** Starts (again) what serves devices and people, and waits until it is ready. */
+  async startControlPlane(): Promise<void> {
+    const [http, device, mqtt] = this.ports;
+    const ports = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
+    const log = join(this.directory, 'control-plane.log');
+    this.controlPlane = new StayingProcess('control plane', CONTROL_PLANE, ['all', '--separate', '--data', this.data, ...ports], log);
+    await until('the start of the control plane', 60, async () => {
+      if (this.controlPlane.ended !== undefined) throw new Error(await readFile(log, 'utf8'));
+      return (await fetch(`${this.server}/readyz`)).ok ? true : undefined;
+    });
+    const token = (await readFile(join(this.data, 'admin.token'), 'utf8')).trim();
+    this.client = createClient(adminRoutes, { baseUrl: this.server, fetch, headers: { authorization: `Bearer ${token}` } });
+  }
+
+  /** The newest process id of a role, as the launcher has said it. */
+  async pidOf(role: 'api' | 'gateway' | 'conductor'): Promise<number> {
+    const log = await readFile(join(this.directory, 'control-plane.log'), 'utf8');
+    const pid = [...log.matchAll(new RegExp(`${role} runs as process (\\d+)`, 'g'))].at(-1)?.[1];
+    if (pid === undefined) throw new Error(`the launcher said no process of ${role}`);
+    return Number(pid);
+  }
+
+  aviary(...args: string[]): Promise<string> {
+    return runToEnd(AVIARY, args, { AVIARY_SERVER: this.server, AVIARY_DATA: this.data, NO_COLOR: '1' });
+  }
+
+  stateDirectory(name: string): string {
+    return join(this.directory, name, 'state');
+  }
+
+  /** Joins a device that believes to be on `board`, and starts it. */
+  async addDevice(name: string, board: string): Promise<void> {
+    const home = join(this.directory, name);
+    await mkdir(home, { recursive: true });
+    await writeFile(join(home, 'facts.json'), JSON.stringify(exampleFacts(board)));
+    await writeGreyPictures(join(home, 'pictures'), 20);
+    const { token } = await this.client.createJoinToken({ body: { labels: { site: 'test' } } });
+    await runToEnd(AGENT, ['join', '--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json'), '--token', token, '--name', name]);
+    this.startAgent(name);
+  }
+
+  startAgent(name: string): void {
+    const home = join(this.directory, name);
+    const source = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20', '--telemetry-seconds', '1'];
+    const args = ['run', '--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json'), ...source];
+    this.agents.set(name, new StayingProcess(name, AGENT, args, join(home, 'agent.log')));
+  }
+
+  async push(model: TestModel): Promise<void> {
+    await this.aviary('model', 'push', await writeTestModel(this.directory, model), '--key', this.keyPath);
+  }
+
+  /** Begins a rollout of `grey@version` to everything. @returns its id */
+  async rollOut(version: string, waves: readonly object[] = [{ size: '100%', soak: '0s' }], more: object = {}): Promise<string> {
+    const { id } = await this.client.createRollout({
+      body: {
+        release: `grey@${version}`,
+        target: 'site=test',
+        strategy: { waves, deadline: '60s', probation: PROBATION },
+        gates: [{ execution: { maxFailureRate: '10%', minimum: 1 } }],
+        onFailure: 'rollback-all',
+        ...more,
+      },
+    });
+    return id;
+  }
+
+  /** Waits until a rollout has ended. */
+  ended(id: string, seconds = 60): Promise<RolloutDetail> {
+    return until(`the end of rollout ${id}`, seconds, async () => {
+      const rollout = await this.client.showRollout({ params: { id } });
+      return ENDED.has(rollout.state) ? rollout : undefined;
+    });
+  }
+
+  async devices(): Promise<DeviceDetail[]> {
+    const { items } = await this.client.listDevices({});
+    return Promise.all(items.map(({ id }) => this.client.showDevice({ params: { id } })));
+  }
+
+  /** Waits until every device says that it runs `release`. */
+  allRun(release: string, seconds = 30): Promise<DeviceDetail[]> {
+    return until(`every device running ${release}`, seconds, async () => {
+      const devices = await this.devices();
+      return devices.every((device) => device.running?.release === release) ? devices : undefined;
+    });
+  }
+
+  /** Asks the database itself. */
+  async query<Row extends object>(text: string): Promise<Row[]> {
+    const password = (await readFile(join(this.data, 'keys', 'postgres.password'), 'utf8')).trim();
+    const port = (await readFile(join(this.data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[3];
+    const client = new pg.Client({ host: '127.0.0.1', port: Number(port), user: 'aviary', password, database: 'aviary' });
+    await client.connect();
+    try {
+      return (await client.query<Row>(text)).rows;
+    } finally {
+      await client.end();
+    }
+  }
+
+  /** Devices whose stored telemetry has a hole or a double in its numbers. */
+  holes(): Promise<{ device_id: string }[]> {
+    return this.query(`
+      select device_id from telemetry_batch group by device_id, epoch
+      having count(*) <> max(seq) or count(distinct seq) <> count(*) or min(seq) <> 1`);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
+    await this.controlPlane.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,52 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildMlp } from '@aviary/onnx';
+import { writePictures } from '../../apps/cli/src/demo/training/pictures.ts';
+
+const PIXELS = 28 * 28;
+const DARK = 0.2;
+const BRIGHT = 0.8;
+
+/** Pictures of one grey each: label 0 is dark, label 1 is bright. */
+export const writeGreyPictures = (directory: string, count: number): Promise<void> =>
+  writePictures(
+    directory,
+    Array.from({ length: count }, (_, index) => ({
+      label: index % 2,
+      pixels: new Float32Array(PIXELS).fill((index % 2 === 0 ? DARK : BRIGHT) + (index % 7) * 0.01),
+    })),
+  );
+
+export interface TestModel {
+  readonly version: string;
+  /** How sure it is of what it says: `sure` tells dark from bright at a glance, `unsure` hardly prefers one. */
+  readonly manner: 'sure' | 'unsure';
+}
+
+/** Writes a model that tells dark from bright by the sum of all pixels, as a folder for `aviary model push`. */
+export const writeTestModel = async (directory: string, { version, manner }: TestModel): Promise<string> => {
+  const folder = join(directory, `grey-${version}`);
+  await mkdir(folder, { recursive: true });
+  const steepness = (manner === 'sure' ? 20 : 0.2) / PIXELS;
+  const w = Float32Array.from({ length: 2 * PIXELS }, (_, index) => (index % 2 === 0 ? -steepness : steepness));
+  const half = (steepness * PIXELS) / 2;
+  await writeFile(join(folder, 'model.onnx'), buildMlp([PIXELS, 2], [{ w, b: Float32Array.of(half, -half) }]));
+  await writeFile(
+    join(folder, 'model.yaml'),
+    `name: grey
+version: ${version}
+task: classification
+labels: ["0", "1"]
+input: { width: 28, height: 28, color: gray, resize: stretch, layout: flat, scale: 1/255 }
+output: { activation: softmax, confidenceBelow: 0.7 }
+variants:
+  - file: model.onnx
+acceptance:
+  samples: acceptance
+  goldenTolerance: 0.01
+  minAccuracy: 1
+`,
+  );
+  await writeGreyPictures(join(folder, 'acceptance'), 10);
+  return folder;
+};
