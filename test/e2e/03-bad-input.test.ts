@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parseJoinToken } from '@aviary/protocol';
@@ -63,7 +63,6 @@ describe('bad input', () => {
 
     const folder2 = await writeTestModel(scratch, { version: '7.1.0', manner: 'sure' });
     const yaml = join(folder2, 'model.yaml');
-    const { readFile } = await import('node:fs/promises');
     const text = await readFile(yaml, 'utf8');
     await writeFile(yaml, text.replace('  - file: model.onnx', '  - file: model.onnx\n  - { id: hef-fp32, file: model.onnx, runtime: hailort, format: hef, precision: fp32 }'));
     expect(await failure(fleet.aviary('model', 'push', folder2, '--key', fleet.keyPath))).toMatch(/No firmware profile can run variant "hef-fp32"/);
@@ -76,7 +75,7 @@ describe('bad input', () => {
     await fleet.push({ version: '1.0.0', manner: 'sure' });
     const create = (...args: string[]) => failure(fleet.aviary('rollout', 'create', '--release', 'grey@1.0.0', ...args));
     expect(await create('--target', 'site=nowhere')).toMatch(/No device fits the target "site=nowhere"/);
-    expect(await create('--waves', '50%,10%')).toMatch(/sizes are cumulative[\s\S]*100%/);
+    expect(await create('--waves', '50%,10%')).toMatch(/expected 100%[\s\S]*sizes are cumulative/);
     expect(await failure(fleet.aviary('rollout', 'create', '--release', 'grey@9.9.9'))).toMatch(/no release "grey@9.9.9"/);
     expect((await fleet.client.listRollouts({})).items).toEqual([]);
   });
@@ -108,6 +107,6 @@ describe('bad input', () => {
   it('the admin plane without the token', async () => {
     const answer = await fetch(`${fleet.server}/api/v1/devices`);
     expect(answer.status).toBe(401);
-    expect(answer.headers.get('content-type')).toBe('application/problem+json');
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });
 });
