@@ -73,16 +73,30 @@ const factsOf = async (values: Values, stateDirectory: string) => {
   return values.facts === undefined ? detectFacts(stateDirectory) : readFacts(values.facts);
 };
 
+/** @throws UsageError for a folder that cannot be made */
+const makeStateDirectory = async (path: string): Promise<void> => {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    throw new UsageError(`The state directory cannot be made (${why}). Use another --state-dir, or become its owner.`);
+  }
+};
+
 const join = async (values: Values, stateDirectory: string): Promise<void> => {
   const text = values.token ?? process.env.AVIARY_JOIN_TOKEN;
   if (text === undefined) throw new UsageError('Expected --token TOKEN. Make one with: aviary device enroll-token');
   const token = parseJoinToken(text);
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 });
+  await makeStateDirectory(stateDirectory);
+  const facts = await factsOf(values, stateDirectory);
   const { joinFleet } = await import('./identity/join.ts');
-  const deviceId = await joinFleet(stateDirectory, token, {
-    name: values.name,
-    facts: await factsOf(values, stateDirectory),
-  });
+  const unlock = await lockState(stateDirectory);
+  let deviceId: string;
+  try {
+    deviceId = await joinFleet(stateDirectory, token, { name: values.name, facts });
+  } finally {
+    await unlock();
+  }
   process.stdout.write(`joined as ${deviceId}\n`);
 };
 
@@ -93,58 +107,68 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
       `Expected --source dir:PATH, a folder of pictures, got ${values.source === undefined ? 'none' : `"${values.source}"`}.`,
     );
   }
+  const options = {
+    stateDirectory,
+    source: { kind: 'directory' as const, path: resolve(path) },
+    fps: numberOf(values, 'fps', 5),
+    telemetrySeconds: numberOf(values, 'telemetry-seconds', 10),
+    pollSeconds: numberOf(values, 'poll-seconds', 60),
+    spoolBytes: numberOf(values, 'spool-mb', 64) * 2 ** 20,
+    plaintextDirectory: values['plaintext-dir'],
+  };
+  const level = process.env.AVIARY_LOG_LEVEL ?? 'info';
+  if (!(level in pino.levels.values) && level !== 'silent') {
+    throw new UsageError(
+      `Expected one of ${Object.keys(pino.levels.values).join(', ')} in AVIARY_LOG_LEVEL, got "${level}".`,
+    );
+  }
   const identity = await loadIdentity(stateDirectory);
   const unlock = await lockState(stateDirectory);
-  const log = pino(
-    { level: process.env.AVIARY_LOG_LEVEL ?? 'info', base: { device: identity.deviceId } },
-    pino.destination(2),
-  );
-  const { Supervisor } = await import('./supervisor.ts');
-  const supervisor = new Supervisor(
-    identity,
-    await factsOf(values, stateDirectory),
-    {
-      stateDirectory,
-      source: { kind: 'directory', path: resolve(path) },
-      fps: numberOf(values, 'fps', 5),
-      telemetrySeconds: numberOf(values, 'telemetry-seconds', 10),
-      pollSeconds: numberOf(values, 'poll-seconds', 60),
-      spoolBytes: numberOf(values, 'spool-mb', 64) * 2 ** 20,
-      plaintextDirectory: values['plaintext-dir'],
-    },
-    log,
-  );
-  const told = new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
-  });
-  await supervisor.start();
-  await told;
-  log.info('stopping');
-  await supervisor.stop();
-  await unlock();
+  try {
+    const log = pino({ level, base: { device: identity.deviceId } }, pino.destination(2));
+    const told = new Promise<string>((done) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
+    });
+    const facts = await factsOf(values, stateDirectory);
+    const { startSupervisor } = await import('./supervisor.ts');
+    const supervisor = await startSupervisor(identity, facts, options, log);
+    log.info({ signal: await told }, 'stopping');
+    await supervisor.stop();
+    log.info('stopped');
+  } finally {
+    await unlock();
+  }
 };
 
 const status = async (stateDirectory: string): Promise<void> => {
   const { deviceId, deviceUrl, epoch } = await loadIdentity(stateDirectory);
-  const { Journal } = await import('./state/journal.ts');
-  const { committed, target, stage, rollbackFloor, sequence } = (await Journal.open(stateDirectory, epoch)).state;
-  const lines = [
-    `device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`,
-    `committed  ${committed === null ? 'nothing yet' : `${committed.release} ${committed.variant}`}`,
-    `target     ${target === null ? 'none' : `${target.release} ${target.variant} (${stage})`}`,
-    `floor      ${rollbackFloor}, assignment ${sequence}`,
-  ];
+  const { peekJournal } = await import('./state/journal.ts');
+  const journal = await peekJournal(stateDirectory);
+  const lines = [`device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`];
+  if (journal === undefined) {
+    lines.push('journal    none: it has not run yet');
+  } else {
+    const { committed, previous, candidate, rollbackFloor, sequence, quarantined } = journal;
+    const named = (release: { release: string; variant: string } | null | undefined): string =>
+      release === null || release === undefined ? 'none' : `${release.release} ${release.variant}`;
+    lines.push(
+      `committed  ${named(committed)}${quarantined.includes(committed?.digest ?? '') ? ' (quarantined: its workers keep dying)' : ''}`,
+      `before it  ${named(previous)}`,
+      `candidate  ${named(candidate?.release)}${candidate === null ? '' : ` (${candidate.stage})`}`,
+      `floor      ${rollbackFloor}, assignment ${sequence}`,
+    );
+  }
   process.stdout.write(`${lines.join('\n')}\n`);
 };
 
 const main = async (): Promise<void> => {
   const { values, positionals } = readArguments();
   const [command, ...extra] = positionals;
-  if (values.help === true || command === undefined) {
+  if (values.help === true) {
     process.stdout.write(USAGE);
-    if (values.help !== true) process.exitCode = 2;
     return;
   }
+  if (command === undefined) throw new UsageError(`Expected join, run or status.\n\n${USAGE}`);
   const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
   if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
   if (command === 'join') await join(values, stateDirectory);

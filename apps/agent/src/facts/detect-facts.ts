@@ -84,6 +84,8 @@ export const detectFacts = async (stateDirectory: string): Promise<DeviceFacts> 
     onnxRuntime(),
   ]);
   const compatibles = compatible?.split('\n') ?? [];
+  // Without this the report asks the name server about every open connection.
+  Object.assign(process.report, { excludeNetwork: true });
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
   const [, major, revision] = /R(\d+).*REVISION:\s*([\d.]+)/.exec(l4t ?? '') ?? [];
   return deviceFactsSchema.parse({

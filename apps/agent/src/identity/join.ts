@@ -1,11 +1,11 @@
 import 'reflect-metadata';
-import { createHash, createPrivateKey } from 'node:crypto';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import type { DeviceFacts } from '@aviary/hardware';
-import { deviceRoutes, type EnrollResponse, type JoinToken } from '@aviary/protocol';
+import { deviceRoutes, type EnrollRequest, type EnrollResponse, type JoinToken } from '@aviary/protocol';
 import { ageRecipientOf, generateAgeIdentity } from '@aviary/release';
 import * as x509 from '@peculiar/x509';
 import { DeviceApi } from '../link/device-api.ts';
@@ -19,17 +19,18 @@ const CONTACT_TIMEOUT_MS = 15_000;
 
 /** Joining did not succeed; nothing of it is left behind. */
 export class JoinError extends Error {
-  constructor(
-    readonly code: string,
-    message: string,
-  ) {
+  readonly code: 'already-joined' | 'server-unreachable' | 'server-not-trusted' | 'answer-refused';
+
+  constructor(code: JoinError['code'], message: string) {
     super(message);
+    this.code = code;
   }
 }
 
 /**
  * Asks the server for its fleet CA, in a handshake that sends nothing of ours, and keeps it only if it is the one that
- * the token names. Whoever else answers at this address is found out before it hears the secret.
+ * the token names. Whoever else answers at this address is found out before it hears the secret: every request after
+ * this trusts that CA and no other.
  */
 const fetchFleetCa = (token: JoinToken): Promise<string> =>
   new Promise((resolve, reject) => {
@@ -44,92 +45,124 @@ const fetchFleetCa = (token: JoinToken): Promise<string> =>
       () => socket.destroy(new Error(`no answer within ${CONTACT_TIMEOUT_MS / 1000} s`)),
       CONTACT_TIMEOUT_MS,
     );
-    socket.once('error', (error) => {
+    socket.once('error', ({ message }) => {
       clearTimeout(timer);
-      reject(
-        new JoinError(
-          'server-unreachable',
-          `The control plane at ${token.url} cannot be reached: ${error.message}. Check the address and the network.`,
-        ),
-      );
+      const words = `The control plane at ${token.url} cannot be reached: ${message}. Check the address and the network.`;
+      reject(new JoinError('server-unreachable', words));
     });
     socket.once('secureConnect', () => {
       clearTimeout(timer);
-      let certificate = socket.getPeerCertificate(true);
-      const seen = new Set<string>();
-      socket.end();
-      while (certificate?.raw !== undefined && !seen.has(certificate.fingerprint256)) {
-        seen.add(certificate.fingerprint256);
-        if (createHash('sha256').update(certificate.raw).digest('hex') === token.caFingerprint) {
-          const body = certificate.raw
-            .toString('base64')
-            .match(/.{1,64}/g)
-            ?.join('\n');
-          resolve(`-----BEGIN CERTIFICATE-----\n${body}\n-----END CERTIFICATE-----\n`);
-          return;
-        }
-        certificate = certificate.issuerCertificate;
-      }
-      reject(
-        new JoinError(
-          'server-not-trusted',
-          `The server at ${token.url} does not belong to the fleet of this token (its CA has another fingerprint). Do not join; ask whoever gave you the token.`,
-        ),
+      const fleetCa = [...chainOf(socket.getPeerX509Certificate())].find(
+        ({ raw }) => createHash('sha256').update(raw).digest('hex') === token.caFingerprint,
       );
+      socket.end();
+      if (fleetCa !== undefined) return resolve(fleetCa.toString());
+      const words = `The server at ${token.url} does not belong to the fleet of this token (its CA has another fingerprint). Do not join; ask whoever gave you the token.`;
+      reject(new JoinError('server-not-trusted', words));
     });
   });
 
-/** Makes the device's keys, has the control plane name it, and keeps all of it, or nothing. @returns the device's id */
+function* chainOf(leaf: X509Certificate | undefined): Generator<X509Certificate> {
+  for (let one = leaf; one !== undefined; one = one.issuerCertificate) {
+    yield one;
+    // A root names itself as its issuer.
+    if (one.issuerCertificate?.fingerprint256 === one.fingerprint256) return;
+  }
+}
+
+/** What the server says is believed as far as it fits together: our key, the fleet's CA, the name it gives us. */
+const checkAnswer = ({ certificate, deviceId, mqttUrl }: EnrollResponse, fleetCa: string, key: string): void => {
+  const parsed = readCertificate(certificate);
+  if (!parsed.checkPrivateKey(createPrivateKey(key))) throw refused('its certificate is for another key than ours');
+  if (!parsed.verify(new X509Certificate(fleetCa).publicKey)) {
+    throw refused('its certificate is not signed by the fleet CA');
+  }
+  if (parsed.subject !== `CN=${deviceId}`) {
+    throw refused(`its certificate names ${parsed.subject} instead of ${deviceId}`);
+  }
+  if (!mqttUrl.startsWith('mqtts://')) throw refused(`expected an mqtts:// address of the gateway, got ${mqttUrl}`);
+};
+
+const readCertificate = (pem: string): X509Certificate => {
+  try {
+    return new X509Certificate(pem);
+  } catch {
+    throw refused('its certificate cannot be read');
+  }
+};
+
+const refused = (what: string): JoinError =>
+  new JoinError('answer-refused', `The control plane's answer is refused: ${what}. Tell whoever runs it.`);
+
+export interface JoinOptions {
+  /** What people call the device; the host name, normally. */
+  readonly name: string | undefined;
+  readonly facts: DeviceFacts;
+}
+
+/**
+ * Makes the device's keys, has the control plane name it, and keeps all of it, or nothing.
+ * @param stateDirectory locked by the caller
+ * @returns the device's id
+ * @throws JoinError; ApiError with the control plane's reason, e.g. a token that was used; what the disk throws
+ */
 export const joinFleet = async (
   stateDirectory: string,
   token: JoinToken,
-  options: { name?: string | undefined; facts: DeviceFacts },
+  { name, facts }: JoinOptions,
 ): Promise<string> => {
   const folder = join(stateDirectory, IDENTITY_FOLDER);
   if ((await stat(folder).catch(() => undefined)) !== undefined) {
-    throw new JoinError(
-      'already-joined',
-      `This device has joined already (${folder} exists). To join anew, move that folder away first.`,
-    );
+    const words = `This device has joined already (${folder} exists). To join anew, move that folder away first.`;
+    throw new JoinError('already-joined', words);
   }
-  const fleetCa = await fetchFleetCa(token);
+  for (const left of await readdir(stateDirectory)) {
+    if (left.startsWith(`${IDENTITY_FOLDER}.`)) await rm(join(stateDirectory, left), { recursive: true, force: true });
+  }
+  const draft = `${folder}.${process.pid}`;
+  const write = (file: string, content: string) => writeFile(join(draft, file), content, { mode: 0o600, flush: true });
+  try {
+    const fleetCa = await fetchFleetCa(token);
+    const { key, request } = await makeKey();
+    const ageIdentity = generateAgeIdentity();
+    // Written before the token is spent: a disk that takes nothing must not cost it.
+    await mkdir(draft, { mode: 0o700 });
+    await write('device.key', key);
+    await write('age.key', `${ageIdentity}\n`);
+    await write('fleet-ca.crt', fleetCa);
+    const body = { secret: token.secret, csr: request, recipient: ageRecipientOf(ageIdentity) };
+    const answer = await enroll(token, fleetCa, { ...body, name: name ?? hostname(), facts });
+    checkAnswer(answer, fleetCa, key);
+    const { certificate, fleetCa: _, ...enrolment } = answer;
+    await write('device.crt', certificate);
+    await write('enrolment.json', JSON.stringify({ ...enrolment, deviceUrl: token.url }, null, 2));
+    await syncDirectory(draft);
+    await rename(draft, folder);
+    await syncDirectory(stateDirectory);
+    return answer.deviceId;
+  } catch (error) {
+    await rm(draft, { recursive: true, force: true });
+    throw error;
+  }
+};
+
+const makeKey = async (): Promise<{ key: string; request: string }> => {
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
     name: 'CN=joining',
     keys,
     signingAlgorithm: ALGORITHM,
   });
-  const ageIdentity = generateAgeIdentity();
-  const api = new DeviceApi(token.url, { fleetCa });
-  const answer: EnrollResponse = await api.call(deviceRoutes.enroll, {
-    body: {
-      secret: token.secret,
-      csr: request.toString('pem'),
-      recipient: ageRecipientOf(ageIdentity),
-      name: options.name ?? hostname(),
-      facts: options.facts,
-    },
-  });
-  api.close();
   const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' });
-  const { certificate, fleetCa: _, ...enrolment } = answer;
-  const draft = `${folder}.${process.pid}`;
+  return { key: key.toString(), request: request.toString('pem') };
+};
+
+const enroll = async ({ url }: JoinToken, fleetCa: string, body: EnrollRequest): Promise<EnrollResponse> => {
+  const api = new DeviceApi(url, { fleetCa });
   try {
-    await mkdir(draft, { recursive: true, mode: 0o700 });
-    const write = (name: string, content: string) =>
-      writeFile(join(draft, name), content, { mode: 0o600, flush: true });
-    await write('device.key', key.toString());
-    await write('device.crt', certificate);
-    await write('fleet-ca.crt', fleetCa);
-    await write('age.key', `${ageIdentity}\n`);
-    await write('enrolment.json', JSON.stringify({ ...enrolment, deviceUrl: token.url }, null, 2));
-    await syncDirectory(draft);
-    await rename(draft, folder);
-    await syncDirectory(stateDirectory);
-  } catch (error) {
-    await rm(draft, { recursive: true, force: true });
-    throw error;
+    return await api.call(deviceRoutes.enroll, { body });
+  } finally {
+    api.close();
   }
-  return answer.deviceId;
 };

@@ -25,13 +25,12 @@ const collect = async (response: IncomingMessage): Promise<string> => {
 
 /** The device plane over HTTPS with mutual TLS; the fleet CA is the only one that counts. */
 export class DeviceApi {
-  private readonly agent: Agent;
+  readonly #baseUrl: string;
+  readonly #agent: Agent;
 
-  constructor(
-    private readonly baseUrl: string,
-    credentials: DeviceCredentials,
-  ) {
-    this.agent = new Agent({
+  constructor(baseUrl: string, credentials: DeviceCredentials) {
+    this.#baseUrl = baseUrl;
+    this.#agent = new Agent({
       ca: credentials.fleetCa,
       ...(credentials.key === undefined ? {} : { key: credentials.key }),
       ...(credentials.certificate === undefined ? {} : { cert: credentials.certificate }),
@@ -43,14 +42,14 @@ export class DeviceApi {
 
   /** Calls a route of the device plane. @throws ApiError what the control plane refused; Error when it was not reached */
   call<R extends Route>(route: R, input: RouteInput<R>): Promise<RouteOutput<R>> {
-    const client = createClient({ route }, { baseUrl: this.baseUrl, fetch: this.fetch });
+    const client = createClient({ route }, { baseUrl: this.#baseUrl, fetch: (url, init) => this.#fetch(url, init) });
     return client.route(input);
   }
 
   /** Opens a stream of a path, from byte `start` on. The caller reads or destroys it. */
   async stream(path: string, start: number, signal: AbortSignal): Promise<IncomingMessage> {
     const headers: Record<string, string> = start === 0 ? {} : { range: `bytes=${start}-` };
-    const response = await this.send(`${this.baseUrl}${path}`, { method: 'GET', headers }, signal);
+    const response = await this.#send(`${this.#baseUrl}${path}`, { method: 'GET', headers }, signal);
     if (response.statusCode === 200 || response.statusCode === 206) return response;
     const detail = await collect(response);
     throw new ApiError({
@@ -63,11 +62,11 @@ export class DeviceApi {
   }
 
   close(): void {
-    this.agent.destroy();
+    this.#agent.destroy();
   }
 
-  private readonly fetch: Fetch = async (url, init) => {
-    const response = await this.send(url, init, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
+  async #fetch(url: string, init: Parameters<Fetch>[1]): ReturnType<Fetch> {
+    const response = await this.#send(url, init, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
     const text = await collect(response);
     const status = response.statusCode ?? 0;
     return {
@@ -77,15 +76,19 @@ export class DeviceApi {
       json: async () => JSON.parse(text),
       text: async () => text,
     };
-  };
+  }
 
-  private send(
+  #send(
     url: string,
     init: { method: string; headers: Record<string, string>; body?: string },
     signal: AbortSignal,
   ): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      const outgoing = request(url, { method: init.method, headers: init.headers, agent: this.agent, signal }, resolve);
+      const outgoing = request(
+        url,
+        { method: init.method, headers: init.headers, agent: this.#agent, signal },
+        resolve,
+      );
       outgoing.once('error', reject);
       outgoing.end(init.body);
     });

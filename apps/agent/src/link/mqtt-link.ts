@@ -6,7 +6,7 @@ import {
   type TelemetryBatch,
   telemetryAckSchema,
 } from '@aviary/protocol';
-import { connect, type MqttClient } from 'mqtt';
+import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity/identity.ts';
 import { AGENT_VERSION } from '../version.ts';
@@ -16,6 +16,7 @@ const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_S = 20;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
+const FAREWELL_MS = 1_000;
 
 export interface LinkListener {
   /** Connected: the device may have missed anything before. */
@@ -30,122 +31,127 @@ export interface LinkListener {
  * is a new client, with the credentials of that moment; waiting between them is ours, jittered and growing.
  */
 export class MqttLink {
-  private client: MqttClient | undefined;
-  private timer: NodeJS.Timeout | undefined;
-  private stopped = false;
-  private connected = false;
-  private readonly backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
+  readonly #identity: Identity;
+  readonly #nextSession: () => Promise<number>;
+  readonly #listener: LinkListener;
+  readonly #log: Logger;
+  readonly #topics: ReturnType<typeof deviceTopics>;
+  readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
+  #client: MqttClient | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+  #connected = false;
+  #session = 0;
 
-  constructor(
-    private readonly identity: Identity,
-    private readonly nextSession: () => Promise<number>,
-    private readonly listener: LinkListener,
-    private readonly log: Logger,
-  ) {}
+  /** @param nextSession a higher number at each call, also over restarts; must not reject */
+  constructor(identity: Identity, nextSession: () => Promise<number>, listener: LinkListener, log: Logger) {
+    this.#identity = identity;
+    this.#nextSession = nextSession;
+    this.#listener = listener;
+    this.#log = log;
+    this.#topics = deviceTopics(identity.deviceId);
+  }
 
   start(): void {
-    void this.connect();
+    void this.#connect();
   }
 
-  get isConnected(): boolean {
-    return this.connected;
+  /** Sends a batch; whether it is stored is told by its acknowledgement alone. @returns whether there is a connection */
+  send(batch: TelemetryBatch): boolean {
+    if (!this.#connected) return false;
+    this.#client?.publish(this.#topics.telemetry, JSON.stringify(batch), { qos: 1 }, () => undefined);
+    return true;
   }
 
-  /** Sends a batch; whether it is stored is told by its acknowledgement alone. */
-  send(batch: TelemetryBatch): void {
-    if (!this.connected) return;
-    const { telemetry } = deviceTopics(this.identity.deviceId);
-    this.client?.publish(telemetry, JSON.stringify(batch), { qos: 1 }, () => undefined);
-  }
-
+  /** Says good-bye where somebody hears it, and ends the connection. */
   async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    const { client } = this;
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    const client = this.#client;
     if (client === undefined) return;
-    if (this.connected) {
-      await Promise.race([this.announce(client, false), new Promise((resolve) => setTimeout(resolve, 1_000))]);
+    if (this.#connected) {
+      await Promise.race([this.#announce(client, false), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))]);
     }
-    await client.endAsync(true);
+    client.end(true);
   }
 
-  private async connect(): Promise<void> {
-    const { identity } = this;
-    const topics = deviceTopics(identity.deviceId);
-    this.session = await this.nextSession();
-    if (this.stopped) return;
-    const client = connect(identity.mqttUrl, {
+  async #connect(): Promise<void> {
+    this.#session = await this.#nextSession();
+    if (this.#stopped) return;
+    const client = connect(this.#identity.mqttUrl, this.#options());
+    this.#client = client;
+    let over = false;
+    const ended = (): void => {
+      if (over) return;
+      over = true;
+      clearTimeout(limit);
+      client.end(true);
+      if (this.#connected) this.#log.info('the connection to the gateway has ended');
+      this.#connected = false;
+      if (!this.#stopped) this.#timer = setTimeout(() => void this.#connect(), this.#backoff.next());
+    };
+    // A refusal before CONNACK is told by nothing but the closed connection, and sometimes not even by that.
+    const limit = setTimeout(() => {
+      this.#log.info({ url: this.#identity.mqttUrl }, 'the gateway did not answer in time');
+      ended();
+    }, CONNECT_TIMEOUT_MS + 1_000);
+    client.on('error', (error) => this.#log.info({ url: this.#identity.mqttUrl, error: error.message }, 'MQTT'));
+    client.once('close', ended);
+    client.on('message', (topic, payload) => this.#receive(topic, payload));
+    client.once('connect', () => {
+      client.subscribe(this.#topics.down, { qos: 0 }, (error) => {
+        if (over) return;
+        if (error !== null && error !== undefined) return ended();
+        clearTimeout(limit);
+        this.#connected = true;
+        this.#backoff.reset();
+        this.#log.info({ url: this.#identity.mqttUrl }, 'connected to the gateway');
+        void this.#announce(client, true);
+        this.#listener.onConnected();
+      });
+    });
+  }
+
+  #options(): IClientOptions {
+    const { deviceId, key, certificate, fleetCa } = this.#identity;
+    return {
       protocolVersion: 4,
-      clientId: identity.deviceId,
-      username: identity.deviceId,
+      clientId: deviceId,
+      username: deviceId,
       clean: true,
       keepalive: KEEPALIVE_S,
       reconnectPeriod: 0,
       connectTimeout: CONNECT_TIMEOUT_MS,
       queueQoSZero: false,
       resubscribe: false,
-      key: identity.key,
-      cert: identity.certificate,
-      ca: identity.fleetCa,
-      will: {
-        topic: topics.presence,
-        payload: Buffer.from(JSON.stringify(this.presence(false))),
-        qos: 1,
-        retain: false,
-      },
-    });
-    this.client = client;
-    // A refusal before CONNACK is told by nothing but the closed connection, and sometimes not even by that.
-    const limit = setTimeout(() => client.end(true), CONNECT_TIMEOUT_MS + 1_000);
-    client.on('error', (error) => this.log.debug({ error: error.message }, 'MQTT'));
-    client.on('message', (topic, payload) => this.receive(topic, payload));
-    client.once('connect', () => {
-      clearTimeout(limit);
-      client.subscribe(topics.down, { qos: 0 }, (error) => {
-        if (error !== null && error !== undefined) {
-          client.end(true);
-          return;
-        }
-        this.connected = true;
-        this.backoff.reset();
-        this.log.info('connected to the gateway');
-        void this.announce(client, true);
-        this.listener.onConnected();
-      });
-    });
-    client.once('close', () => {
-      clearTimeout(limit);
-      if (this.connected) this.log.info('the connection to the gateway has ended');
-      this.connected = false;
-      client.end(true);
-      if (!this.stopped) this.timer = setTimeout(() => void this.connect(), this.backoff.next());
-    });
+      key,
+      cert: certificate,
+      ca: fleetCa,
+      will: { topic: this.#topics.presence, payload: Buffer.from(this.#presence(false)), qos: 1, retain: false },
+    };
   }
 
-  private session = 0;
-
-  private presence(online: boolean): Presence {
-    return { online, session: this.session, agentVersion: AGENT_VERSION };
+  #presence(online: boolean): string {
+    const presence: Presence = { online, session: this.#session, agentVersion: AGENT_VERSION };
+    return JSON.stringify(presence);
   }
 
-  private announce(client: MqttClient, online: boolean): Promise<unknown> {
-    const { presence } = deviceTopics(this.identity.deviceId);
-    return client.publishAsync(presence, JSON.stringify(this.presence(online)), { qos: 1 }).catch(() => undefined);
+  #announce(client: MqttClient, online: boolean): Promise<unknown> {
+    return client.publishAsync(this.#topics.presence, this.#presence(online), { qos: 1 }).catch(() => undefined);
   }
 
-  private receive(topic: string, payload: Buffer): void {
-    const topics = deviceTopics(this.identity.deviceId);
+  #receive(topic: string, payload: Buffer): void {
     let value: unknown;
     try {
       value = JSON.parse(payload.toString('utf8'));
     } catch {
       return;
     }
-    if (topic === topics.ack) {
+    if (topic === this.#topics.ack) {
       const ack = telemetryAckSchema.safeParse(value);
-      if (ack.success) this.listener.onAck(ack.data);
-    } else if (topic === topics.doorbell && doorbellSchema.safeParse(value).success) {
-      this.listener.onDoorbell();
+      if (ack.success) this.#listener.onAck(ack.data);
+    } else if (topic === this.#topics.doorbell && doorbellSchema.safeParse(value).success) {
+      this.#listener.onDoorbell();
     }
   }
 }

@@ -1,4 +1,4 @@
-import { readFile, rename } from 'node:fs/promises';
+import { link, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { probationSchema } from '@aviary/release';
 import { z } from 'zod';
@@ -7,7 +7,7 @@ import { writeDurably } from './durable-file.ts';
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A release as far as this device has it: enough to open and serve it without the control plane. */
-export const heldReleaseSchema = z.object({
+const heldReleaseSchema = z.object({
   release: z.string(),
   variant: z.string(),
   releaseCounter: z.number().int(),
@@ -21,23 +21,34 @@ export const heldReleaseSchema = z.object({
 });
 export type HeldRelease = z.infer<typeof heldReleaseSchema>;
 
-export const assignedReleaseSchema = heldReleaseSchema.extend({
-  executionId: z.string(),
-  probation: probationSchema,
-});
 /** What the device was told to run, verified. */
+const assignedReleaseSchema = heldReleaseSchema.extend({ executionId: z.string(), probation: probationSchema });
 export type AssignedRelease = z.infer<typeof assignedReleaseSchema>;
+
+const candidateSchema = z.object({
+  release: assignedReleaseSchema,
+  /** How far it has come; a restart goes on from here. */
+  stage: z.enum(['assigned', 'fetched', 'probation']),
+  /** How often probation was begun: a release that takes the agent down with it is given up. */
+  probationStarts: z.number().int().nonnegative(),
+});
+export type Candidate = z.infer<typeof candidateSchema>;
+
+/** How an execution ended, until the telemetry spool has it: a decision and its report are one write. */
+const noticeSchema = z.object({
+  executionId: z.string(),
+  state: z.enum(['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
+  reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+});
+export type ExecutionNotice = z.infer<typeof noticeSchema>;
 
 const journalSchema = z.object({
   version: z.literal(1),
+  deviceId: z.string(),
   epoch: z.number().int().positive(),
   /** Highest sequence of an accepted assignment. */
   sequence: z.number().int().nonnegative(),
-  target: assignedReleaseSchema.nullable(),
-  /** How far the target has come; a restart goes on from here. */
-  stage: z.enum(['assigned', 'fetched', 'probation']),
-  /** How often probation was begun for this target: a release that takes the agent down with it is given up. */
-  probationStarts: z.number().int().nonnegative(),
+  candidate: candidateSchema.nullable(),
   committed: heldReleaseSchema.nullable(),
   /** What was committed before: kept on disk, so that going back needs no network. */
   previous: heldReleaseSchema.nullable(),
@@ -45,6 +56,9 @@ const journalSchema = z.object({
   committedP95Ms: z.number().nonnegative().nullable(),
   /** Executions that ended here, one way or the other; the newest last. */
   endedExecutions: z.array(z.string()),
+  /** Digests of releases whose workers kept dying; cleared by assigning them anew. */
+  quarantined: z.array(z.string()),
+  notices: z.array(noticeSchema),
   rollbackFloor: z.number().int().nonnegative(),
   /** Newest signed time that was ever seen, ms since 1970: a clock before it is known to be wrong. */
   timeFloor: z.number().int().nonnegative(),
@@ -52,88 +66,134 @@ const journalSchema = z.object({
   session: z.number().int().nonnegative(),
 });
 export type JournalState = z.infer<typeof journalSchema>;
+type Change = Partial<Omit<JournalState, 'version' | 'deviceId' | 'epoch'>>;
 
 const REMEMBERED_EXECUTIONS = 50;
 
-const fresh = (epoch: number): JournalState => ({
+/** Whose journal it is. Sequences count within an epoch, and what is sealed to one device another cannot open. */
+export interface JournalOwner {
+  readonly deviceId: string;
+  readonly epoch: number;
+}
+
+const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
   version: 1,
+  deviceId,
   epoch,
   sequence: 0,
-  target: null,
-  stage: 'assigned',
-  probationStarts: 0,
+  candidate: null,
   committed: null,
   previous: null,
   committedP95Ms: null,
   endedExecutions: [],
+  quarantined: [],
+  notices: [],
   rollbackFloor: 0,
   timeFloor: 0,
   session: 0,
 });
 
-/** The agent's one small file of decisions: each change is on disk before what follows from it is done. */
-export class Journal {
-  private current: JournalState;
-  private writing: Promise<void> = Promise.resolve();
+type Reading = { readonly state: JournalState } | { readonly damage: string } | undefined;
 
-  private constructor(
-    private readonly path: string,
-    state: JournalState,
-    /** Set when a damaged journal was put aside. */
-    readonly damage: string | undefined,
-  ) {
-    this.current = state;
+const readState = async (path: string): Promise<Reading> => {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const parsed = journalSchema.safeParse(JSON.parse(text));
+    return parsed.success ? { state: parsed.data } : { damage: z.prettifyError(parsed.error) };
+  } catch (error) {
+    return { damage: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const pathsOf = (stateDirectory: string) => ({
+  current: join(stateDirectory, 'journal.json'),
+  /** The state before the last change: what is left when the current one is damaged. */
+  last: join(stateDirectory, 'journal.last.json'),
+});
+
+/** The journal as it lies on disk, for whoever only looks; undefined when there is none, or none that can be read. */
+export const peekJournal = async (stateDirectory: string): Promise<JournalState | undefined> => {
+  const reading = await readState(pathsOf(stateDirectory).current);
+  return reading !== undefined && 'state' in reading ? reading.state : undefined;
+};
+
+/** The agent's one small file of decisions: each change is on disk before anybody sees it. */
+export class Journal {
+  /** What was wrong with the file that was found, when it was damaged. */
+  readonly damage: string | undefined;
+  readonly #paths: ReturnType<typeof pathsOf>;
+  #state: JournalState;
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(paths: ReturnType<typeof pathsOf>, state: JournalState, damage: string | undefined) {
+    this.#paths = paths;
+    this.#state = state;
+    this.damage = damage;
   }
 
-  /** Reads the journal. A damaged one is put aside and said so; the device then asks for its assignment anew. */
-  static async open(stateDirectory: string, epoch: number): Promise<Journal> {
-    const path = join(stateDirectory, 'journal.json');
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (text === undefined) return new Journal(path, fresh(epoch), undefined);
-    let damage: string;
-    try {
-      const parsed = journalSchema.safeParse(JSON.parse(text));
-      if (parsed.success && parsed.data.epoch === epoch) return new Journal(path, parsed.data, undefined);
-      if (parsed.success) return new Journal(path, { ...fresh(epoch), ...kept(parsed.data) }, undefined);
-      damage = z.prettifyError(parsed.error);
-    } catch (error) {
-      damage = error instanceof Error ? error.message : String(error);
+  /**
+   * Reads the journal. A damaged one is put aside as `journal.json.damaged`; the state before its last change takes its
+   * place, or a fresh one, with which the device asks for its assignment anew.
+   */
+  static async open(stateDirectory: string, owner: JournalOwner): Promise<Journal> {
+    const paths = pathsOf(stateDirectory);
+    let reading = await readState(paths.current);
+    let damage: string | undefined;
+    if (reading !== undefined && 'damage' in reading) {
+      damage = reading.damage;
+      await rename(paths.current, `${paths.current}.damaged`);
     }
-    await rename(path, `${path}.damaged`);
-    return new Journal(path, fresh(epoch), damage);
+    if (reading === undefined || 'damage' in reading) reading = await readState(paths.last);
+    const state = reading !== undefined && 'state' in reading ? reading.state : fresh(owner);
+    return new Journal(paths, ownedBy(owner, state), damage);
   }
 
   get state(): Readonly<JournalState> {
-    return this.current;
+    return this.#state;
   }
 
-  /** Changes the journal; resolves once it is on disk. Changes are written in the order in which they were made. */
-  update(change: Partial<Omit<JournalState, 'version' | 'epoch'>>): Promise<void> {
-    this.current = { ...this.current, ...change };
-    const text = JSON.stringify(this.current);
-    this.writing = this.writing.then(
-      () => writeDurably(this.path, text),
-      () => writeDurably(this.path, text),
-    );
-    return this.writing;
+  /**
+   * Changes the journal, one change after the other; `decide` sees the state that its change is made to, and may
+   * decline with undefined. Resolves once the change is on disk.
+   * @returns whether there was a change
+   * @throws what the disk threw; the state is then as before
+   */
+  update(decide: (state: Readonly<JournalState>) => Change | undefined): Promise<boolean> {
+    const result = this.#turn.then(async () => {
+      const change = decide(this.#state);
+      if (change === undefined) return false;
+      const next = { ...this.#state, ...change };
+      await this.#keepLast();
+      await writeDurably(this.#paths.current, JSON.stringify(next));
+      this.#state = next;
+      return true;
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 
-  /** The list of ended executions with one more. */
-  withEnded(executionId: string): string[] {
-    return [...this.current.endedExecutions.filter((id) => id !== executionId), executionId].slice(
-      -REMEMBERED_EXECUTIONS,
-    );
+  async #keepLast(): Promise<void> {
+    await rm(this.#paths.last, { force: true });
+    await link(this.#paths.current, this.#paths.last).catch((error: NodeJS.ErrnoException) => {
+      // Nothing yet to keep, or a file system without links: the second copy is a convenience.
+      if (error.code !== 'ENOENT' && error.code !== 'EPERM' && error.code !== 'ENOTSUP') throw error;
+    });
   }
 }
 
-/** What a device that joined anew keeps: what it has and its floors, which no epoch lowers. */
-const kept = ({ committed, previous, committedP95Ms, rollbackFloor, timeFloor }: JournalState) => ({
-  committed,
-  previous,
-  committedP95Ms,
-  rollbackFloor,
-  timeFloor,
-});
+/** A list of ended executions with one more; the oldest are forgotten. */
+export const withEnded = (ended: readonly string[], executionId: string): string[] =>
+  [...ended.filter((id) => id !== executionId), executionId].slice(-REMEMBERED_EXECUTIONS);
+
+/** A device that joined anew under its own name keeps what it has; under another name it can open none of it. */
+const ownedBy = (owner: JournalOwner, state: JournalState): JournalState => {
+  if (state.deviceId !== owner.deviceId) return fresh(owner);
+  if (state.epoch === owner.epoch) return state;
+  return { ...state, epoch: owner.epoch, sequence: 0, candidate: null, notices: [] };
+};

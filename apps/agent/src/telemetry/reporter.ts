@@ -1,83 +1,95 @@
-import { statfs } from 'node:fs/promises';
-import { freemem, loadavg } from 'node:os';
 import type { DeviceFacts } from '@aviary/hardware';
-import type { ExecutionRecord, MetricsRecord, TelemetryRecord } from '@aviary/protocol';
+import type { EventRecord, ExecutionRecord, MetricsRecord } from '@aviary/protocol';
+import type { Logger } from 'pino';
 import { ProcessUsageMeter } from '../inference/process-usage.ts';
 import type { Serving } from '../inference/serving.ts';
 import type { LoadedRelease } from '../update/serving-slot.ts';
-import type { UpdateReporter } from '../update/updater.ts';
+import { readBoard } from './board.ts';
 import type { Uplink } from './uplink.ts';
 
-const MEGABYTE = 2 ** 20;
+/** As much as a record's words may hold. */
 const LONGEST_MESSAGE = 1_000;
+/** A window that is longer has seen the machine asleep; its counts are still right. */
+const LONGEST_WINDOW_S = 86_400;
+
+export interface ReporterOptions {
+  readonly stateDirectory: string;
+  readonly windowSeconds: number;
+}
 
 /** Turns what happens on the device into records: metrics by the clock, everything else at once. */
-export class Reporter implements UpdateReporter {
-  private readonly usage = new ProcessUsageMeter();
-  private windowStart = Date.now();
-  private timer: NodeJS.Timeout | undefined;
-  private serves: LoadedRelease | null = null;
+export class Reporter {
+  readonly #uplink: Uplink;
+  readonly #serving: Serving;
+  readonly #options: ReporterOptions;
+  readonly #log: Logger;
+  readonly #usage = new ProcessUsageMeter();
+  /** Of the monotonic clock: the other one jumps. */
+  #windowStart = performance.now();
+  #timer: NodeJS.Timeout | undefined;
+  #serves: LoadedRelease | null = null;
 
-  constructor(
-    private readonly uplink: Uplink,
-    private readonly serving: Serving,
-    private readonly stateDirectory: string,
-    private readonly windowSeconds: number,
-  ) {}
-
-  start(): void {
-    this.timer = setInterval(() => void this.flush(), this.windowSeconds * 1000);
+  constructor(uplink: Uplink, serving: Serving, options: ReporterOptions, log: Logger) {
+    this.#uplink = uplink;
+    this.#serving = serving;
+    this.#options = options;
+    this.#log = log;
   }
 
+  start(): void {
+    this.#timer = setInterval(() => void this.#flush(), this.#options.windowSeconds * 1000);
+  }
+
+  /** Reports the last window. */
   async stop(): Promise<void> {
-    clearInterval(this.timer);
-    await this.flush();
+    clearInterval(this.#timer);
+    await this.#flush();
+    this.#usage.close();
   }
 
   facts(facts: DeviceFacts): Promise<void> {
-    return this.uplink.report([{ type: 'facts', at: Date.now(), facts }]);
+    return this.#uplink.report([{ type: 'facts', at: Date.now(), facts }]);
   }
 
+  /** Resolves once it is kept, whatever becomes of the connection. */
   execution(record: Omit<ExecutionRecord, 'type' | 'at'>): Promise<void> {
-    const reason = record.reason && { ...record.reason, message: record.reason.message.slice(0, LONGEST_MESSAGE) };
-    return this.uplink.report([
-      { type: 'execution', at: Date.now(), ...record, ...(reason === undefined ? {} : { reason }) },
+    const { reason, ...rest } = record;
+    const shortened = reason === undefined ? {} : { reason: { ...reason, message: shorten(reason.message) } };
+    return this.#uplink.report([{ type: 'execution', at: Date.now(), ...rest, ...shortened }]);
+  }
+
+  /** Tells a person, here and at the control plane. */
+  event(level: EventRecord['level'], code: string, message: string): Promise<void> {
+    this.#log[level === 'warning' ? 'warn' : level]({ code }, message);
+    return this.#uplink.report([{ type: 'event', at: Date.now(), level, code, message: shorten(message) }]);
+  }
+
+  /** Another release is about to serve, or none: what was counted so far is reported as the one before's. */
+  async switching(to: LoadedRelease | null): Promise<void> {
+    await this.#flush();
+    this.#serves = to;
+  }
+
+  /** What serves now. */
+  running(release: { readonly release: string; readonly digest: string } | null): Promise<void> {
+    return this.#uplink.report([
+      { type: 'running', at: Date.now(), release: release?.release ?? null, digest: release?.digest ?? null },
     ]);
   }
 
-  event(level: 'info' | 'warning' | 'error', code: string, message: string): Promise<void> {
-    return this.uplink.report([
-      { type: 'event', at: Date.now(), level, code, message: message.slice(0, LONGEST_MESSAGE) },
-    ]);
-  }
-
-  /** Another release serves from now on: what was counted so far is reported as the one before's. */
-  async servingChanged(loaded: LoadedRelease | null): Promise<void> {
-    await this.flush();
-    this.serves = loaded;
-    await this.uplink.report([
-      {
-        type: 'running',
-        at: Date.now(),
-        release: loaded?.release.release ?? null,
-        digest: loaded?.release.digest ?? null,
-      },
-    ]);
-  }
-
-  /** Reports the window so far, and begins a new one. */
-  async flush(): Promise<void> {
-    const { serves, windowStart: at } = this;
-    const windowSeconds = Math.max(0.001, (Date.now() - at) / 1000);
-    this.windowStart = Date.now();
-    const { frames, dropped, errors, ...counts } = this.serving.take();
+  async #flush(): Promise<void> {
+    const serves = this.#serves;
+    const elapsedMs = performance.now() - this.#windowStart;
+    this.#windowStart += elapsedMs;
+    const { frames, dropped, errors, ...counts } = this.#serving.take();
     // Frames without a release are dropped frames, and say nothing of a model; the running record says that none serves.
     if (serves === null || frames + dropped + errors === 0) return;
     const { requested, effective } = serves.worker.provider;
+    const { rssBytes, cpuPercent } = this.#usage.sample([process.pid, serves.worker.pid]);
     const record: MetricsRecord = {
       type: 'metrics',
-      at,
-      windowSeconds,
+      at: Math.max(0, Math.round(Date.now() - elapsedMs)),
+      windowSeconds: Math.min(LONGEST_WINDOW_S, Math.max(0.001, elapsedMs / 1000)),
       release: serves.release.release,
       digest: serves.release.digest,
       frames,
@@ -85,24 +97,12 @@ export class Reporter implements UpdateReporter {
       errors,
       ...counts,
       provider: { requested: [...requested], effective },
-      process: this.processes(serves.worker.pid),
-      board: await this.board(),
+      process: { rssBytes: Math.round(rssBytes), cpuPercent: Math.max(0, cpuPercent) },
+      board: await readBoard(this.#options.stateDirectory),
     };
-    const records: TelemetryRecord[] = [record];
-    await this.uplink.report(records);
-  }
-
-  private processes(workerPid: number): MetricsRecord['process'] {
-    const { rssBytes, cpuPercent } = this.usage.sample([process.pid, workerPid]);
-    return { rssBytes: Math.round(rssBytes), cpuPercent: Math.max(0, cpuPercent) };
-  }
-
-  private async board(): Promise<MetricsRecord['board']> {
-    const disk = await statfs(this.stateDirectory).catch(() => undefined);
-    return {
-      memoryFreeMB: Math.floor(freemem() / MEGABYTE),
-      load1: loadavg()[0],
-      ...(disk === undefined ? {} : { diskFreeMB: Math.floor((disk.bavail * disk.bsize) / MEGABYTE) }),
-    };
+    await this.#uplink.report([record]);
   }
 }
+
+const shorten = (message: string): string =>
+  message.length <= LONGEST_MESSAGE ? message : `${message.slice(0, LONGEST_MESSAGE - 1)}…`;

@@ -29,6 +29,8 @@ export interface Download {
   /** Opens the source from byte `start` on; status 206 when it really starts there. */
   readonly open: (start: number, signal: AbortSignal) => Promise<IncomingMessage>;
   readonly signal: AbortSignal;
+  /** How long a source may be too slow before it is given up for now. Default 30 s. */
+  readonly watchMs?: number;
 }
 
 const sizeOf = (path: string): Promise<number> =>
@@ -48,7 +50,14 @@ const digestOf = async (path: string): Promise<string> => {
  * and has the signed digest. Never takes more bytes than were signed.
  * @throws DownloadInterruptedError to be tried again; DownloadCorruptError; the disk's own error (ENOSPC)
  */
-export const download = async ({ path, length, sha256, open: openSource, signal }: Download): Promise<void> => {
+export const download = async ({
+  path,
+  length,
+  sha256,
+  open: openSource,
+  signal,
+  watchMs = WATCH_MS,
+}: Download): Promise<void> => {
   if ((await sizeOf(path)) === length && (await digestOf(path)) === sha256) return;
   const part = `${path}.part`;
   let have = await sizeOf(part);
@@ -56,7 +65,7 @@ export const download = async ({ path, length, sha256, open: openSource, signal 
     await rm(part, { force: true });
     have = 0;
   }
-  if (have < length) await fetchRest(part, have, length, openSource, signal);
+  if (have < length) await fetchRest(part, have, length, openSource, signal, watchMs);
   const actual = await digestOf(part);
   if (actual !== sha256) {
     await rm(part, { force: true });
@@ -66,26 +75,36 @@ export const download = async ({ path, length, sha256, open: openSource, signal 
   await syncDirectory(dirname(path));
 };
 
+/** From which byte on the source sends: as asked, or from the beginning when it knows no ranges. */
+const startOf = ({ statusCode, headers }: IncomingMessage, asked: number): number => {
+  if (statusCode !== 206) return 0;
+  if (headers['content-range']?.startsWith(`bytes ${asked}-`) === true) return asked;
+  throw new DownloadInterruptedError(
+    `expected the bytes from ${asked} on, the source offers "${headers['content-range']}"`,
+  );
+};
+
 const fetchRest = async (
   part: string,
   have: number,
   length: number,
   openSource: Download['open'],
   signal: AbortSignal,
+  watchMs: number,
 ): Promise<void> => {
   const slow = new AbortController();
   let received = 0;
   let atLastLook = 0;
   const watch = setInterval(() => {
-    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * WATCH_MS) / 1000)
+    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * watchMs) / 1000)
       slow.abort(new Error('the source is too slow'));
     atLastLook = received;
-  }, WATCH_MS);
+  }, watchMs);
   let response: IncomingMessage | undefined;
   try {
     const both = AbortSignal.any([signal, slow.signal]);
     response = await openSource(have, both);
-    const start = response.statusCode === 206 ? have : 0;
+    const start = startOf(response, have);
     await using file = await open(part, start === 0 ? 'w' : 'r+', 0o600);
     let position = start;
     for await (const chunk of response as AsyncIterable<Buffer>) {

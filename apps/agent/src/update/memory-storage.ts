@@ -9,7 +9,8 @@ export class MemoryStorageError extends Error {
   readonly code = 'memory-storage-missing';
 }
 
-const isInMemory = async (path: string): Promise<boolean> =>
+/** Whether a folder lies on a file system that is gone with the power. */
+export const isInMemory = async (path: string): Promise<boolean> =>
   statfs(path).then(
     ({ type }) => MEMORY_FILE_SYSTEMS.has(type),
     () => false,
@@ -19,14 +20,18 @@ const isInMemory = async (path: string): Promise<boolean> =>
  * A private folder for opened models that is gone with the power: on tmpfs, never on flash. Whatever an earlier run of
  * this device left there is removed.
  * @param chosen a folder that the user named; it is taken as it is, for machines without tmpfs
+ * @param candidates where to look otherwise, best first
  * @throws MemoryStorageError
  */
-export const openMemoryStorage = async (deviceId: string, chosen?: string): Promise<string> => {
-  const candidates = [process.env.XDG_RUNTIME_DIR, '/dev/shm', '/run'].filter(
-    (path) => path !== undefined && path !== '',
-  );
+export const openMemoryStorage = async (
+  deviceId: string,
+  chosen?: string,
+  candidates: readonly (string | undefined)[] = [process.env.XDG_RUNTIME_DIR, '/dev/shm', '/run'],
+): Promise<string> => {
   let root = chosen;
-  for (const path of candidates) root ??= (await isInMemory(path as string)) ? (path as string) : undefined;
+  for (const path of candidates) {
+    if (root === undefined && path !== undefined && (await isInMemory(path))) root = path;
+  }
   if (root === undefined) {
     throw new MemoryStorageError(
       'Expected a tmpfs at $XDG_RUNTIME_DIR, /dev/shm or /run to open models in, found none. Mount one, or accept plain models on disk with --plaintext-dir DIR.',

@@ -1,22 +1,31 @@
-import type { AssignedRelease, HeldRelease } from '../state/journal.ts';
+import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.ts';
 
-/** What the device has and does at this moment. */
-export interface Situation {
+/** What the device has at this moment. */
+export interface Current {
   readonly committed: HeldRelease | null;
+  readonly previous: HeldRelease | null;
   /** Digest of the release whose worker serves now; null when none does. */
   readonly serving: string | null;
-  /** How far the target has come, as the journal has it. */
-  readonly stage: 'assigned' | 'fetched' | 'probation';
-  /** Digest of the release that a worker has loaded and that has passed admission in this run of the agent. */
+  /** Digest of the release whose worker stands ready and has passed admission; null when none does. */
   readonly admitted: string | null;
+}
+
+/** What limits the choice. */
+export interface Context {
   /** Executions that have ended on this device. */
   readonly ended: readonly string[];
+  /** Digests of releases that were tried and cannot serve: damaged, or their workers keep dying. */
+  readonly unservable: readonly string[];
+  /** No release with a lower counter may serve as a replacement. */
+  readonly rollbackFloor: number;
 }
 
 /** One thing to do. Each is done completely, and durably, before the next is planned. */
 export type Step =
-  /** Bring a release that is on disk to serve, because nothing does: after a start or a crash. */
+  /** Let a proven release serve: after a start, a crash, or a candidate that failed. */
   | { readonly kind: 'serve'; readonly release: HeldRelease }
+  /** End what serves: it failed, and there is nothing to go back to. */
+  | { readonly kind: 'stop' }
   /** Get the sealed bytes. */
   | { readonly kind: 'fetch'; readonly target: AssignedRelease }
   /** Open, verify, load, and run the acceptance suite on this device. */
@@ -24,27 +33,51 @@ export type Step =
   /** Let the candidate serve, on probation. */
   | { readonly kind: 'switch'; readonly target: AssignedRelease }
   | { readonly kind: 'probation'; readonly target: AssignedRelease }
-  /** What is assigned is what was proven here before: say so. */
+  /** What is assigned is what was proven here before, and serves: say so. */
   | { readonly kind: 'confirm'; readonly target: AssignedRelease };
 
 /**
- * What has to be done to get from the situation to the target; empty when nothing has. Pure: data in, data out. A
- * proven release serves first, whatever is to come, so that a device is never blind for the sake of an update.
+ * What has to be done to get from what is to what is wanted; empty when nothing has. Pure: data in, data out.
+ *
+ * A proven release serves first, whatever is to come, so that a device is never blind for the sake of an update; and
+ * what is neither proven nor wanted any more does not go on serving.
  */
-export const plan = (situation: Situation, target: AssignedRelease | null): Step[] => {
-  const { committed, serving, stage, admitted, ended } = situation;
-  const wanted = target !== null && !ended.includes(target.executionId) ? target : null;
-  if (wanted === null || wanted.digest === committed?.digest) {
-    const steps: Step[] = [];
-    if (committed !== null && serving !== committed.digest) steps.push({ kind: 'serve', release: committed });
-    if (wanted !== null) steps.push({ kind: 'confirm', target: wanted });
-    return steps;
+export const plan = (
+  current: Current,
+  target: Pick<Candidate, 'release' | 'stage'> | null,
+  context: Context,
+): Step[] => {
+  const { committed, serving, admitted } = current;
+  const proven = provenRelease(current, context);
+  const wanted = target === null || context.ended.includes(target.release.executionId) ? null : target;
+  const serve: Step[] = proven !== null && serving !== proven.digest ? [{ kind: 'serve', release: proven }] : [];
+
+  if (wanted === null) {
+    if (proven !== null || serving === committed?.digest) return serve;
+    if (serving !== null) return [{ kind: 'stop' }];
+    // Nothing that can serve is left: the committed release is what there is to try, again and again.
+    return committed === null ? [] : [{ kind: 'serve', release: committed }];
   }
-  const steps: Step[] = [];
-  if (serving === null && committed !== null) steps.push({ kind: 'serve', release: committed });
-  if (stage === 'assigned') steps.push({ kind: 'fetch', target: wanted });
-  if (admitted !== wanted.digest) steps.push({ kind: 'admit', target: wanted });
-  if (serving !== wanted.digest || stage !== 'probation') steps.push({ kind: 'switch', target: wanted });
-  steps.push({ kind: 'probation', target: wanted });
+  const { release, stage } = wanted;
+  if (release.digest === proven?.digest && release.digest === committed?.digest) {
+    return [...serve, { kind: 'confirm', target: release }];
+  }
+  const steps = serving === release.digest ? [] : serve;
+  if (stage === 'assigned') steps.push({ kind: 'fetch', target: release });
+  if (admitted !== release.digest && serving !== release.digest) steps.push({ kind: 'admit', target: release });
+  if (serving !== release.digest || stage !== 'probation') steps.push({ kind: 'switch', target: release });
+  steps.push({ kind: 'probation', target: release });
   return steps;
+};
+
+/** What may serve without further proof: the committed release, or in its place the one before. */
+const provenRelease = (
+  { committed, previous }: Current,
+  { unservable, rollbackFloor }: Context,
+): HeldRelease | null => {
+  for (const release of [committed, previous]) {
+    if (release === null || unservable.includes(release.digest)) continue;
+    if (release === committed || release.releaseCounter >= rollbackFloor) return release;
+  }
+  return null;
 };

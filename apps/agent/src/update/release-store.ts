@@ -20,24 +20,33 @@ const SPARE_DISK_BYTES = 32 * 1024 * 1024;
 
 /** Releases on this device: sealed on disk under their digest, opened in memory only. */
 export class ReleaseStore {
-  constructor(
-    private readonly sealedFolder: string,
-    private readonly plainFolder: string,
-    private readonly identity: Pick<Identity, 'ageIdentity' | 'publisherKeys'>,
-  ) {}
+  readonly #sealedFolder: string;
+  readonly #plainFolder: string;
+  readonly #identity: Pick<Identity, 'ageIdentity' | 'publisherKeys'>;
 
-  async start(): Promise<void> {
-    await mkdir(this.sealedFolder, { recursive: true, mode: 0o700 });
+  /**
+   * @param sealedFolder on the disk
+   * @param plainFolder in memory, this device's own, empty
+   */
+  constructor(sealedFolder: string, plainFolder: string, identity: Pick<Identity, 'ageIdentity' | 'publisherKeys'>) {
+    this.#sealedFolder = sealedFolder;
+    this.#plainFolder = plainFolder;
+    this.#identity = identity;
   }
 
-  sealedPath(release: HeldRelease): string {
-    return join(this.sealedFolder, release.sha256);
+  async start(): Promise<void> {
+    await mkdir(this.#sealedFolder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Where the sealed bytes with this SHA-256 are, or are to be. */
+  sealedPath(sha256: string): string {
+    return join(this.#sealedFolder, sha256);
   }
 
   /** @throws StepError `disk-full` before a byte is fetched */
   async checkSpace(release: HeldRelease): Promise<void> {
-    const { bavail, bsize } = await statfs(this.sealedFolder);
-    const part = await stat(`${this.sealedPath(release)}.part`).then(
+    const { bavail, bsize } = await statfs(this.#sealedFolder);
+    const part = await stat(`${this.sealedPath(release.sha256)}.part`).then(
       ({ size }) => size,
       () => 0,
     );
@@ -57,13 +66,13 @@ export class ReleaseStore {
    * @throws StepError
    */
   async open(release: HeldRelease): Promise<string> {
-    const folder = join(this.plainFolder, release.digest);
+    const folder = join(this.#plainFolder, release.digest);
     if ((await stat(folder).catch(() => undefined)) !== undefined) return folder;
     let files: Map<string, Buffer>;
     const hash = createHash('sha256');
     try {
-      const fileKey = openHeader(Buffer.from(release.ageHeader, 'base64'), this.identity.ageIdentity);
-      const plain = openPayload(fileKey, createReadStream(this.sealedPath(release)));
+      const fileKey = openHeader(Buffer.from(release.ageHeader, 'base64'), this.#identity.ageIdentity);
+      const plain = openPayload(fileKey, createReadStream(this.sealedPath(release.sha256)));
       files = await readArchive(hashed(plain, hash));
     } catch (error) {
       throw new StepError('FAILED', codeOf(error, 'cannot-open'), `the release does not open: ${messageOf(error)}`);
@@ -73,7 +82,7 @@ export class ReleaseStore {
       throw new StepError('FAILED', 'digest-mismatch', `expected the archive ${release.digest}, opened ${digest}`);
     }
     try {
-      verifyModel(files.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, this.identity.publisherKeys);
+      verifyModel(files.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, this.#identity.publisherKeys);
       const manifest = parseManifest(files.get(MANIFEST_FILE) ?? Buffer.alloc(0));
       if (manifest.release !== release.release || manifest.variant.id !== release.variant) {
         throw new Error(
@@ -107,21 +116,23 @@ export class ReleaseStore {
     return folder;
   }
 
-  /** Removes the plain files of a release that no worker uses any more. */
-  async close(digest: string): Promise<void> {
-    await rm(join(this.plainFolder, digest), { recursive: true, force: true });
-  }
-
-  /** Removes sealed files but those of `keep`. */
-  async collectGarbage(keep: readonly (HeldRelease | null)[]): Promise<void> {
-    const names = new Set(
-      keep.filter((release) => release !== null).flatMap(({ sha256 }) => [sha256, `${sha256}.part`]),
-    );
-    for (const name of await readdir(this.sealedFolder)) {
-      if (!names.has(name)) await rm(join(this.sealedFolder, name), { force: true });
-    }
+  /**
+   * Removes what no longer counts.
+   * @param sealed SHA-256 of the sealed files to keep
+   * @param plain digests of the opened releases to keep
+   */
+  async collectGarbage(sealed: readonly string[], plain: readonly string[]): Promise<void> {
+    const names = new Set(sealed.flatMap((sha256) => [sha256, `${sha256}.part`]));
+    await removeOthers(this.#sealedFolder, names);
+    await removeOthers(this.#plainFolder, new Set(plain));
   }
 }
+
+const removeOthers = async (folder: string, kept: ReadonlySet<string>): Promise<void> => {
+  for (const name of await readdir(folder)) {
+    if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
+  }
+};
 
 async function* hashed(source: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
   for await (const chunk of source) {

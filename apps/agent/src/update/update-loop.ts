@@ -1,0 +1,79 @@
+import type { Logger } from 'pino';
+import { Backoff } from '../link/backoff.ts';
+
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** Does one thing. @returns whether there was one to do */
+export type DoStep = (signal: AbortSignal) => Promise<boolean>;
+
+/**
+ * Takes one step after the other for as long as there is one; then sleeps until it is woken. A step that fails is
+ * tried again, later and later.
+ */
+export class UpdateLoop {
+  readonly #step: DoStep;
+  readonly #log: Logger;
+  readonly #retry = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
+  readonly #timers = new Set<NodeJS.Timeout>();
+  #running: Promise<void> | undefined;
+  #interrupt = new AbortController();
+  #again = false;
+  #stopped = false;
+
+  constructor(step: DoStep, log: Logger) {
+    this.#step = step;
+    this.#log = log;
+  }
+
+  /** There may be something to do. */
+  wake(): void {
+    if (this.#stopped) return;
+    this.#again = true;
+    this.#running ??= this.#run();
+  }
+
+  /** There will be something to do after a pause; whatever wakes it before finds it, too. */
+  wakeAfter(pauseMs: number): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.wake();
+    }, pauseMs);
+    this.#timers.add(timer);
+  }
+
+  /** What is being done may be out of date: it is broken off where that is safe, and planned anew. */
+  replan(): void {
+    this.#interrupt.abort();
+    this.wake();
+  }
+
+  /** Breaks off what is being done; resolves when that has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#interrupt.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again && !this.#stopped) {
+      this.#again = false;
+      this.#interrupt = new AbortController();
+      const { signal } = this.#interrupt;
+      try {
+        this.#again = (await this.#step(signal)) || this.#again;
+        this.#retry.reset();
+      } catch (error) {
+        if (signal.aborted) {
+          this.#again = true;
+          continue;
+        }
+        const pauseMs = this.#retry.next();
+        this.#log.warn({ error: error instanceof Error ? error.message : String(error), pauseMs }, 'tried again later');
+        this.wakeAfter(pauseMs);
+      }
+    }
+    this.#running = undefined;
+  }
+}
