@@ -6,7 +6,11 @@ describe('the whole way', () => {
 
   beforeAll(async () => {
     fleet = await TestFleet.start();
-    await Promise.all([fleet.addDevice('one', 'rpi4'), fleet.addDevice('two', 'x86-64'), fleet.addDevice('three', 'rpi5')]);
+    await Promise.all([
+      fleet.addDevice('one', 'rpi4'),
+      fleet.addDevice('two', 'x86-64'),
+      fleet.addDevice('three', 'rpi5'),
+    ]);
   });
   afterAll(() => fleet.stop());
 
@@ -21,7 +25,12 @@ describe('the whole way', () => {
 
   it('brings a signed and sealed release to every device, which proves and measures it', async () => {
     await fleet.push({ version: '1.0.0', manner: 'sure' });
-    const rollout = await fleet.ended(await fleet.rollOut('1.0.0', [{ size: 1, soak: '0s' }, { size: '100%', soak: '0s' }]));
+    const rollout = await fleet.ended(
+      await fleet.rollOut('1.0.0', [
+        { size: 1, soak: '0s' },
+        { size: '100%', soak: '0s' },
+      ]),
+    );
     expect(rollout.state).toBe('FINISHED');
     expect(rollout.waves.map(({ state, counts }) => [state, counts])).toEqual([
       ['PASSED', { SUCCEEDED: 1 }],
@@ -38,7 +47,12 @@ describe('the whole way', () => {
 
   it('takes back a release that passes its own suite and is unsure in the field', async () => {
     await fleet.push({ version: '1.1.0', manner: 'unsure' });
-    const rollout = await fleet.ended(await fleet.rollOut('1.1.0', [{ size: 1, soak: '0s' }, { size: '100%', soak: '0s' }]));
+    const rollout = await fleet.ended(
+      await fleet.rollOut('1.1.0', [
+        { size: 1, soak: '0s' },
+        { size: '100%', soak: '0s' },
+      ]),
+    );
     expect(rollout.state).toBe('ROLLED_BACK');
     expect(rollout.waves.map(({ state }) => state)).toEqual(['FAILED', 'SCHEDULED']);
     const { items } = await fleet.client.listExecutions({ params: { id: rollout.id } });

@@ -29,7 +29,11 @@ describe('killed in the middle', () => {
   afterAll(() => fleet.stop());
 
   it('api, gateway, conductor and an agent, once each during a rollout: it ends as it should', async () => {
-    const id = await fleet.rollOut('1.1.0', [{ size: 1, soak: '1s' }, { size: '50%', soak: '1s' }, { size: '100%', soak: '1s' }]);
+    const id = await fleet.rollOut('1.1.0', [
+      { size: 1, soak: '1s' },
+      { size: '50%', soak: '1s' },
+      { size: '100%', soak: '1s' },
+    ]);
     const blind: string[] = [];
     let watching = true;
     // Looked at from outside: the agents' own reports stop while the gateway is away, their workers must not.
@@ -85,7 +89,11 @@ describe('killed in the middle', () => {
 
     const again = Number((await readFile(join(fleet.data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
     expect(again).not.toBe(postmaster);
-    const all = [fleet.controlPlane.pid, again, ...(await Promise.all((['api', 'gateway', 'conductor'] as const).map((role) => fleet.pidOf(role))))];
+    const all = [
+      fleet.controlPlane.pid,
+      again,
+      ...(await Promise.all((['api', 'gateway', 'conductor'] as const).map((role) => fleet.pidOf(role)))),
+    ];
     for (const pid of all) process.kill(pid, 'SIGKILL');
     await until('the end of everything', 10, async () => (all.some(isAlive) ? undefined : true));
     await fleet.startControlPlane();

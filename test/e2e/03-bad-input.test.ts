@@ -29,7 +29,15 @@ describe('bad input', () => {
   afterAll(() => fleet.stop());
 
   const join_ = (name: string, token: string) =>
-    runToEnd(AGENT, ['join', '--state-dir', join(scratch, name), '--facts', join(fleet.directory, 'one', 'facts.json'), '--token', token]);
+    runToEnd(AGENT, [
+      'join',
+      '--state-dir',
+      join(scratch, name),
+      '--facts',
+      join(fleet.directory, 'one', 'facts.json'),
+      '--token',
+      token,
+    ]);
 
   it('a token that is used, expired, damaged, or of another fleet', async () => {
     const { token } = await fleet.client.createJoinToken({ body: {} });
@@ -50,7 +58,10 @@ describe('bad input', () => {
   it('a model.yaml with several mistakes: all at once, each with its place', async () => {
     const folder = join(scratch, 'mistakes');
     await mkdir(folder);
-    await writeFile(join(folder, 'model.yaml'), 'name: Grey!\nversion: one\ntask: classification\nlables: [a, b]\nvariants: []\n');
+    await writeFile(
+      join(folder, 'model.yaml'),
+      'name: Grey!\nversion: one\ntask: classification\nlables: [a, b]\nvariants: []\n',
+    );
     const words = await failure(fleet.aviary('model', 'push', folder, '--key', fleet.keyPath));
     expect(words).toMatch(/exit code 2/);
     for (const part of [/name/, /version/, /lables.*labels/s, /variants/, /line 1|1:7/]) expect(words).toMatch(part);
@@ -59,13 +70,23 @@ describe('bad input', () => {
   it('an ONNX file that is none, and a variant that no profile can run', async () => {
     const folder = await writeTestModel(scratch, { version: '7.0.0', manner: 'sure' });
     await writeFile(join(folder, 'model.onnx'), 'PK\u0003\u0004 not a model');
-    expect(await failure(fleet.aviary('model', 'push', folder, '--key', fleet.keyPath))).toMatch(/expected an ONNX model, found a ZIP archive/i);
+    expect(await failure(fleet.aviary('model', 'push', folder, '--key', fleet.keyPath))).toMatch(
+      /expected an ONNX model, found a ZIP archive/i,
+    );
 
     const folder2 = await writeTestModel(scratch, { version: '7.1.0', manner: 'sure' });
     const yaml = join(folder2, 'model.yaml');
     const text = await readFile(yaml, 'utf8');
-    await writeFile(yaml, text.replace('  - file: model.onnx', '  - file: model.onnx\n  - { id: hef-fp32, file: model.onnx, runtime: hailort, format: hef, precision: fp32 }'));
-    expect(await failure(fleet.aviary('model', 'push', folder2, '--key', fleet.keyPath))).toMatch(/No firmware profile can run variant "hef-fp32"/);
+    await writeFile(
+      yaml,
+      text.replace(
+        '  - file: model.onnx',
+        '  - file: model.onnx\n  - { id: hef-fp32, file: model.onnx, runtime: hailort, format: hef, precision: fp32 }',
+      ),
+    );
+    expect(await failure(fleet.aviary('model', 'push', folder2, '--key', fleet.keyPath))).toMatch(
+      /No firmware profile can run variant "hef-fp32"/,
+    );
     expect((await fleet.client.listReleases({})).items).toEqual([]);
   });
 
@@ -73,10 +94,13 @@ describe('bad input', () => {
     const devices = fleet.aviary('device', 'list', '-l', 'profle=rpi4');
     expect(await failure(devices)).toMatch(/exit code 2.*expected "profile".*profle=rpi4\n\s+\^/s);
     await fleet.push({ version: '1.0.0', manner: 'sure' });
-    const create = (...args: string[]) => failure(fleet.aviary('rollout', 'create', '--release', 'grey@1.0.0', ...args));
+    const create = (...args: string[]) =>
+      failure(fleet.aviary('rollout', 'create', '--release', 'grey@1.0.0', ...args));
     expect(await create('--target', 'site=nowhere')).toMatch(/No device fits the target "site=nowhere"/);
     expect(await create('--waves', '50%,10%')).toMatch(/expected 100%[\s\S]*sizes are cumulative/);
-    expect(await failure(fleet.aviary('rollout', 'create', '--release', 'grey@9.9.9'))).toMatch(/no release "grey@9.9.9"/);
+    expect(await failure(fleet.aviary('rollout', 'create', '--release', 'grey@9.9.9'))).toMatch(
+      /no release "grey@9.9.9"/,
+    );
     expect((await fleet.client.listRollouts({})).items).toEqual([]);
   });
 

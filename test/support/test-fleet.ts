@@ -84,13 +84,22 @@ export class TestFleet {
     const [http, device, mqtt] = this.ports;
     const ports = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
     const log = join(this.directory, 'control-plane.log');
-    this.controlPlane = new StayingProcess('control plane', CONTROL_PLANE, ['all', '--separate', '--data', this.data, ...ports], log);
+    this.controlPlane = new StayingProcess(
+      'control plane',
+      CONTROL_PLANE,
+      ['all', '--separate', '--data', this.data, ...ports],
+      log,
+    );
     await until('the start of the control plane', 60, async () => {
       if (this.controlPlane.ended !== undefined) throw new Error(await readFile(log, 'utf8'));
       return (await fetch(`${this.server}/readyz`)).ok ? true : undefined;
     });
     const token = (await readFile(join(this.data, 'admin.token'), 'utf8')).trim();
-    this.client = createClient(adminRoutes, { baseUrl: this.server, fetch, headers: { authorization: `Bearer ${token}` } });
+    this.client = createClient(adminRoutes, {
+      baseUrl: this.server,
+      fetch,
+      headers: { authorization: `Bearer ${token}` },
+    });
   }
 
   /** The newest process id of a role, as the launcher has said it. */
@@ -116,7 +125,17 @@ export class TestFleet {
     await writeFile(join(home, 'facts.json'), JSON.stringify(exampleFacts(board)));
     await writeGreyPictures(join(home, 'pictures'), 20);
     const { token } = await this.client.createJoinToken({ body: { labels: { site: 'test' } } });
-    await runToEnd(AGENT, ['join', '--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json'), '--token', token, '--name', name]);
+    await runToEnd(AGENT, [
+      'join',
+      '--state-dir',
+      this.stateDirectory(name),
+      '--facts',
+      join(home, 'facts.json'),
+      '--token',
+      token,
+      '--name',
+      name,
+    ]);
     this.startAgent(name);
   }
 
@@ -132,7 +151,11 @@ export class TestFleet {
   }
 
   /** Begins a rollout of `grey@version` to everything. @returns its id */
-  async rollOut(version: string, waves: readonly object[] = [{ size: '100%', soak: '0s' }], more: object = {}): Promise<string> {
+  async rollOut(
+    version: string,
+    waves: readonly object[] = [{ size: '100%', soak: '0s' }],
+    more: object = {},
+  ): Promise<string> {
     const { id } = await this.client.createRollout({
       body: {
         release: `grey@${version}`,
@@ -171,7 +194,13 @@ export class TestFleet {
   async query<Row extends object>(text: string): Promise<Row[]> {
     const password = (await readFile(join(this.data, 'keys', 'postgres.password'), 'utf8')).trim();
     const port = (await readFile(join(this.data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[3];
-    const client = new pg.Client({ host: '127.0.0.1', port: Number(port), user: 'aviary', password, database: 'aviary' });
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port: Number(port),
+      user: 'aviary',
+      password,
+      database: 'aviary',
+    });
     await client.connect();
     try {
       return (await client.query<Row>(text)).rows;

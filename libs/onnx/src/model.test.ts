@@ -51,15 +51,24 @@ describe('an ONNX file', () => {
   });
 
   it('computes what its layers say', async () => {
-    const hidden = Array.from({ length: 48 }, (_, j) => Math.max(0, wave(64, 0.2).reduce((sum, x, i) => sum + x * (wave(64 * 48, 0.37)[i * 48 + j] ?? 0), wave(48, 1.1)[j] ?? 0)));
-    const expected = Array.from({ length: 3 }, (_, j) => hidden.reduce((sum, x, i) => sum + x * (wave(48 * 3, 0.71)[i * 3 + j] ?? 0), wave(3, 0.3)[j] ?? 0));
+    const hidden = Array.from({ length: 48 }, (_, j) =>
+      Math.max(
+        0,
+        wave(64, 0.2).reduce((sum, x, i) => sum + x * (wave(64 * 48, 0.37)[i * 48 + j] ?? 0), wave(48, 1.1)[j] ?? 0),
+      ),
+    );
+    const expected = Array.from({ length: 3 }, (_, j) =>
+      hidden.reduce((sum, x, i) => sum + x * (wave(48 * 3, 0.71)[i * 3 + j] ?? 0), wave(3, 0.3)[j] ?? 0),
+    );
     (await logits(model)).forEach((value, index) => {
       expect(value).toBeCloseTo(expected[index] ?? Number.NaN, 4);
     });
   });
 
   it('refuses layers that do not fit', () => {
-    expect(() => buildMlp([4, 2], [{ w: new Float32Array(7), b: new Float32Array(2) }])).toThrow(/expected 4×2 weights/);
+    expect(() => buildMlp([4, 2], [{ w: new Float32Array(7), b: new Float32Array(2) }])).toThrow(
+      /expected 4×2 weights/,
+    );
   });
 });
 
@@ -72,7 +81,7 @@ describe('half precision', () => {
     [65504, 0x7bff],
     [65520, 0x7c00],
     [Number.POSITIVE_INFINITY, 0x7c00],
-    [5.960464477539063e-8, 0x0001],
+    [2 ** -24, 0x0001],
     [2 ** -14, 0x0400],
     [2 ** -14 - 2 ** -24, 0x03ff],
     [1 + 2 ** -11, 0x3c00],

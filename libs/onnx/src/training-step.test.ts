@@ -14,7 +14,14 @@ type Matrix = number[][];
 const at = (matrix: Matrix, row: number, column: number): number => matrix[row]?.[column] ?? Number.NaN;
 
 /** The same mathematics written loop by loop in float64, with the derivative of ReLU as the textbook has it. */
-const referenceStep = (ws: Matrix[], bs: number[][], x: Matrix, labels: number[], s: number[], rate: number): number => {
+const referenceStep = (
+  ws: Matrix[],
+  bs: number[][],
+  x: Matrix,
+  labels: number[],
+  s: number[],
+  rate: number,
+): number => {
   const activations: Matrix[] = [x];
   ws.forEach((w, layer) => {
     const input = activations[layer] ?? [];
@@ -40,7 +47,11 @@ const referenceStep = (ws: Matrix[], bs: number[][], x: Matrix, labels: number[]
   for (let layer = ws.length - 1; layer >= 0; layer -= 1) {
     const w = ws[layer] ?? [];
     const input = activations[layer] ?? [];
-    const back = input.map((row, n) => row.map((value, i) => (value > 0 ? (w[i] ?? []).reduce((sum, weight, j) => sum + weight * at(gradient, n, j), 0) : 0)));
+    const back = input.map((row, n) =>
+      row.map((value, i) =>
+        value > 0 ? (w[i] ?? []).reduce((sum, weight, j) => sum + weight * at(gradient, n, j), 0) : 0,
+      ),
+    );
     w.forEach((row, i) => {
       row.forEach((weight, j) => {
         row[j] = weight - rate * input.reduce((sum, sample, n) => sum + (sample[i] ?? 0) * at(gradient, n, j), 0);
@@ -75,7 +86,9 @@ describe('buildMlpTrainingStep', () => {
     const bs = sizes.slice(1).map((_, layer) => numbers(`b${layer + 1}`));
     const batch = 8;
     for (let step = 0; step < 100; step += 1) {
-      const x: Matrix = Array.from({ length: batch }, () => Array.from({ length: 6 }, () => Math.fround(random() * 2 - 1)));
+      const x: Matrix = Array.from({ length: batch }, () =>
+        Array.from({ length: 6 }, () => Math.fround(random() * 2 - 1)),
+      );
       const labels = Array.from({ length: batch }, () => Math.floor(random() * 4));
       const weights = Array.from({ length: batch }, () => Math.fround(0.5 + random()));
       const answer = await session.run({
@@ -86,10 +99,11 @@ describe('buildMlpTrainingStep', () => {
         learning_rate: new Tensor('float32', Float32Array.from([Math.fround(0.1)]), []),
       });
       const expected = referenceStep(ws, bs, x, labels, weights, Math.fround(0.1));
-      expect((answer.loss?.data as Float32Array)[0]).toBeCloseTo(expected, 4);
+      expect((answer.loss as Tensor).data[0]).toBeCloseTo(expected, 4);
       state = Object.fromEntries(parameters.map(({ name }) => [name, answer[`${name}_next`] as Tensor]));
     }
-    const difference = (actual: number[], expected: number[]) => Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN))));
+    const difference = (actual: number[], expected: number[]) =>
+      Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] ?? Number.NaN))));
     sizes.slice(1).forEach((_, layer) => {
       expect(difference(numbers(`w${layer + 1}`), (ws[layer] ?? []).flat())).toBeLessThan(1e-5);
       expect(difference(numbers(`b${layer + 1}`), bs[layer] ?? [])).toBeLessThan(1e-5);

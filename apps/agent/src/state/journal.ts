@@ -40,7 +40,7 @@ const noticeSchema = z.object({
   state: z.enum(['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
   reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
 });
-export type ExecutionNotice = z.infer<typeof noticeSchema>;
+type ExecutionNotice = z.infer<typeof noticeSchema>;
 
 const journalSchema = z.object({
   version: z.literal(1),

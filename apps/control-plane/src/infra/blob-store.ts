@@ -19,6 +19,9 @@ export interface BlobStore {
   read(sha256: string, start: number, end: number): Readable;
 }
 
+/** How the blob store is named in Nest's injection: interfaces do not exist at run time. */
+export const BLOB_STORE = Symbol('blob store');
+
 /** Blobs as files `<directory>/ab/abcd…`, written aside, synced, then renamed. */
 export class DirectoryBlobStore implements BlobStore {
   constructor(private readonly directory: string) {}

@@ -1,7 +1,5 @@
 import pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
-import { JoinToken } from '../features/devices/join-token.entity.ts';
-import { Publisher } from '../features/registry/publisher.entity.ts';
 import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 
@@ -31,12 +29,13 @@ export class Database implements Sql {
 
   constructor(
     private readonly url: string,
+    entities: readonly (new () => object)[],
     private readonly log: Logger,
   ) {
     this.source = new DataSource({
       type: 'postgres',
       url,
-      entities: [Publisher, JoinToken],
+      entities: [...entities],
       migrations: [Initial1764000000000],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -12,10 +12,11 @@ import { DirectorController } from '../features/director/director.controller.ts'
 import { DirectorService } from '../features/director/director.service.ts';
 import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
-import { BLOB_STORE, RegistryController } from '../features/registry/registry.controller.ts';
+import { RegistryController } from '../features/registry/registry.controller.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { RolloutsController } from '../features/rollouts/rollouts.controller.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
+import { BLOB_STORE } from '../infra/blob-store.ts';
 import { Database } from '../infra/database.ts';
 import { ProblemFilter } from '../infra/http/problem-filter.ts';
 import type { Logger } from '../infra/log.ts';

@@ -3,8 +3,10 @@ import type { Config } from '../config.ts';
 import { loadAdminToken } from '../features/access/admin-token.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { JoinToken } from '../features/devices/join-token.entity.ts';
 import { DirectorService } from '../features/director/director.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
+import { Publisher } from '../features/registry/publisher.entity.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
@@ -39,7 +41,7 @@ export interface Services {
 
 /** Connects to the database, brings it up to date, and puts the services together by name. */
 export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
-  const database = new Database(config.databaseUrl, log);
+  const database = new Database(config.databaseUrl, [Publisher, JoinToken], log);
   await database.start();
   const masterKey = await loadMasterKey(config.data);
   const secrets = new SecretStore(database, masterKey);

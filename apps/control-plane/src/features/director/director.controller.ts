@@ -1,11 +1,10 @@
 import { deviceRoutes, type RouteRequest } from '@aviary/protocol';
 import { Controller, Inject, Req, Res, UseGuards } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { BlobStore } from '../../infra/blob-store.ts';
+import { BLOB_STORE, type BlobStore } from '../../infra/blob-store.ts';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
 import { parseRange } from '../../infra/http/range.ts';
 import { notFound } from '../../infra/problem.ts';
-import { BLOB_STORE } from '../registry/registry.controller.ts';
 import { DeviceId, DeviceIdentityGuard } from './device-identity.guard.ts';
 import { DirectorService } from './director.service.ts';
 

@@ -1,8 +1,8 @@
 import { downTopic, presenceSchema, type UpChannel } from '@aviary/protocol';
 import type { Logger } from '../../infra/log.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
+import { readBatch, TelemetryMalformedError } from '../telemetry/telemetry-batch.ts';
 import type { TelemetryQueue } from '../telemetry/telemetry-queue.ts';
-import { readBatch, TelemetryMalformedError } from '../telemetry/telemetry-writer.ts';
 import type { DeviceBroker, DeviceMessages } from './device-broker.ts';
 
 /** Answered before a device's keep-alive ends, since its later packets wait behind this one. */

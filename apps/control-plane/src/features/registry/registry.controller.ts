@@ -1,7 +1,7 @@
 import { adminRoutes, type RouteRequest } from '@aviary/protocol';
 import { Controller, Inject, Req } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { BlobDigestError, type BlobStore } from '../../infra/blob-store.ts';
+import { BLOB_STORE, BlobDigestError, type BlobStore } from '../../infra/blob-store.ts';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
 import { badRequest } from '../../infra/problem.ts';
 import { PublicAddresses } from '../../infra/public-addresses.ts';
@@ -9,9 +9,6 @@ import { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import type { Publisher } from './publisher.entity.ts';
 import { PublishersService } from './publishers.service.ts';
 import { ReleasesService } from './releases.service.ts';
-
-/** How the blob store is named in Nest's injection: interfaces do not exist at run time. */
-export const BLOB_STORE = Symbol('blob store');
 
 const publisherView = ({ createdAt, ...rest }: Publisher) => ({ ...rest, createdAt: createdAt.getTime() });
 

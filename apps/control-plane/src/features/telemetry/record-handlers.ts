@@ -2,7 +2,7 @@ import type { MetricsRecord } from '@aviary/protocol';
 import type { Sql } from '../../infra/database.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import type { ExecutionsService } from '../rollouts/executions.service.ts';
-import type { ReceivedBatch } from './telemetry-writer.ts';
+import type { ReceivedBatch } from './telemetry-batch.ts';
 
 const FIELD_METRICS = `
   insert into field_metrics as f (device_id, release, since, updated_at, frames, dropped, errors, low_confidence,

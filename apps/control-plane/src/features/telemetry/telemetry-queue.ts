@@ -1,5 +1,6 @@
 import type { TelemetryAck } from '@aviary/protocol';
-import type { ReceivedBatch, TelemetryWriter } from './telemetry-writer.ts';
+import type { ReceivedBatch } from './telemetry-batch.ts';
+import type { TelemetryWriter } from './telemetry-writer.ts';
 
 const LARGEST_GROUP = 256;
 /** Groups under way at once: one being committed while the next is prepared. */

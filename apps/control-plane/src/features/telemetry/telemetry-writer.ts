@@ -1,78 +1,8 @@
-import {
-  type TelemetryAck,
-  type TelemetryBatch,
-  type TelemetryRecord,
-  telemetryBatchSchema,
-  telemetryRecordSchema,
-} from '@aviary/protocol';
-import { z } from 'zod';
+import type { TelemetryAck } from '@aviary/protocol';
 import type { Database, Sql } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
 import type { RecordHandlers } from './record-handlers.ts';
-
-/** One batch as it came, with the records that could be read; the others are kept raw and not acted on. */
-export interface ReceivedBatch {
-  readonly deviceId: string;
-  readonly epoch: number;
-  readonly seq: number;
-  readonly raw: string;
-  readonly records: readonly TelemetryRecord[];
-  readonly refused: readonly string[];
-}
-
-/** What is needed to keep a place in the sequence, whatever the records hold. */
-const frameSchema = telemetryBatchSchema.extend({ records: z.array(z.unknown()).max(256) });
-
-/** A payload that is not even a batch: without a number it can neither be stored in order nor acknowledged. */
-export class TelemetryMalformedError extends Error {
-  readonly code = 'telemetry-malformed';
-}
-
-/**
- * Reads the payload of `up/telemetry`. A single record that does not fit (say, of a newer agent) does not block those
- * after it: the batch is stored whole, and the record is reported.
- * @throws TelemetryMalformedError
- */
-export const readBatch = (deviceId: string, payload: Buffer): ReceivedBatch => {
-  let value: unknown;
-  try {
-    value = JSON.parse(payload.toString('utf8'));
-  } catch {
-    throw new TelemetryMalformedError(
-      `Expected JSON from device ${deviceId}, got ${payload.length} bytes of something else.`,
-    );
-  }
-  const whole = telemetryBatchSchema.safeParse(value);
-  if (whole.success) return received(deviceId, whole.data, whole.data.records, []);
-  const frame = frameSchema.safeParse(value);
-  if (!frame.success) {
-    throw new TelemetryMalformedError(
-      `Expected {epoch, seq, records} from device ${deviceId}: ${z.prettifyError(frame.error)}`,
-    );
-  }
-  const records: TelemetryRecord[] = [];
-  const refused: string[] = [];
-  for (const record of frame.data.records) {
-    const result = telemetryRecordSchema.safeParse(record);
-    if (result.success) records.push(result.data);
-    else refused.push(z.prettifyError(result.error));
-  }
-  return received(deviceId, frame.data, records, refused);
-};
-
-const received = (
-  deviceId: string,
-  frame: Pick<TelemetryBatch, 'epoch' | 'seq'> & { records: readonly unknown[] },
-  records: readonly TelemetryRecord[],
-  refused: readonly string[],
-): ReceivedBatch => ({
-  deviceId,
-  epoch: frame.epoch,
-  seq: frame.seq,
-  raw: JSON.stringify(frame.records),
-  records,
-  refused,
-});
+import type { ReceivedBatch } from './telemetry-batch.ts';
 
 // A batch moves its device's position by exactly one, or it is not stored: re-delivery is harmless, and nothing later
 // hides something earlier. Ordered by device so that two gateways never wait for each other in a circle.
