@@ -1,0 +1,230 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type ApiError, deviceRoutes, deviceTopics, routeUrl, type TelemetryBatch } from '@aviary/protocol';
+import { verifyAssignment, verifyReleaseStatement } from '@aviary/release';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Identity, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
+import { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
+import { runPeer } from '../support/peer.ts';
+import { TestFleet, until } from '../support/test-fleet.ts';
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+let fleet: TestFleet;
+/** Its agent is stopped: its certificate is in other hands. */
+let stolen: Identity;
+let victim: Identity;
+
+beforeAll(async () => {
+  fleet = await TestFleet.start();
+  await fleet.addDevice('stolen', 'rpi5');
+  await fleet.addDevice('victim', 'rpi5');
+  await fleet.push({ version: '1.0.0', manner: 'sure' });
+  await fleet.ended(await fleet.rollOut('1.0.0'));
+  await fleet.agents.get('stolen')?.stop();
+  stolen = await loadIdentity(fleet.stateDirectory('stolen'));
+  victim = await loadIdentity(fleet.stateDirectory('victim'));
+});
+afterAll(() => fleet.stop());
+
+const identityFile = (name: string, file: string): string => join(fleet.stateDirectory(name), 'identity', file);
+
+describe('age of Debian', () => {
+  /** The sealed file of a device as an ordinary age file, and what was signed about it. */
+  const sealedFor = async (identity: Identity) => {
+    const api = new DeviceApi(fleet.deviceUrl, identity);
+    const answer = await api.call(deviceRoutes.assignment, {});
+    const assignment = verifyAssignment(answer.assignment, identity.directorKeys);
+    const statement = verifyReleaseStatement(answer.statement, identity.publisherKeys);
+    const target = statement.targets.find(({ path }) => path === assignment.targetPath);
+    if (target === undefined) throw new Error('the assignment names no target of its release');
+    const path = routeUrl(deviceRoutes.blob, { params: { sha256: target.sha256 } });
+    const payload: Buffer[] = [];
+    for await (const chunk of await api.stream(path, 0, AbortSignal.timeout(10_000))) payload.push(chunk as Buffer);
+    api.close();
+    return { target, file: Buffer.concat([Buffer.from(assignment.ageHeader, 'base64'), ...payload]) };
+  };
+
+  it('opens header ‖ payload with a device key: byte for byte what was pushed', async () => {
+    const { target, file } = await sealedFor(victim);
+    const sealed = join(fleet.directory, 'sealed.age');
+    await writeFile(sealed, file);
+    const opened = await runPeer('age', ['-d', '-i', identityFile('victim', 'age.key'), sealed], 'age');
+    expect(opened.stderr).toBe('');
+    expect(opened.stdout.length).toBe(target.plaintextLength);
+    expect(sha256(opened.stdout)).toBe(target.plaintextSha256);
+
+    const folder = join(fleet.directory, 'opened');
+    await mkdir(folder);
+    await writeFile(join(folder, 'variant.tar'), opened.stdout);
+    const untar = await runPeer('tar', ['-xf', join(folder, 'variant.tar'), '-C', folder], 'tar');
+    expect(untar).toMatchObject({ code: 0, stderr: '' });
+    const pushed = await readFile(join(fleet.directory, 'grey-1.0.0', 'model.onnx'));
+    expect((await readFile(join(folder, 'model.onnx'))).equals(pushed)).toBe(true);
+  });
+
+  it("does not open one device's file with the key of another", async () => {
+    const sealed = join(fleet.directory, 'sealed.age');
+    await writeFile(sealed, (await sealedFor(victim)).file);
+    const opened = await runPeer('age', ['-d', '-i', identityFile('stolen', 'age.key'), sealed], 'age');
+    expect(opened.code).not.toBe(0);
+    expect(opened.stdout.length).toBe(0);
+  });
+});
+
+describe('openssl', () => {
+  const verify = (purpose: string) =>
+    runPeer(
+      'openssl',
+      [
+        'verify',
+        '-x509_strict',
+        '-purpose',
+        purpose,
+        '-CAfile',
+        identityFile('victim', 'fleet-ca.crt'),
+        identityFile('victim', 'device.crt'),
+      ],
+      'openssl',
+    );
+
+  it('accepts the certificate of a device as that of a client', async () => {
+    expect(await verify('sslclient')).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('does not accept it as that of a server', async () => {
+    expect((await verify('sslserver')).code).not.toBe(0);
+  });
+});
+
+describe('mosquitto clients', () => {
+  const connection = (cert: string, key: string, clientId: string): string[] => [
+    ...['-h', '127.0.0.1', '-p', `${fleet.mqttPort}`, '-V', '311', '-i', clientId],
+    ...['--cafile', identityFile('stolen', 'fleet-ca.crt'), '--cert', cert, '--key', key],
+  ];
+  const asStolen = (clientId = stolen.deviceId): string[] =>
+    connection(identityFile('stolen', 'device.crt'), identityFile('stolen', 'device.key'), clientId);
+  const publish = (topic: string, message: object, as = asStolen(), more: string[] = []) =>
+    runPeer(
+      'mosquitto_pub',
+      [...as, '-q', '1', '-t', topic, '-m', JSON.stringify(message), ...more],
+      'mosquitto-clients',
+    );
+  /** Listens for some seconds. @returns what it heard, one line per message */
+  const listen = async (filters: string[], seconds: number, as = asStolen()): Promise<string> => {
+    const subscriptions = filters.flatMap((filter) => ['-t', filter]);
+    const { stdout } = await runPeer(
+      'mosquitto_sub',
+      [...as, '-v', '-W', `${seconds}`, ...subscriptions],
+      'mosquitto-clients',
+    );
+    return stdout.toString();
+  };
+  const positionOf = async (deviceId: string): Promise<{ epoch: number; seq: number }> => {
+    const [row] = await fleet.query<{ epoch: number; seq: string }>(
+      `select epoch, seq from telemetry_position where device_id = '${deviceId}'`,
+    );
+    return { epoch: row?.epoch ?? 0, seq: Number(row?.seq) };
+  };
+  const batch = (position: { epoch: number; seq: number }, words: string): TelemetryBatch => ({
+    epoch: position.epoch,
+    seq: position.seq + 1,
+    records: [{ type: 'event', at: Date.now(), level: 'info', code: 'by-hand', message: words }],
+  });
+  const stored = (words: string) =>
+    fleet.query<{ device_id: string }>(`select device_id from telemetry_batch where records::text like '%${words}%'`);
+  /** Something that makes the control plane ring at both devices. */
+  const ringEverybody = async (version: string): Promise<void> => {
+    await fleet.push({ version, manner: 'sure' });
+    await fleet.rollOut(version);
+  };
+
+  it('stores what a certificate publishes to its own topic', async () => {
+    const message = batch(await positionOf(stolen.deviceId), 'words-of-its-own');
+    expect(await publish(deviceTopics(stolen.deviceId).telemetry, message)).toMatchObject({ code: 0 });
+    expect(await stored('words-of-its-own')).toEqual([{ device_id: stolen.deviceId }]);
+  });
+
+  it.each<[string, (victimId: string) => string]>([
+    ["another device's telemetry", (id) => deviceTopics(id).telemetry],
+    ["another device's presence", (id) => deviceTopics(id).presence],
+    ["another device's doorbell", (id) => deviceTopics(id).doorbell],
+    ["another device's ack", (id) => deviceTopics(id).ack],
+    ['$SYS', () => '$SYS/broker/aviary'],
+    ['a topic of nobody', () => 'aviary/v1/all'],
+  ])('cannot publish to %s', async (name, topic) => {
+    const words = `forged-${name.replaceAll(/\W/g, '')}`;
+    const before = await fleet.client.showDevice({ params: { id: victim.deviceId } });
+    const answer = await publish(topic(victim.deviceId), batch(await positionOf(victim.deviceId), words));
+    expect(answer.code).not.toBe(0);
+    expect(await stored(words)).toEqual([]);
+    const after = await fleet.client.showDevice({ params: { id: victim.deviceId } });
+    expect(after.presence).toBe(before.presence);
+  });
+
+  it('cannot leave a last will in the name of another device', async () => {
+    const will = ['--will-topic', deviceTopics(victim.deviceId).presence, '--will-payload', '{"online":false}'];
+    const message = batch(await positionOf(stolen.deviceId), 'with-a-will');
+    const answer = await publish(deviceTopics(stolen.deviceId).telemetry, message, asStolen(), will);
+    expect(answer.code).not.toBe(0);
+    expect(await stored('with-a-will')).toEqual([]);
+  });
+
+  it('cannot connect under another name', async () => {
+    const message = batch(await positionOf(victim.deviceId), 'other-client-id');
+    const answer = await publish(deviceTopics(victim.deviceId).telemetry, message, asStolen(victim.deviceId));
+    expect(answer.code).not.toBe(0);
+    expect(await stored('other-client-id')).toEqual([]);
+  });
+
+  it('hears its own doorbell, and nothing of anybody else under #, +, $SYS or their own topics', async () => {
+    const own = deviceTopics(stolen.deviceId);
+    const { down, telemetry, presence } = deviceTopics(victim.deviceId);
+    const others = ['#', '+/#', 'aviary/#', 'aviary/v1/d/+/up/telemetry', '$SYS/#', down, telemetry, presence];
+    const before = await positionOf(victim.deviceId);
+    const listening = listen([own.down, ...others], 8);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await ringEverybody('1.1.0');
+    const heard = (await listening).split('\n').filter((line) => line !== '');
+    expect(heard.length).toBeGreaterThan(0);
+    expect(heard.filter((line) => !line.startsWith(`${own.doorbell} `))).toEqual([]);
+    // There was something to hear all the while.
+    expect((await positionOf(victim.deviceId)).seq).toBeGreaterThan(before.seq);
+  });
+
+  it('is refused with a certificate of its own making', async () => {
+    const key = join(fleet.directory, 'own.key');
+    const certificate = join(fleet.directory, 'own.crt');
+    const made = await runPeer(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
+        ...['-subj', `/CN=${victim.deviceId}`, '-keyout', key, '-out', certificate],
+      ],
+      'openssl',
+    );
+    expect(made.code).toBe(0);
+    const message = batch(await positionOf(victim.deviceId), 'own-certificate');
+    const as = connection(certificate, key, victim.deviceId);
+    expect((await publish(deviceTopics(victim.deviceId).telemetry, message, as)).code).not.toBe(0);
+    expect(await stored('own-certificate')).toEqual([]);
+
+    const api = new DeviceApi(fleet.deviceUrl, {
+      fleetCa: victim.fleetCa,
+      key: await readFile(key, 'utf8'),
+      certificate: await readFile(certificate, 'utf8'),
+    });
+    const refusal = (await api.call(deviceRoutes.assignment, {}).catch((error: unknown) => error)) as ApiError;
+    api.close();
+    expect(refusal.problem).toMatchObject({ status: 401, code: 'certificate-refused' });
+  });
+
+  it('has left the other device at work, without a hole in its numbers', async () => {
+    await until('the victim running 1.1.0', 30, async () => {
+      const device = await fleet.client.showDevice({ params: { id: victim.deviceId } });
+      return device.running?.release === 'grey@1.1.0' && device.presence === 'online' ? device : undefined;
+    });
+    expect(await fleet.holes()).toEqual([]);
+  });
+});
