@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 
 export const ROLES = ['api', 'gateway', 'conductor'] as const;
-type Role = (typeof ROLES)[number];
 
 const port = z.coerce.number().int().min(1).max(65_535);
 

@@ -40,7 +40,6 @@ const noticeSchema = z.object({
   state: z.enum(['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
   reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
 });
-type ExecutionNotice = z.infer<typeof noticeSchema>;
 
 const journalSchema = z.object({
   version: z.literal(1),
