@@ -133,7 +133,7 @@ describe('mosquitto clients', () => {
     records: [{ type: 'event', at: Date.now(), level: 'info', code: 'by-hand', message: words }],
   });
   const stored = (words: string) =>
-    fleet.query<{ device_id: string }>(`select device_id from telemetry_batch where records::text like '%${words}%'`);
+    fleet.query<{ device_id: string }>(`select device_id from telemetry_batch where payload like '%${words}%'`);
   /** Something that makes the control plane ring at both devices. */
   const ringEverybody = async (version: string): Promise<void> => {
     await fleet.push({ version, manner: 'sure' });

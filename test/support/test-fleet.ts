@@ -14,7 +14,8 @@ export const CONTROL_PLANE = program('control-plane/bin/aviary-control-plane.js'
 export const AGENT = program('agent/bin/aviary-agent.js');
 export const AVIARY = program('cli/bin/aviary.js');
 
-const freePort = (): Promise<number> =>
+/** A port of this machine that nobody listens on. */
+export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {
@@ -44,9 +45,12 @@ export class TestFleet {
   readonly agents = new Map<string, StayingProcess>();
   controlPlane!: StayingProcess;
   client!: Client<typeof adminRoutes>;
+  readonly directory: string;
   private ports: number[] = [];
 
-  private constructor(readonly directory: string) {}
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
 
   /** Starts a control plane, one process per role, and makes a publisher's key. */
   static async start(): Promise<TestFleet> {
@@ -190,17 +194,15 @@ export class TestFleet {
     });
   }
 
-  /** Asks the database itself. */
-  async query<Row extends object>(text: string): Promise<Row[]> {
+  async databaseUrl(): Promise<string> {
     const password = (await readFile(join(this.data, 'keys', 'postgres.password'), 'utf8')).trim();
     const port = (await readFile(join(this.data, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[3];
-    const client = new pg.Client({
-      host: '127.0.0.1',
-      port: Number(port),
-      user: 'aviary',
-      password,
-      database: 'aviary',
-    });
+    return `postgresql://aviary:${encodeURIComponent(password)}@127.0.0.1:${port}/aviary`;
+  }
+
+  /** Asks the database itself. */
+  async query<Row extends object>(text: string): Promise<Row[]> {
+    const client = new pg.Client({ connectionString: await this.databaseUrl() });
     await client.connect();
     try {
       return (await client.query<Row>(text)).rows;

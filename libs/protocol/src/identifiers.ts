@@ -18,5 +18,8 @@ export const labelsSchema = z.record(
 );
 export type Labels = z.infer<typeof labelsSchema>;
 
+/** The last millisecond of the year 9999: what every part that a time passes through can write. */
+const LATEST_TIMESTAMP = 253_402_300_799_999;
+
 /** Milliseconds since 1970 on the clock of whoever says it. */
-export const timestampSchema = z.number().int().nonnegative();
+export const timestampSchema = z.number().int().nonnegative().max(LATEST_TIMESTAMP);

@@ -3,7 +3,12 @@ import { EXECUTION_STATES } from '@aviary/rollout';
 import { z } from 'zod';
 import { releaseNameSchema, sha256Schema, timestampSchema } from './identifiers.ts';
 
-const count = z.number().int().nonnegative();
+/** Far above what one window can hold; bytes are counted with it, too. */
+const count = z
+  .number()
+  .int()
+  .nonnegative()
+  .max(2 ** 48);
 const milliseconds = z.number().nonnegative();
 
 /** What the device is: sent at every start, and when it changed. */

@@ -41,17 +41,21 @@ export const runToEnd = (
 
 /** A program that stays, with its standard error in a file. It ends with us: its standard input is ours to close. */
 export class StayingProcess {
+  readonly name: string;
+  readonly logPath: string;
   private readonly child: ChildProcess;
   /** Set once it has ended. */
   ended: string | undefined;
 
   constructor(
-    readonly name: string,
+    name: string,
     program: string,
     args: readonly string[],
-    readonly logPath: string,
+    logPath: string,
     environment: NodeJS.ProcessEnv = {},
   ) {
+    this.name = name;
+    this.logPath = logPath;
     this.child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, ...environment },
       stdio: ['pipe', 'ignore', 'pipe'],

@@ -13,8 +13,8 @@ export class Gateway implements DeviceMessages {
   private broker: Pick<DeviceBroker, 'send'> | undefined;
 
   constructor(
-    private readonly devices: DevicesService,
-    private readonly telemetry: TelemetryQueue,
+    private readonly devices: Pick<DevicesService, 'hasCertificate' | 'recordPresence'>,
+    private readonly telemetry: Pick<TelemetryQueue, 'add'>,
     private readonly log: Logger,
   ) {}
 

@@ -1,17 +1,14 @@
-import {
-  type TelemetryBatch,
-  type TelemetryRecord,
-  telemetryBatchSchema,
-  telemetryRecordSchema,
-} from '@aviary/protocol';
+import { isUtf8 } from 'node:buffer';
+import { type TelemetryRecord, telemetryBatchSchema, telemetryRecordSchema } from '@aviary/protocol';
 import { z } from 'zod';
 
-/** One batch as it came, with the records that could be read; the others are kept raw and not acted on. */
+/** One batch as it came, with the records that could be read; the others are kept and not acted on. */
 export interface ReceivedBatch {
   readonly deviceId: string;
   readonly epoch: number;
   readonly seq: number;
-  readonly raw: string;
+  /** The message itself, UTF-8. */
+  readonly payload: Buffer;
   readonly records: readonly TelemetryRecord[];
   readonly refused: readonly string[];
 }
@@ -30,16 +27,24 @@ export class TelemetryMalformedError extends Error {
  * @throws TelemetryMalformedError
  */
 export const readBatch = (deviceId: string, payload: Buffer): ReceivedBatch => {
-  let value: unknown;
+  const { epoch, seq, ...read } = readRecords(deviceId, parse(deviceId, payload));
+  return { deviceId, epoch, seq, payload, ...read };
+};
+
+const parse = (deviceId: string, payload: Buffer): unknown => {
   try {
-    value = JSON.parse(payload.toString('utf8'));
+    if (isUtf8(payload)) return JSON.parse(payload.toString('utf8'));
   } catch {
-    throw new TelemetryMalformedError(
-      `Expected JSON from device ${deviceId}, got ${payload.length} bytes of something else.`,
-    );
+    // Said below, as for everything else that is no JSON.
   }
+  throw new TelemetryMalformedError(
+    `Expected JSON in UTF-8 from device ${deviceId}, got ${payload.length} bytes of something else.`,
+  );
+};
+
+const readRecords = (deviceId: string, value: unknown) => {
   const whole = telemetryBatchSchema.safeParse(value);
-  if (whole.success) return received(deviceId, whole.data, whole.data.records, []);
+  if (whole.success) return { ...whole.data, refused: [] };
   const frame = frameSchema.safeParse(value);
   if (!frame.success) {
     throw new TelemetryMalformedError(
@@ -53,19 +58,5 @@ export const readBatch = (deviceId: string, payload: Buffer): ReceivedBatch => {
     if (result.success) records.push(result.data);
     else refused.push(z.prettifyError(result.error));
   }
-  return received(deviceId, frame.data, records, refused);
+  return { epoch: frame.data.epoch, seq: frame.data.seq, records, refused };
 };
-
-const received = (
-  deviceId: string,
-  frame: Pick<TelemetryBatch, 'epoch' | 'seq'> & { records: readonly unknown[] },
-  records: readonly TelemetryRecord[],
-  refused: readonly string[],
-): ReceivedBatch => ({
-  deviceId,
-  epoch: frame.epoch,
-  seq: frame.seq,
-  raw: JSON.stringify(frame.records),
-  records,
-  refused,
-});

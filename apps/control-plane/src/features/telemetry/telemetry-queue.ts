@@ -22,7 +22,7 @@ export class TelemetryQueue {
   private running = 0;
   private scheduled = false;
 
-  constructor(private readonly writer: TelemetryWriter) {}
+  constructor(private readonly writer: Pick<TelemetryWriter, 'write'>) {}
 
   /** Settles after the commit. Undefined: the device is not known to the database. */
   add(batch: ReceivedBatch): Promise<TelemetryAck | undefined> {

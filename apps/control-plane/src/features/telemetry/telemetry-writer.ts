@@ -5,10 +5,12 @@ import type { RecordHandlers } from './record-handlers.ts';
 import type { ReceivedBatch } from './telemetry-batch.ts';
 
 // A batch moves its device's position by exactly one, or it is not stored: re-delivery is harmless, and nothing later
-// hides something earlier. Ordered by device so that two gateways never wait for each other in a circle.
+// hides something earlier. Ordered by device so that two gateways never wait for each other in a circle. The messages
+// come as one run of bytes: as an array, each quote in them would be escaped here and unescaped there.
 const STORE = `
   with incoming as materialized (
-    select * from unnest($1::text[], $2::integer[], $3::bigint[], $4::text[]) as t (device_id, epoch, seq, records)
+    select * from unnest($1::text[], $2::integer[], $3::bigint[], $4::integer[], $5::integer[])
+      as t (device_id, epoch, seq, start, length)
     order by device_id
   ), moved as (
     update telemetry_position p set seq = i.seq, received_at = now()
@@ -16,10 +18,14 @@ const STORE = `
     where p.device_id = i.device_id and p.epoch = i.epoch and p.seq = i.seq - 1
     returning p.device_id
   ), stored as (
-    insert into telemetry_batch (device_id, epoch, seq, records)
-    select i.device_id, i.epoch, i.seq, i.records::json from incoming i join moved using (device_id)
+    insert into telemetry_batch (device_id, epoch, seq, payload)
+    select i.device_id, i.epoch, i.seq, convert_from(substr($6::bytea, i.start, i.length), 'UTF8')
+    from incoming i join moved using (device_id)
   )
   select device_id from moved`;
+
+/** SQLSTATE classes of what no repetition heals: data, and constraints, that the database refuses. */
+const DATA_ERROR = /^2[23]/;
 
 const POSITIONS =
   'select device_id as "deviceId", epoch, seq::float8 as seq from telemetry_position where device_id = any ($1)';
@@ -38,17 +44,41 @@ export class TelemetryWriter {
    * @throws when the database did not take them; nothing of them is stored then
    */
   async write(batches: readonly ReceivedBatch[]): Promise<Map<string, TelemetryAck>> {
+    try {
+      return await this.writeTogether(batches);
+    } catch (error) {
+      if (!isDataError(error)) throw error;
+      const [first] = batches;
+      if (first === undefined || batches.length > 1) return this.writeOneByOne(batches);
+      if (first.records.length === 0) throw error;
+      // It keeps its place and its device goes on; what it says is there to be looked at.
+      const reason = `the database refuses what it says: ${error.message}`;
+      return this.writeTogether([{ ...first, records: [], refused: [...first.refused, reason] }]);
+    }
+  }
+
+  /** So that one device's nonsense is its own only. */
+  private async writeOneByOne(batches: readonly ReceivedBatch[]): Promise<Map<string, TelemetryAck>> {
+    const acks = new Map<string, TelemetryAck>();
+    for (const batch of batches) {
+      try {
+        for (const [deviceId, ack] of await this.write([batch])) acks.set(deviceId, ack);
+      } catch (error) {
+        if (!isDataError(error)) throw error;
+        this.log.warn({ device: batch.deviceId, seq: batch.seq, err: error }, 'a batch was not stored');
+      }
+    }
+    return acks;
+  }
+
+  private async writeTogether(batches: readonly ReceivedBatch[]): Promise<Map<string, TelemetryAck>> {
     const acks = new Map<string, TelemetryAck>();
     const stored = await this.database.transaction(async (sql) => {
-      const rows = await sql.query<{ device_id: string }>(STORE, [
-        batches.map((batch) => batch.deviceId),
-        batches.map((batch) => batch.epoch),
-        batches.map((batch) => batch.seq),
-        batches.map((batch) => batch.raw),
-      ]);
-      const moved = new Set(rows.map((row) => row.device_id));
-      const fresh = batches.filter((batch) => moved.has(batch.deviceId));
-      await this.handlers.apply(sql, fresh);
+      const moved = await this.store(sql, batches);
+      await this.handlers.apply(
+        sql,
+        batches.filter((batch) => moved.has(batch.deviceId)),
+      );
       return moved;
     });
     const behind: string[] = [];
@@ -70,7 +100,30 @@ export class TelemetryWriter {
     return acks;
   }
 
+  /** @returns the devices whose position has moved */
+  private async store(sql: Sql, batches: readonly ReceivedBatch[]): Promise<Set<string>> {
+    // Counted from 1, as substr does.
+    let start = 1;
+    const starts = batches.map(({ payload }) => {
+      const here = start;
+      start += payload.length;
+      return here;
+    });
+    const rows = await sql.query<{ device_id: string }>(STORE, [
+      batches.map((batch) => batch.deviceId),
+      batches.map((batch) => batch.epoch),
+      batches.map((batch) => batch.seq),
+      starts,
+      batches.map((batch) => batch.payload.length),
+      Buffer.concat(batches.map((batch) => batch.payload)),
+    ]);
+    return new Set(rows.map((row) => row.device_id));
+  }
+
   private positions(sql: Sql, deviceIds: readonly string[]) {
     return sql.query<{ deviceId: string; epoch: number; seq: number }>(POSITIONS, [deviceIds]);
   }
 }
+
+const isDataError = (error: unknown): error is Error =>
+  error instanceof Error && DATA_ERROR.test(String((error as { code?: unknown }).code));

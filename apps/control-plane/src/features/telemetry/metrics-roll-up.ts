@@ -1,0 +1,143 @@
+import type { MetricsRecord } from '@aviary/protocol';
+import type { Sql } from '../../infra/database.ts';
+
+const MINUTE_MS = 60_000;
+
+const FIELD_METRICS = `
+  insert into field_metrics as f (device_id, release, since, updated_at, frames, dropped, errors, low_confidence,
+    labelled, correct, latency_p95_ms, effective_provider, requested_provider)
+  select device_id, release, min(first_at), max(last_at), sum(frames), sum(dropped), sum(errors), sum(low_confidence),
+    sum(labelled), sum(correct), (array_agg(p95 order by last_at desc) filter (where frames > 0))[1],
+    (array_agg(effective order by last_at desc))[1], (array_agg(requested order by last_at desc))[1]
+  from incoming group by device_id, release
+  on conflict (device_id, release) do update set
+    updated_at = greatest(f.updated_at, excluded.updated_at), frames = f.frames + excluded.frames,
+    dropped = f.dropped + excluded.dropped, errors = f.errors + excluded.errors,
+    low_confidence = f.low_confidence + excluded.low_confidence, labelled = f.labelled + excluded.labelled,
+    correct = f.correct + excluded.correct, latency_p95_ms = coalesce(excluded.latency_p95_ms, f.latency_p95_ms),
+    effective_provider = excluded.effective_provider, requested_provider = excluded.requested_provider`;
+
+const MINUTES = `
+  insert into metrics_minute as m (device_id, release, minute, frames, dropped, errors, low_confidence, labelled,
+    correct, latency_sum_ms, latency_max_ms)
+  select device_id, release, date_trunc('minute', first_at), frames, dropped, errors, low_confidence, labelled,
+    correct, latency_sum, latency_max
+  from incoming
+  on conflict (device_id, release, minute) do update set
+    frames = m.frames + excluded.frames, dropped = m.dropped + excluded.dropped, errors = m.errors + excluded.errors,
+    low_confidence = m.low_confidence + excluded.low_confidence, labelled = m.labelled + excluded.labelled,
+    correct = m.correct + excluded.correct, latency_sum_ms = m.latency_sum_ms + excluded.latency_sum_ms,
+    latency_max_ms = greatest(m.latency_max_ms, excluded.latency_max_ms)`;
+
+/** Both roll-ups in one statement over the metrics of a whole group of batches. */
+const ROLL_UP = `
+  with incoming as materialized (
+    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::bigint[],
+      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::float8[], $12::float8[], $13::float8[],
+      $14::text[], $15::text[])
+      as t (device_id, release, first_at, last_at, frames, dropped, errors, low_confidence, labelled, correct, p95,
+        latency_sum, latency_max, effective, requested)
+    order by device_id
+  ), field as (${FIELD_METRICS})
+  ${MINUTES}`;
+
+export interface DeviceMetrics {
+  readonly deviceId: string;
+  readonly record: MetricsRecord;
+}
+
+/** What a release did on a device within one minute. */
+interface MinuteSum {
+  readonly deviceId: string;
+  readonly release: string;
+  firstAt: number;
+  lastAt: number;
+  frames: number;
+  dropped: number;
+  errors: number;
+  lowConfidence: number;
+  labelled: number;
+  correct: number;
+  /** Of the last window that had frames: a percentile cannot be summed. */
+  p95: number | null;
+  latencySum: number;
+  latencyMax: number;
+  effective: string;
+  requested: string;
+}
+
+const emptySum = ({ deviceId, record }: DeviceMetrics): MinuteSum => ({
+  deviceId,
+  release: record.release,
+  firstAt: record.at,
+  lastAt: record.at,
+  frames: 0,
+  dropped: 0,
+  errors: 0,
+  lowConfidence: 0,
+  labelled: 0,
+  correct: 0,
+  p95: null,
+  latencySum: 0,
+  latencyMax: 0,
+  effective: record.provider.effective,
+  requested: record.provider.requested[0] ?? '',
+});
+
+const addTo = (sum: MinuteSum, record: MetricsRecord): void => {
+  sum.firstAt = Math.min(sum.firstAt, record.at);
+  if (record.at >= sum.lastAt) {
+    sum.lastAt = record.at;
+    sum.effective = record.provider.effective;
+    sum.requested = record.provider.requested[0] ?? '';
+  }
+  // A device counts its windows forward, so that the last one read is the latest.
+  if (record.frames > 0) sum.p95 = record.latencyMs.p95;
+  sum.frames += record.frames;
+  sum.dropped += record.dropped;
+  sum.errors += record.errors;
+  sum.lowConfidence += record.lowConfidence;
+  sum.labelled += record.labelled;
+  sum.correct += record.correct;
+  sum.latencySum += record.latencyMs.sum;
+  sum.latencyMax = Math.max(sum.latencyMax, record.latencyMs.max);
+};
+
+/** Adds up what belongs to the same minute: a backlog of hours becomes few rows before it travels. */
+const sumByMinute = (metrics: readonly DeviceMetrics[]): MinuteSum[] => {
+  const sums = new Map<string, MinuteSum>();
+  for (const one of metrics) {
+    const key = `${one.deviceId} ${one.record.release} ${Math.floor(one.record.at / MINUTE_MS)}`;
+    let sum = sums.get(key);
+    if (sum === undefined) {
+      sum = emptySum(one);
+      sums.set(key, sum);
+    }
+    addTo(sum, one.record);
+  }
+  return [...sums.values()];
+};
+
+/** Adds metrics to what is known of each release on each device, as a whole and by the minute. */
+export const rollUp = async (sql: Sql, metrics: readonly DeviceMetrics[]): Promise<void> => {
+  if (metrics.length === 0) return;
+  const sums = sumByMinute(metrics);
+  const column = <Value>(of: (sum: MinuteSum) => Value): Value[] => sums.map(of);
+  await sql.query(ROLL_UP, [
+    column(({ deviceId }) => deviceId),
+    column(({ release }) => release),
+    column(({ firstAt }) => new Date(firstAt).toISOString()),
+    column(({ lastAt }) => new Date(lastAt).toISOString()),
+    column(({ frames }) => frames),
+    column(({ dropped }) => dropped),
+    column(({ errors }) => errors),
+    column(({ lowConfidence }) => lowConfidence),
+    column(({ labelled }) => labelled),
+    column(({ correct }) => correct),
+    column(({ p95 }) => p95),
+    column(({ latencySum }) => latencySum),
+    column(({ latencyMax }) => latencyMax),
+    column(({ effective }) => effective),
+    column(({ requested }) => requested),
+  ]);
+};

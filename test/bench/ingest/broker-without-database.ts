@@ -1,0 +1,28 @@
+import type { TelemetryAck } from '@aviary/protocol';
+import { readConfig } from '../../../apps/control-plane/dist/config.js';
+import { DeviceBroker } from '../../../apps/control-plane/dist/features/mqtt/device-broker.js';
+import { Gateway } from '../../../apps/control-plane/dist/features/mqtt/gateway.js';
+import { TelemetryQueue } from '../../../apps/control-plane/dist/features/telemetry/telemetry-queue.js';
+import { createLogger } from '../../../apps/control-plane/dist/infra/log.js';
+import { openServices } from '../../../apps/control-plane/dist/roles/services.js';
+
+// The gateway as it is, but for its writer, which stores nothing and acknowledges at once. The fleet's own authority
+// names it, so that the same devices connect.
+const { config } = readConfig(['run', ...process.argv.slice(2)], process.env);
+if (config.databaseUrl === undefined) throw new Error('expected DATABASE_URL');
+const log = createLogger('broker-without-database', 'warn');
+const services = await openServices({ ...config, databaseUrl: config.databaseUrl }, log);
+const identity = await services.ca.issueServer([config.host]);
+await services.database.stop();
+
+const queue = new TelemetryQueue({
+  write: async (batches) =>
+    new Map<string, TelemetryAck>(batches.map(({ deviceId, epoch, seq }) => [deviceId, { epoch, seq }])),
+});
+const devices = { hasCertificate: async () => true, recordPresence: async () => undefined };
+const gateway = new Gateway(devices, queue, log);
+const broker = new DeviceBroker(identity, gateway, log);
+gateway.attach(broker);
+await broker.start(config.host, config.mqttPort);
+process.stdin.resume();
+process.stdin.once('end', () => process.exit(0));
