@@ -72,14 +72,20 @@ const distance = (a: string, b: string): number => {
   return at(a.length, b.length);
 };
 
+/** Far more than anybody means, and far less than the stack can take. */
+const MOST_NESTED = 100;
+
 const KEYWORDS = new Set(['and', 'or', 'not', 'in', 'has', 'all']);
 
 /** Recursive descent over `or` ← `and` ← `not` ← one comparison. */
 class Parser {
-  private readonly tokens: Token[];
+  private readonly text: string;
+  private readonly tokens: readonly Token[];
   private position = 0;
+  private depth = 0;
 
-  constructor(private readonly text: string) {
+  constructor(text: string) {
+    this.text = text;
     this.tokens = tokenize(text);
   }
 
@@ -104,6 +110,14 @@ class Parser {
   }
 
   private one(): Selector {
+    if (this.depth >= MOST_NESTED) throw this.error(`at most ${MOST_NESTED} of "not" and "(" within each other`);
+    this.depth += 1;
+    const selector = this.oneOf();
+    this.depth -= 1;
+    return selector;
+  }
+
+  private oneOf(): Selector {
     if (this.takeWord('not')) return { kind: 'not', operand: this.one() };
     if (this.takeWord('all')) return { kind: 'all' };
     if (this.takeWord('has')) return { kind: 'has', key: this.key() };
@@ -126,6 +140,7 @@ class Parser {
   private key(): SelectorKey {
     const token = this.next;
     if (token.kind !== 'word' || KEYWORDS.has(token.text)) throw this.error('the name of an attribute or a label');
+    if (token.text === 'label.') throw this.error('the name of a label after "label."');
     this.position += 1;
     if (token.text.startsWith('label.')) return { label: token.text.slice('label.'.length) };
     const attribute = SELECTOR_ATTRIBUTES.find((name) => name === token.text);
@@ -196,8 +211,10 @@ export interface SelectableDevice {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-const ownValue = (key: SelectorKey, device: SelectableDevice): string | undefined =>
-  'attribute' in key ? (device.attributes[key.attribute] ?? undefined) : device.labels[key.label];
+const ownValue = (key: SelectorKey, device: SelectableDevice): string | undefined => {
+  if ('attribute' in key) return device.attributes[key.attribute] ?? undefined;
+  return Object.hasOwn(device.labels, key.label) ? device.labels[key.label] : undefined;
+};
 
 /** Whether a device is meant. A comparison with something that the device does not have is false; its `not` is true. */
 export const matchesSelector = (selector: Selector, device: SelectableDevice): boolean => {
