@@ -5,7 +5,8 @@ export const parseDuration = (text: string): number | undefined => {
   const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text.trim());
   const [, amount, unit] = match ?? [];
   if (amount === undefined || unit === undefined) return undefined;
-  return Number(amount) * SECONDS[unit as keyof typeof SECONDS];
+  // To the millisecond: 1.1h is 3960 s, and not 3960.0000000000005.
+  return Math.round(Number(amount) * SECONDS[unit as keyof typeof SECONDS] * 1000) / 1000;
 };
 
 /** The shortest way to write so many seconds. */
