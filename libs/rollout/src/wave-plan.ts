@@ -16,8 +16,11 @@ export interface PlannedWave {
   readonly strata: Readonly<Record<string, number>>;
 }
 
+/** So much of the whole, rounded up; 7 % of 100 is 7, though 0.07 · 100 comes out a little above it. */
+const percentOf = (percent: number, total: number): number => Math.ceil(Number(((percent * total) / 100).toFixed(6)));
+
 const cumulativeOf = (wave: WaveSpec, total: number): number => {
-  const asked = 'count' in wave.size ? wave.size.count : Math.ceil((wave.size.percent / 100) * total);
+  const asked = 'count' in wave.size ? wave.size.count : percentOf(wave.size.percent, total);
   return Math.min(total, Math.max(asked, wave.minimum ?? 0));
 };
 
