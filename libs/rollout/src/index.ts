@@ -17,7 +17,6 @@ export {
   type RolloutSpec,
   RolloutSpecError,
   rolloutSpecSchema,
-  type SpecProblem,
   type WaveSpec,
 } from './rollout-spec.ts';
 export {
@@ -30,6 +29,7 @@ export {
   SelectorError,
   type SelectorKey,
 } from './selector.ts';
+export type { SpecProblem } from './spec-problem.ts';
 export {
   applyExecutionReport,
   EXECUTION_STATES,
