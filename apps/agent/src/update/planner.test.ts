@@ -1,0 +1,259 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.ts';
+import { assignedRelease, heldRelease } from '../testing/releases.ts';
+import { type Context, type Current, plan, type Step } from './planner.ts';
+
+const a = heldRelease('a', { releaseCounter: 1 });
+const b = heldRelease('b', { releaseCounter: 2 });
+const target = assignedRelease('c', 'e1', { releaseCounter: 3 });
+const nothing: Current = { committed: null, previous: null, serving: null, admitted: null };
+const fine: Context = { ended: [], unservable: [], rollbackFloor: 0 };
+const at = (stage: Candidate['stage'], release: AssignedRelease = target) => ({ release, stage });
+
+const words = (steps: readonly Step[]): string[] =>
+  steps.map((step) => {
+    const of = 'release' in step ? step.release : 'target' in step ? step.target : undefined;
+    return of === undefined ? step.kind : `${step.kind} ${of.release.slice(0, 1)}`;
+  });
+
+describe('the plan', () => {
+  const table: [string, Partial<Current>, Pick<Candidate, 'release' | 'stage'> | null, Partial<Context>, string[]][] = [
+    ['nothing is held or wanted', {}, null, {}, []],
+    ['a start', { committed: a }, null, {}, ['serve a']],
+    ['it serves', { committed: a, serving: a.digest }, null, {}, []],
+    ['a first release', {}, at('assigned'), {}, ['fetch c', 'admit c', 'switch c', 'probation c']],
+    [
+      'an update while the committed one serves',
+      { committed: a, serving: a.digest },
+      at('assigned'),
+      {},
+      ['fetch c', 'admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'a restart in the middle of a download: serve first',
+      { committed: a },
+      at('assigned'),
+      {},
+      ['serve a', 'fetch c', 'admit c', 'switch c', 'probation c'],
+    ],
+    ['fetched', { committed: a, serving: a.digest }, at('fetched'), {}, ['admit c', 'switch c', 'probation c']],
+    [
+      'admitted',
+      { committed: a, serving: a.digest, admitted: target.digest },
+      at('fetched'),
+      {},
+      ['switch c', 'probation c'],
+    ],
+    ['on probation', { committed: a, serving: target.digest }, at('probation'), {}, ['probation c']],
+    [
+      'a restart during probation: the proven one first, and admission again',
+      { committed: a },
+      at('probation'),
+      {},
+      ['serve a', 'admit c', 'switch c', 'probation c'],
+    ],
+    ['a restart during the very first probation', {}, at('probation'), {}, ['admit c', 'switch c', 'probation c']],
+    [
+      'another is assigned during probation: back to the proven one',
+      { committed: a, serving: target.digest },
+      at('assigned', assignedRelease('d', 'e2')),
+      {},
+      ['serve a', 'fetch d', 'admit d', 'switch d', 'probation d'],
+    ],
+    [
+      'the one on probation is assigned again by another execution: no worker is started anew',
+      { committed: a, serving: target.digest },
+      at('assigned', { ...target, executionId: 'e2' }),
+      {},
+      ['fetch c', 'switch c', 'probation c'],
+    ],
+    ['probation failed', { committed: a, previous: b, serving: target.digest }, null, {}, ['serve a']],
+    ['the first probation failed: what is not proven does not go on', { serving: target.digest }, null, {}, ['stop']],
+    ['an execution that has ended is not begun again', { committed: a }, at('fetched'), { ended: ['e1'] }, ['serve a']],
+    [
+      'what is committed is assigned',
+      { committed: a, serving: a.digest },
+      at('assigned', { ...target, ...a }),
+      {},
+      ['confirm a'],
+    ],
+    [
+      'what is committed is assigned and does not serve yet',
+      { committed: a },
+      at('assigned', { ...target, ...a }),
+      {},
+      ['serve a', 'confirm a'],
+    ],
+    [
+      'what was committed before is assigned: it is proven anew',
+      { committed: b, previous: a, serving: b.digest },
+      at('assigned', { ...target, ...a }),
+      {},
+      ['fetch a', 'admit a', 'switch a', 'probation a'],
+    ],
+    ['the committed one cannot serve', { committed: b, previous: a }, null, { unservable: [b.digest] }, ['serve a']],
+    [
+      'the one before stands below the floor',
+      { committed: b, previous: a },
+      null,
+      { unservable: [b.digest], rollbackFloor: 2 },
+      ['serve b'],
+    ],
+    [
+      'neither can serve: the committed one again',
+      { committed: b, previous: a },
+      null,
+      { unservable: [a.digest, b.digest] },
+      ['serve b'],
+    ],
+    [
+      'the committed one serves although it was said that it cannot',
+      { committed: b, serving: b.digest },
+      null,
+      { unservable: [b.digest] },
+      [],
+    ],
+    ['a replacement serves', { committed: b, previous: a, serving: a.digest }, null, { unservable: [b.digest] }, []],
+    [
+      'the committed one is assigned anew while its replacement serves',
+      { committed: b, previous: a, serving: a.digest },
+      at('assigned', { ...target, ...b }),
+      {},
+      ['serve b', 'confirm b'],
+    ],
+  ];
+  it.each(table)('%s', (_, current, wanted, context, expected) => {
+    expect(words(plan({ ...nothing, ...current }, wanted, { ...fine, ...context }))).toEqual(expected);
+  });
+});
+
+const NAMES = ['a', 'b', 'c', 'd'];
+const anyRelease = fc
+  .record({ name: fc.constantFrom(...NAMES), releaseCounter: fc.integer({ min: 1, max: 4 }) })
+  .map(({ name, releaseCounter }) => heldRelease(name, { releaseCounter }));
+const anyDigest = fc.constantFrom(...NAMES).map((name) => heldRelease(name).digest);
+const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const anyCurrent = fc.record({
+  committed: maybe(anyRelease),
+  previous: maybe(anyRelease),
+  serving: maybe(anyDigest),
+  admitted: maybe(anyDigest),
+});
+const anyContext = fc.record({
+  ended: fc.subarray(['e1', 'e2']),
+  unservable: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
+  rollbackFloor: fc.integer({ min: 0, max: 5 }),
+});
+const anyTarget = fc.record({
+  release: fc
+    .record({ held: anyRelease, executionId: fc.constantFrom('e1', 'e2', 'e3') })
+    .map(({ held, executionId }): AssignedRelease => ({ ...assignedRelease('x', executionId), ...held })),
+  stage: fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation'),
+});
+
+describe('any plan', () => {
+  it('never begins an execution again that has ended', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        fc.pre(context.ended.includes(wanted.release.executionId));
+        expect(plan(current, wanted, context)).toEqual(plan(current, null, context));
+      }),
+    );
+  });
+
+  it('never serves without proof anything but the committed release, or one before it at or above the floor', () => {
+    fc.assert(
+      fc.property(anyCurrent, maybe(anyTarget), anyContext, (current, wanted, context) => {
+        for (const step of plan(current, wanted, context)) {
+          if (step.kind !== 'serve' || step.release === current.committed) continue;
+          expect(step.release).toBe(current.previous);
+          expect(step.release.releaseCounter).toBeGreaterThanOrEqual(context.rollbackFloor);
+          expect(context.unservable).not.toContain(step.release.digest);
+        }
+      }),
+    );
+  });
+
+  it('switches to nothing that was not admitted here', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        const steps = plan(current, wanted, context);
+        const { digest } = wanted.release;
+        const isKnown = current.admitted === digest || current.serving === digest;
+        const kinds = steps.map(({ kind }) => kind);
+        if (kinds.includes('switch') && !isKnown) expect(kinds).toContain('admit');
+        expect(kinds).toEqual(
+          ['serve', 'stop', 'fetch', 'admit', 'switch', 'probation', 'confirm'].filter((kind) =>
+            kinds.includes(kind as Step['kind']),
+          ),
+        );
+      }),
+    );
+  });
+});
+
+/** A device that does what the plan says, step by step, and may lose power after any of them. */
+class Device {
+  committed: HeldRelease | null;
+  candidate: Pick<Candidate, 'release' | 'stage'> | null;
+  serving: string | null = null;
+  admitted: string | null = null;
+  readonly ended: string[] = [];
+  readonly switched: string[] = [];
+
+  constructor(committed: HeldRelease | null, candidate: Pick<Candidate, 'release' | 'stage'> | null) {
+    this.committed = committed;
+    this.candidate = candidate;
+  }
+
+  next(): Step | undefined {
+    const current = { committed: this.committed, previous: null, serving: this.serving, admitted: this.admitted };
+    return plan(current, this.candidate, { ...fine, ended: this.ended })[0];
+  }
+
+  do(step: Step): void {
+    if (step.kind === 'serve') this.serving = step.release.digest;
+    if (step.kind === 'stop') this.serving = null;
+    if (step.kind === 'fetch') this.candidate = { release: step.target, stage: 'fetched' };
+    if (step.kind === 'admit') this.admitted = step.target.digest;
+    if (step.kind === 'switch') {
+      this.candidate = { release: step.target, stage: 'probation' };
+      this.serving = step.target.digest;
+      this.admitted = null;
+      this.switched.push(step.target.digest);
+    }
+    if (step.kind === 'probation' || step.kind === 'confirm') {
+      this.committed = step.target;
+      this.ended.push(step.target.executionId);
+      this.candidate = null;
+    }
+  }
+
+  losePower(): void {
+    this.serving = null;
+    this.admitted = null;
+  }
+}
+
+describe('a device that follows the plan', () => {
+  it('comes to the target from everywhere, whenever the power goes, and something proven serves from then on', () => {
+    const stages = fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation');
+    fc.assert(
+      fc.property(maybe(anyRelease), stages, fc.uniqueArray(fc.nat(20)), (committed, stage, cuts) => {
+        const device = new Device(committed, { release: target, stage });
+        for (let i = 0; i < 40; i += 1) {
+          const step = device.next();
+          if (step === undefined) break;
+          if (committed !== null && step.kind !== 'serve') expect(device.serving).not.toBeNull();
+          device.do(step);
+          if (cuts.includes(i)) device.losePower();
+        }
+        expect(device.next()).toBeUndefined();
+        expect(device.committed?.digest).toBe(target.digest);
+        expect(device.serving).toBe(target.digest);
+        expect(device.ended).toEqual(['e1']);
+      }),
+    );
+  });
+});
