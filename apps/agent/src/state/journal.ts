@@ -146,7 +146,8 @@ export class Journal {
     let damage: string | undefined;
     if (reading !== undefined && 'damage' in reading) {
       damage = reading.damage;
-      await rename(paths.current, `${paths.current}.damaged`);
+      // A disk that takes nothing must not keep the device from serving; the damage is found again.
+      await rename(paths.current, `${paths.current}.damaged`).catch(() => undefined);
     }
     if (reading === undefined || 'damage' in reading) reading = await readState(paths.last);
     const state = reading !== undefined && 'state' in reading ? reading.state : fresh(owner);
@@ -178,11 +179,17 @@ export class Journal {
   }
 
   async #keepLast(): Promise<void> {
-    await rm(this.#paths.last, { force: true });
-    await link(this.#paths.current, this.#paths.last).catch((error: NodeJS.ErrnoException) => {
+    const draft = `${this.#paths.last}.new`;
+    await rm(draft, { force: true });
+    try {
+      await link(this.#paths.current, draft);
+      // The last copy is replaced, never removed: it may be the only one.
+      await rename(draft, this.#paths.last);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
       // Nothing yet to keep, or a file system without links: the second copy is a convenience.
-      if (error.code !== 'ENOENT' && error.code !== 'EPERM' && error.code !== 'ENOTSUP') throw error;
-    });
+      if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'ENOTSUP') throw error;
+    }
   }
 }
 

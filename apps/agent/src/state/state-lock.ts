@@ -1,12 +1,21 @@
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /** Another agent works in this state directory. */
 export class StateInUseError extends Error {
   readonly code = 'state-in-use';
 }
 
-const ATTEMPTS = 3;
+const ATTEMPTS = 5;
+const PAUSE_MS = 20;
+
+/** The kernel's number of this boot: process numbers and times of start come again after the next. */
+const bootId = (): Promise<string> =>
+  readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(
+    (id) => id.trim(),
+    () => '',
+  );
 
 const startOf = async (pid: number): Promise<string | undefined> => {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
@@ -15,48 +24,63 @@ const startOf = async (pid: number): Promise<string | undefined> => {
 };
 
 const isAlive = async (holder: string): Promise<boolean> => {
-  const [pid = '', start = ''] = holder.split(' ');
-  return start !== '' && (await startOf(Number(pid))) === start;
+  const [pid = '', start = '', boot = ''] = holder.split(' ');
+  return start !== '' && boot === (await bootId()) && (await startOf(Number(pid))) === start;
+};
+
+const holderOf = (path: string): Promise<string> => readlink(path).catch(() => '');
+
+/** @returns false when somebody has it */
+const take = async (path: string, holder: string): Promise<boolean> => {
+  try {
+    // A link that points nowhere: it appears together with its content, and has room on a disk that is full.
+    await symlink(holder, path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  }
 };
 
 /**
  * Makes sure that one agent at a time works in a state directory. A lock of a process that is gone, or whose number
- * now belongs to another one, is taken over.
+ * now belongs to another one, is taken over. A directory that cannot be written is not locked: nobody can change it,
+ * and a device with a worn-out card should still see.
  * @returns how to let go of it
  * @throws StateInUseError
  */
 export const lockState = async (stateDirectory: string): Promise<() => Promise<void>> => {
   const path = join(stateDirectory, 'agent.lock');
-  const mine = `${path}.${process.pid}`;
-  // A lock appears under its name with its content, so that nobody ever reads an empty one.
-  await writeFile(mine, `${process.pid} ${(await startOf(process.pid)) ?? ''}`, { mode: 0o600 });
-  try {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
-      try {
-        await link(mine, path);
-        return () => rm(path, { force: true });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      }
-      const holder = await readFile(path, 'utf8').catch(() => '');
-      if (await isAlive(holder)) {
-        throw new StateInUseError(
-          `Another aviary-agent (process ${holder.split(' ')[0]}) works in ${stateDirectory}. Stop it first, or use another --state-dir.`,
-        );
-      }
-      await takeAway(path, holder);
+  const me = [process.pid, (await startOf(process.pid)) ?? '', await bootId()].join(' ');
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    try {
+      if (await take(path, me)) return () => rm(path, { force: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EROFS') return async () => undefined;
+      throw error;
     }
-    throw new StateInUseError(`The lock ${path} cannot be taken. Remove it if no agent runs here.`);
-  } finally {
-    await rm(mine, { force: true });
+    const holder = await holderOf(path);
+    if (await isAlive(holder)) {
+      throw new StateInUseError(
+        `Another aviary-agent (process ${holder.split(' ')[0]}) works in ${stateDirectory}. Stop it first, or use another --state-dir.`,
+      );
+    }
+    await takeAway(path, holder, me);
   }
+  throw new StateInUseError(`The lock ${path} cannot be taken. Remove it if no agent runs here.`);
 };
 
-/** Takes a stale lock away, and puts it back when meanwhile somebody else had put a live one in its place. */
-const takeAway = async (path: string, stale: string): Promise<void> => {
-  const aside = `${path}.stale.${process.pid}`;
-  await rename(path, aside).catch(() => undefined);
-  const taken = await readFile(aside, 'utf8').catch(() => stale);
-  if (taken !== stale) await link(aside, path).catch(() => undefined);
-  await rm(aside, { force: true });
+/** Takes a stale lock away, one process at a time: a live one that somebody has just put there must stay. */
+const takeAway = async (path: string, stale: string, me: string): Promise<void> => {
+  const guard = `${path}.takeover`;
+  if (!(await take(guard, me))) {
+    if (!(await isAlive(await holderOf(guard)))) await rm(guard, { force: true });
+    await pause(PAUSE_MS);
+    return;
+  }
+  try {
+    if ((await holderOf(path)) === stale) await rm(path, { force: true });
+  } finally {
+    await rm(guard, { force: true });
+  }
 };
