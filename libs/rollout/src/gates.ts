@@ -115,7 +115,7 @@ export const evaluateGate = (gate: Gate, facts: WaveFacts, isFinal: boolean): Ga
     const { maxMs, minimumDevices } = gate.latencyP95;
     const times = facts.devices.map((device) => device.latencyP95Ms).filter((time) => time !== null);
     const slow = times.filter((time) => time > maxMs).length;
-    const worst = times.length === 0 ? null : Math.max(...times);
+    const worst = times.reduce<number | null>((most, time) => (most === null || time > most ? time : most), null);
     const words = `${slow} of ${times.length} devices are over ${maxMs} ms at p95${worst === null ? '' : ` (the slowest ${worst.toFixed(1)} ms)`}`;
     const result = { gate: 'latencyP95', estimate: worst, bound: maxMs, evidence: times.length };
     return judged(
