@@ -9,12 +9,15 @@ import { syncDirectory } from '../state/durable-file.ts';
 const SLOWEST_BYTES_PER_SECOND = 256;
 const WATCH_MS = 30_000;
 
+/** Not the source's fault. */
+const DISK_ERRORS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO']);
+
 /** The connection or the server failed; what came so far is kept, and the next try goes on from there. */
 export class DownloadInterruptedError extends Error {
   readonly code = 'download-interrupted';
 }
 
-/** What came is not what was signed; nothing of it is kept. */
+/** What came, from its first byte on, is not what was signed; nothing of it is kept. */
 export class DownloadCorruptError extends Error {
   readonly code = 'download-corrupt';
 }
@@ -65,10 +68,16 @@ export const download = async ({
     await rm(part, { force: true });
     have = 0;
   }
+  const isResumed = have > 0;
   if (have < length) await fetchRest(part, have, length, openSource, signal, watchMs);
   const actual = await digestOf(part);
   if (actual !== sha256) {
     await rm(part, { force: true });
+    if (isResumed) {
+      throw new DownloadInterruptedError(
+        `what was left of an earlier try does not fit together with the rest; begun anew`,
+      );
+    }
     throw new DownloadCorruptError(`expected bytes with SHA-256 ${sha256}, got ${actual}; they were thrown away`);
   }
   await rename(part, path);
@@ -112,8 +121,11 @@ const fetchRest = async (
       if (position + chunk.length > length) {
         throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
       }
-      await file.write(chunk, 0, chunk.length, position);
-      position += chunk.length;
+      const end = position + chunk.length;
+      // A disk that is nearly full takes a part of it.
+      while (position < end) {
+        position += (await file.write(chunk, chunk.length - (end - position), end - position, position)).bytesWritten;
+      }
     }
     await file.sync();
     if (position < length) throw new DownloadInterruptedError(`the source ended after ${position} of ${length} bytes`);
@@ -122,9 +134,8 @@ const fetchRest = async (
       await rm(part, { force: true });
       throw error;
     }
-    // The disk's errors name a system call on a file, and are not the source's fault.
-    const { code, syscall } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC' || code === 'EROFS' || syscall === 'open') throw error;
+    const { code = '', syscall } = error as NodeJS.ErrnoException;
+    if (DISK_ERRORS.has(code) || syscall === 'open') throw error;
     if (error instanceof DownloadInterruptedError) throw error;
     throw new DownloadInterruptedError(error instanceof Error ? error.message : String(error));
   } finally {
