@@ -79,6 +79,10 @@ const failWave = (snapshot: RolloutSnapshot, wave: number, words: string): Decis
 };
 
 const judgeWave = (snapshot: RolloutSnapshot, wave: WaveSnapshot, facts: WaveFacts, now: number): Decision[] => {
+  if (wave.state === 'RUNNING' && wave.planned === 0) {
+    // Its devices left between the plan and the start. Nobody is there whom a gate could wait for.
+    return snapshot.state === 'RUNNING' ? [setWave(wave.index, 'SKIPPED', 'no device is left for it')] : [];
+  }
   const ended = allEnded(facts, wave.planned);
   const soaked =
     wave.state === 'PASSED' || (wave.state === 'SOAKING' && wave.soakUntil !== null && now >= wave.soakUntil);

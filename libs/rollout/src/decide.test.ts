@@ -1,0 +1,321 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CommandRefusedError,
+  command,
+  type Decision,
+  decide,
+  type RolloutCommand,
+  type RolloutSnapshot,
+  STOP_GRACE_SECONDS,
+  type WaveSnapshot,
+} from './decide.ts';
+import type { WaveFacts } from './gates.ts';
+import { parseRolloutSpec } from './rollout-spec.ts';
+import { ROLLOUT_STATES, type RolloutState } from './states.ts';
+
+const NOW = Date.UTC(2026, 0, 1);
+
+const spec = (asked: Record<string, unknown> = {}) =>
+  parseRolloutSpec({
+    release: 'meter-reader@1.4.0',
+    strategy: {
+      waves: [
+        { size: 4, soak: 60 },
+        { size: '100%', soak: 120 },
+      ],
+    },
+    gates: [{ execution: { maxFailureRate: '25%', minimum: 2 } }],
+    ...asked,
+  });
+
+const counts = (of: WaveFacts['counts'], diverged = 0): WaveFacts => ({ counts: of, diverged, devices: [] });
+const wave = (index: number, given: Partial<WaveSnapshot>): WaveSnapshot => ({
+  index,
+  state: 'SCHEDULED',
+  planned: 4,
+  soakUntil: null,
+  facts: null,
+  ...given,
+});
+const snapshot = (given: Partial<RolloutSnapshot> = {}): RolloutSnapshot => ({
+  state: 'RUNNING',
+  stateSince: NOW,
+  spec: spec(),
+  waves: [wave(0, {}), wave(1, {})],
+  open: { install: 0, rollback: 0 },
+  ...given,
+});
+/** The rollout with its first wave as given. */
+const first = (given: Partial<WaveSnapshot>, of: Partial<RolloutSnapshot> = {}): RolloutSnapshot =>
+  snapshot({ waves: [wave(0, given), wave(1, {})], ...of });
+
+const word = (decision: Decision): string => {
+  switch (decision.kind) {
+    case 'start-wave':
+      return `start ${decision.wave}`;
+    case 'set-wave':
+      return `wave ${decision.wave} ${decision.state}`;
+    case 'cancel':
+      return `cancel ${decision.which} of ${JSON.stringify(decision.scope)}`;
+    case 'roll-back':
+      return `roll back ${JSON.stringify(decision.scope)}`;
+    case 'set-rollout':
+      return decision.state;
+    case 'record-gates':
+      return 'gates';
+  }
+};
+const brief = (decisions: readonly Decision[]): string[] => decisions.map(word).filter((text) => text !== 'gates');
+const steps = (of: RolloutSnapshot, now = NOW) => brief(decide(of, now));
+
+describe('decide, step by step', () => {
+  it('starts what is ready', () => {
+    expect(steps(snapshot({ state: 'READY' }))).toEqual(['RUNNING']);
+  });
+
+  it('starts the first wave, and only that', () => {
+    expect(steps(snapshot())).toEqual(['start 0']);
+  });
+
+  it('waits while executions are under way, and shows the gates meanwhile', () => {
+    const decisions = decide(first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 3, PROBATION: 1 }) }), NOW);
+    expect(decisions).toEqual([
+      { kind: 'record-gates', wave: 0, results: [expect.objectContaining({ verdict: 'pass', evidence: 3 })] },
+    ]);
+  });
+
+  it('soaks from the moment in which the last has ended', () => {
+    const decisions = decide(first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 4 }) }), NOW);
+    expect(decisions.at(-1)).toMatchObject({ kind: 'set-wave', wave: 0, state: 'SOAKING', soakUntil: NOW + 60_000 });
+  });
+
+  it('soaks as long as its own wave asks', () => {
+    const waves = [wave(0, { state: 'PASSED' }), wave(1, { state: 'RUNNING', facts: counts({ SUCCEEDED: 4 }) })];
+    expect(decide(snapshot({ waves }), NOW).at(-1)).toMatchObject({ wave: 1, soakUntil: NOW + 120_000 });
+  });
+
+  it('passes a wave with the end of its soak, not a millisecond before', () => {
+    const soaking = first({ state: 'SOAKING', soakUntil: NOW, facts: counts({ SUCCEEDED: 4 }) });
+    expect(steps(soaking, NOW - 1)).toEqual([]);
+    expect(steps(soaking, NOW)).toEqual(['wave 0 PASSED']);
+  });
+
+  it('starts the next after a pass, and finishes after the last', () => {
+    expect(steps(first({ state: 'PASSED' }))).toEqual(['start 1']);
+    expect(steps(snapshot({ waves: [wave(0, { state: 'PASSED' }), wave(1, { state: 'PASSED' })] }))).toEqual([
+      'FINISHED',
+    ]);
+  });
+
+  it('skips a wave without devices, before or after its start', () => {
+    expect(steps(first({ planned: 0 }))).toEqual(['wave 0 SKIPPED']);
+    expect(steps(first({ state: 'RUNNING', planned: 0, facts: counts({}) }))).toEqual(['wave 0 SKIPPED']);
+    expect(steps(first({ state: 'RUNNING', planned: 0, facts: counts({}) }, { state: 'PAUSED' }))).toEqual([]);
+    expect(steps(snapshot({ waves: [wave(0, { state: 'SKIPPED' }), wave(1, { state: 'SKIPPED' })] }))).toEqual([
+      'FINISHED',
+    ]);
+  });
+
+  it('counts devices that were silent until their deadline as ended, and as failed', () => {
+    expect(steps(first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 3, TIMED_OUT: 1 }) }))).toEqual([
+      'wave 0 SOAKING',
+    ]);
+    expect(steps(first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 2, TIMED_OUT: 2 }) }))[0]).toBe('wave 0 FAILED');
+  });
+
+  it('is held up by an offline device no longer than until then', () => {
+    const waiting = first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 3, QUEUED: 1 }) });
+    expect(steps(waiting, NOW + 365 * 86_400_000)).toEqual([]);
+  });
+
+  it('fails a wave as soon as its numbers are enough, though others are under way', () => {
+    expect(steps(first({ state: 'RUNNING', facts: counts({ FAILED: 1, QUEUED: 3 }) }))).toEqual([]);
+    expect(steps(first({ state: 'RUNNING', facts: counts({ FAILED: 2, QUEUED: 2 }) }))[0]).toBe('wave 0 FAILED');
+  });
+
+  it('fails a wave while it soaks, before the soak is over', () => {
+    const soaking = first({ state: 'SOAKING', soakUntil: NOW + 1, facts: counts({ SUCCEEDED: 4 }, 2) });
+    expect(steps(soaking)[0]).toBe('wave 0 FAILED');
+  });
+
+  it('fails when any gate does, and records them all', () => {
+    const gates = [{ acceleratorFallback: { max: 0 } }, { execution: { maxFailureRate: 0 } }];
+    const failing = first({ state: 'RUNNING', facts: counts({ FAILED: 1, QUEUED: 3 }) }, { spec: spec({ gates }) });
+    const [recorded, failed] = decide(failing, NOW);
+    expect(recorded).toMatchObject({ results: [{ verdict: 'not-enough' }, { verdict: 'fail' }] });
+    expect(failed).toMatchObject({ kind: 'set-wave', state: 'FAILED', reason: expect.stringContaining('1 of 1') });
+  });
+
+  it('without gates passes whatever has ended', () => {
+    const soaked = { state: 'SOAKING', soakUntil: NOW, facts: counts({ FAILED: 4 }) } as const;
+    expect(steps(first(soaked, { spec: spec({ gates: [] }) }))).toEqual(['wave 0 PASSED']);
+  });
+});
+
+describe('decide, when a wave is too small to tell', () => {
+  const soaked = { state: 'SOAKING', soakUntil: NOW } as const;
+
+  it('judges the few that there are', () => {
+    expect(steps(first({ ...soaked, planned: 1, facts: counts({ SUCCEEDED: 1 }) }))).toEqual(['wave 0 PASSED']);
+    expect(steps(first({ ...soaked, planned: 1, facts: counts({ FAILED: 1 }) }))[0]).toBe('wave 0 FAILED');
+  });
+
+  it('takes silence for no proof: it pauses and says what a person can do', () => {
+    const decisions = decide(first({ ...soaked, facts: counts({ CANCELED: 4 }) }), NOW);
+    expect(brief(decisions)).toEqual(['PAUSED']);
+    expect(decisions.at(-1)).toMatchObject({ reason: expect.stringMatching(/^wave 1: cannot tell .*promote or undo/) });
+  });
+
+  it('comes to the same again when it is resumed without anything new', () => {
+    const unsure = first({ ...soaked, facts: counts({ CANCELED: 4 }) });
+    expect(brief(command({ ...unsure, state: 'PAUSED' }, 'resume'))).toEqual(['RUNNING']);
+    expect(steps(unsure)).toEqual(['PAUSED']);
+  });
+});
+
+describe('decide, on failure', () => {
+  const failing = (onFailure: string) =>
+    first({ state: 'RUNNING', facts: counts({ FAILED: 4 }) }, { spec: spec({ onFailure }) });
+
+  it.each([
+    ['pause', ['wave 0 FAILED', 'PAUSED']],
+    ['rollback-wave', ['wave 0 FAILED', 'cancel open of {"wave":0}', 'roll back {"wave":0}', 'ROLLING_BACK']],
+    ['rollback-all', ['wave 0 FAILED', 'cancel open of "all"', 'roll back "all"', 'ROLLING_BACK']],
+  ])('does what %s says, and starts nothing', (onFailure, expected) => {
+    expect(steps(failing(onFailure))).toEqual(expected);
+  });
+
+  it('gives the reason to the wave, to the executions and to the rollout', () => {
+    const decisions = decide(failing('rollback-all'), NOW);
+    for (const decision of decisions.filter((one) => 'reason' in one)) {
+      expect(decision).toMatchObject({ reason: expect.stringContaining('4 of 4 devices failed') });
+    }
+    expect(decisions.at(-1)).toMatchObject({ reason: expect.stringMatching(/^wave 1 stopped: /) });
+  });
+
+  it('reopens a passed wave whose devices went back by themselves', () => {
+    const waves = [
+      wave(0, { state: 'PASSED', facts: counts({ SUCCEEDED: 4 }, 2) }),
+      wave(1, { state: 'RUNNING', facts: counts({ SUCCEEDED: 1, QUEUED: 3 }) }),
+    ];
+    expect(steps(snapshot({ waves }))).toEqual([
+      'wave 0 FAILED',
+      'cancel open of "all"',
+      'roll back "all"',
+      'ROLLING_BACK',
+    ]);
+  });
+
+  it('lets a passed wave be while its gates allow what diverged', () => {
+    expect(steps(first({ state: 'PASSED', facts: counts({ SUCCEEDED: 4 }, 1) }))).toEqual(['start 1']);
+  });
+
+  it('is finished with rolling back when nothing is open in either direction', () => {
+    const back = (install: number, rollback: number) =>
+      snapshot({ state: 'ROLLING_BACK', open: { install, rollback } });
+    expect(steps(back(0, 1))).toEqual([]);
+    expect(steps(back(1, 0))).toEqual([]);
+    expect(steps(back(0, 0))).toEqual(['ROLLED_BACK']);
+  });
+});
+
+describe('decide, when a person has paused', () => {
+  it('starts, soaks and passes nothing', () => {
+    const paused = { state: 'PAUSED' } as const;
+    expect(steps(snapshot(paused))).toEqual([]);
+    expect(steps(first({ state: 'RUNNING', facts: counts({ SUCCEEDED: 4 }) }, paused))).toEqual([]);
+    expect(steps(first({ state: 'SOAKING', soakUntil: NOW, facts: counts({ SUCCEEDED: 4 }) }, paused))).toEqual([]);
+    expect(steps(first({ state: 'PASSED' }, paused))).toEqual([]);
+  });
+
+  it('still acts on a failure: devices that install go on to report', () => {
+    const failing = first({ state: 'RUNNING', facts: counts({ FAILED: 2, QUEUED: 2 }) }, { state: 'PAUSED' });
+    expect(steps(failing)).toEqual(['wave 0 FAILED', 'cancel open of "all"', 'roll back "all"', 'ROLLING_BACK']);
+  });
+});
+
+describe('decide, when stopping', () => {
+  const stopping = (install: number) => snapshot({ state: 'STOPPING', open: { install, rollback: 0 } });
+  const end = NOW + STOP_GRACE_SECONDS * 1_000;
+
+  it('waits for devices in the middle of it, and then ends them by force', () => {
+    expect(steps(stopping(3), end - 1)).toEqual([]);
+    expect(steps(stopping(3), end)).toEqual(['cancel open of "all"']);
+    expect(steps(stopping(0), end)).toEqual(['STOPPED']);
+  });
+
+  it('does not wait for the grace to end when nothing is open', () => {
+    expect(steps(stopping(0), NOW)).toEqual(['STOPPED']);
+  });
+});
+
+describe('decide, whatever the state', () => {
+  const busy = [wave(0, { state: 'RUNNING', facts: counts({ FAILED: 4 }) }), wave(1, {})];
+
+  it.each<RolloutState>(['DRAFT', 'WAITING_FOR_APPROVAL', 'APPROVAL_DENIED', 'FINISHED', 'STOPPED', 'ROLLED_BACK'])(
+    'does nothing in %s',
+    (state) => {
+      expect(decide(snapshot({ state, waves: busy }), NOW + 1e10)).toEqual([]);
+    },
+  );
+
+  it.each(ROLLOUT_STATES)('answers the same to the same in %s, and changes nothing it was given', (state) => {
+    const given = snapshot({ state, waves: busy, open: { install: 4, rollback: 1 } });
+    const before = structuredClone(given);
+    expect(decide(given, NOW)).toEqual(decide(given, NOW));
+    expect(given).toEqual(before);
+  });
+});
+
+describe('command', () => {
+  const ALLOWED: Record<RolloutCommand, Partial<Record<RolloutState, string[]>>> = {
+    pause: { RUNNING: ['PAUSED'] },
+    resume: { PAUSED: ['RUNNING'] },
+    promote: { RUNNING: ['wave 0 PASSED', 'RUNNING'], PAUSED: ['wave 0 PASSED', 'RUNNING'] },
+    abort: Object.fromEntries(
+      ['DRAFT', 'READY', 'RUNNING', 'PAUSED'].map((state) => [state, ['cancel unstarted of "all"', 'STOPPING']]),
+    ),
+    undo: Object.fromEntries(
+      ['RUNNING', 'PAUSED', 'STOPPING', 'STOPPED', 'FINISHED'].map((state) => [
+        state,
+        ['cancel open of "all"', 'roll back "all"', 'ROLLING_BACK'],
+      ]),
+    ),
+  };
+  const table = (Object.keys(ALLOWED) as RolloutCommand[]).flatMap((asked) =>
+    ROLLOUT_STATES.map((state) => ({ asked, state, expected: ALLOWED[asked][state] })),
+  );
+  const soaking = wave(0, { state: 'SOAKING', soakUntil: NOW + 1, facts: counts({ SUCCEEDED: 4 }) });
+  const inState = (state: RolloutState) => snapshot({ state, waves: [soaking, wave(1, {})] });
+
+  it.each(table.filter(({ expected }) => expected !== undefined))('$asked in $state: $expected', (row) => {
+    expect(brief(command(inState(row.state), row.asked))).toEqual(row.expected);
+  });
+
+  it.each(table.filter(({ expected }) => expected === undefined))('$asked is refused in $state', (row) => {
+    expect(() => command(inState(row.state), row.asked)).toThrow(CommandRefusedError);
+    const needed = Object.keys(ALLOWED[row.asked]).join(' or ');
+    expect(() => command(inState(row.state), row.asked)).toThrow(
+      `Expected a rollout that is ${needed} for ${row.asked}; this one is ${row.state}.`,
+    );
+  });
+
+  it('refuses to resume over a failed wave, and says what goes on', () => {
+    const failed = first({ state: 'FAILED' }, { state: 'PAUSED' });
+    expect(() => command(failed, 'resume')).toThrow(/Wave 1 has failed; promote goes on .*undo brings/);
+    expect(brief(command(failed, 'promote'))).toEqual(['wave 0 PASSED', 'RUNNING']);
+  });
+
+  it('promotes the wave that failed before one that soaks', () => {
+    const waves = [wave(0, { state: 'FAILED' }), wave(1, { state: 'SOAKING', soakUntil: NOW + 1 })];
+    expect(brief(command(snapshot({ state: 'PAUSED', waves }), 'promote'))[0]).toBe('wave 0 PASSED');
+  });
+
+  it.each(['SCHEDULED', 'RUNNING', 'PASSED', 'SKIPPED'] as const)('has nothing to promote in a wave %s', (state) => {
+    expect(() => command(first({ state }), 'promote')).toThrow(/Expected a wave that soaks or has failed.*or abort/);
+  });
+
+  it('has a code of its own', () => {
+    expect(new CommandRefusedError('x').code).toBe('rollout-command-refused');
+  });
+});
