@@ -137,7 +137,7 @@ export const EXAMPLE_BOARDS: readonly string[] = Object.keys(EXAMPLES);
  * @throws RangeError naming the boards that there are
  */
 export const exampleFacts = (board: string): DeviceFacts => {
-  const facts = EXAMPLES[board];
+  const facts = Object.hasOwn(EXAMPLES, board) ? EXAMPLES[board] : undefined;
   if (facts === undefined) throw new RangeError(`Expected one of ${EXAMPLE_BOARDS.join(', ')}, got "${board}".`);
   return deviceFactsSchema.parse(facts);
 };

@@ -26,7 +26,7 @@ const consider = (facts: DeviceFacts, profile: Profile): ProfileCandidate => {
   checks.push({ holds: arch.includes(facts.arch), words: `architecture ${facts.arch}, wanted ${arch.join(' or ')}` });
   if (deviceTree !== undefined) {
     const found = facts.deviceTree?.compatible.find((name) => deviceTree.includes(name));
-    const has = facts.deviceTree?.compatible.join(', ') ?? 'no device tree';
+    const has = facts.deviceTree?.compatible.join(', ') || 'no device tree';
     checks.push({
       holds: found !== undefined,
       words: found === undefined ? `${has}, wanted ${deviceTree.join(' or ')}` : `device tree says ${found}`,

@@ -67,14 +67,15 @@ const isAtLeast = (version: string | undefined, wanted: string): boolean => {
   return true;
 };
 
+const entryFor = (profile: Profile, variant: MatchableVariant) =>
+  profile.runtimes.find((entry) => entry.runtime === variant.runtime && entry.formats.includes(variant.format));
+
 const reject = (facts: DeviceFacts, profile: Profile, variant: MatchableVariant) => {
   const rejections: { code: RejectionCode; words: string }[] = [];
   const check = (holds: boolean, code: RejectionCode, words: string) => {
     if (!holds) rejections.push({ code, words });
   };
-  const offered = profile.runtimes.find(
-    (entry) => entry.runtime === variant.runtime && entry.formats.includes(variant.format),
-  );
+  const offered = entryFor(profile, variant);
   check(offered !== undefined, 'format', `${profile.id} does not run ${variant.format} with ${variant.runtime}`);
   if (offered !== undefined) {
     const { adapter, precisions } = offered;
@@ -140,10 +141,10 @@ const reject = (facts: DeviceFacts, profile: Profile, variant: MatchableVariant)
 
 /** Smaller is better: the profile's order of runtimes, then its order of precisions. */
 const preference = (profile: Profile, variant: MatchableVariant): readonly [number, number] => {
-  const runtime = profile.runtimes.findIndex(
-    (entry) => entry.runtime === variant.runtime && entry.formats.includes(variant.format),
-  );
-  return [runtime, profile.runtimes[runtime]?.precisions.indexOf(variant.precision) ?? -1];
+  const entry = entryFor(profile, variant);
+  return entry === undefined
+    ? [profile.runtimes.length, 0]
+    : [profile.runtimes.indexOf(entry), entry.precisions.indexOf(variant.precision)];
 };
 
 /**
@@ -158,7 +159,8 @@ export const chooseVariant = <V extends MatchableVariant>(
   measuredP95Ms: Readonly<Record<string, number>> = {},
 ): VariantChoice<V> => {
   const judged = variants.map((variant) => ({ variant, rejections: reject(facts, profile, variant) }));
-  const measured = ({ id }: V) => measuredP95Ms[id] ?? Number.POSITIVE_INFINITY;
+  const times = new Map(Object.entries(measuredP95Ms));
+  const measured = ({ id }: V) => times.get(id) ?? Number.POSITIVE_INFINITY;
   const ranked = judged
     .filter(({ rejections }) => rejections.length === 0)
     .map(({ variant }) => variant)
@@ -180,6 +182,6 @@ export const chooseVariant = <V extends MatchableVariant>(
       ? `${variant.id}: cannot run: ${rejections.map((rejection) => rejection.words).join('; ')}`
       : `${variant.id}: ${rank === 1 ? 'chosen' : `number ${rank}`} (${variant.runtime}, ${variant.format}, ${variant.precision})`,
   );
-  const offered = chosen === null ? undefined : profile.runtimes.find((entry) => entry.runtime === chosen.runtime);
-  return { chosen, providers: offered?.providers ?? ['cpu'], considered, words };
+  const providers = (chosen === null ? undefined : entryFor(profile, chosen))?.providers ?? ['cpu'];
+  return { chosen, providers, considered, words };
 };
