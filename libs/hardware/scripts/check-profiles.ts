@@ -8,7 +8,14 @@ import { type Profile, parseProfile } from '../src/profile.ts';
 export const problemsOf = (directory: string): { profiles: Profile[]; problems: string[] } => {
   const problems: string[] = [];
   const profiles: Profile[] = [];
-  for (const name of readdirSync(directory).filter((file) => file.endsWith('.json'))) {
+  let names: string[];
+  try {
+    names = readdirSync(directory).filter((file) => file.endsWith('.json'));
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error;
+    return { profiles, problems: [`expected a folder of firmware profiles, one JSON file each: ${reason}`] };
+  }
+  for (const name of names) {
     try {
       const profile = parseProfile(JSON.parse(readFileSync(join(directory, name), 'utf8')));
       if (`${profile.id}.json` !== basename(name))
