@@ -70,7 +70,6 @@ export const startSupervisor = async (
     // Said once the spool has done what it is at.
     onTrouble: (code, words) => void setImmediate(() => tell('warning', code, words)),
   });
-  await spool.open();
   const uplink = new Uplink(spool, log);
   const serving = new Serving({
     capture: { source: options.source, fps: options.fps, ...options.capture },
@@ -80,6 +79,7 @@ export const startSupervisor = async (
   });
   const reporter = new Reporter(uplink, serving, { stateDirectory, windowSeconds: options.telemetrySeconds }, log);
   const tell = (...event: Parameters<Reporter['event']>): void => void reporter.event(...event);
+  await spool.open();
 
   const crashes = new CrashWatch();
   const slot = new ServingSlot(

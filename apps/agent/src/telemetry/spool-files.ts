@@ -4,7 +4,7 @@ import { writeDurably } from '../state/durable-file.ts';
 
 /** Disks give out space in blocks, so a small file costs one. */
 const BLOCK_BYTES = 4096;
-/** Room set aside while there is some, for the one file that must be written even when the disk is full. */
+/** Room set aside, for the few files that must be written even when the disk is full. */
 const RESERVE_BYTES = 512 * 1024;
 const RESERVE = 'reserve';
 
@@ -19,13 +19,27 @@ export interface SpoolFiles {
   list(): Promise<readonly { readonly name: string; readonly length: number }[]>;
   /** Undefined when it is not there or cannot be read. */
   read(name: string): Promise<string | undefined>;
-  /** On disk when it resolves. `urgent` may use the reserve of a full disk. */
+  /** On disk when it resolves. Only what is `urgent` may use the reserve of a full disk. */
   write(name: string, content: string, urgent?: boolean): Promise<void>;
   remove(name: string): Promise<void>;
 }
 
+/** Undefined when it is not there or damaged. */
+export const readJson = async (files: SpoolFiles, name: string): Promise<unknown> => {
+  try {
+    return JSON.parse((await files.read(name)) ?? '');
+  } catch {
+    return undefined;
+  }
+};
+
+/** Removes what does not count any more, and lets it lie where the disk does not let go of it. */
+export const removeQuietly = (files: SpoolFiles, name: string): Promise<void> =>
+  files.remove(name).catch(() => undefined);
+
 export class SpoolDirectory implements SpoolFiles {
   readonly #path: string;
+  #hasReserve = false;
 
   constructor(path: string) {
     this.#path = path;
@@ -34,9 +48,11 @@ export class SpoolDirectory implements SpoolFiles {
   async open(): Promise<void> {
     await mkdir(this.#path, { recursive: true, mode: 0o700 });
     for (const name of await readdir(this.#path)) {
-      if (name.endsWith('.new')) await this.remove(name);
+      if (name.endsWith('.new')) await removeQuietly(this, name);
     }
-    await this.#reserve();
+    const reserve = await stat(join(this.#path, RESERVE)).catch(() => undefined);
+    this.#hasReserve = reserve?.size === RESERVE_BYTES;
+    await this.#reserve().catch(() => undefined);
   }
 
   async list() {
@@ -49,10 +65,13 @@ export class SpoolDirectory implements SpoolFiles {
   }
 
   async write(name: string, content: string, urgent = false): Promise<void> {
+    // What was set aside and used comes back before anything else gets room: it is what lets a full disk be emptied.
+    if (!urgent) await this.#reserve();
     try {
       await this.#write(name, content);
     } catch (error) {
       if (!urgent || (error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      this.#hasReserve = false;
       await this.remove(RESERVE);
       await this.#write(name, content);
     }
@@ -72,9 +91,8 @@ export class SpoolDirectory implements SpoolFiles {
   }
 
   async #reserve(): Promise<void> {
-    const there = await stat(join(this.#path, RESERVE)).catch(() => undefined);
-    if (there?.size !== RESERVE_BYTES) {
-      await this.#write(RESERVE, '0'.repeat(RESERVE_BYTES)).catch(() => this.remove(RESERVE).catch(() => undefined));
-    }
+    if (this.#hasReserve) return;
+    await this.#write(RESERVE, '0'.repeat(RESERVE_BYTES));
+    this.#hasReserve = true;
   }
 }

@@ -1,43 +1,14 @@
-import {
-  type GapRecord,
-  gapRecordSchema,
-  MAX_PACKET_BYTES,
-  type TelemetryAck,
-  type TelemetryBatch,
-  type TelemetryRecord,
-  telemetryBatchSchema,
-} from '@aviary/protocol';
+import { type TelemetryAck, type TelemetryBatch, type TelemetryRecord, telemetryBatchSchema } from '@aviary/protocol';
 import { z } from 'zod';
-import { bytesOnDisk, type SpoolFiles } from './spool-files.ts';
+import { Backlog, type OnTrouble, type Portion, type Reach, reachSchema } from './backlog.ts';
+import { readJson, removeQuietly, type SpoolFiles } from './spool-files.ts';
 
 const POSITION = 'position.json';
 const IN_FLIGHT = 'in-flight.json';
-const GAP = 'gap.json';
-/** Metrics can be thinned, what happened cannot: the names of their files tell them apart without reading. */
-const ENTRY = /^(\d+)-([me])\.json$/;
-
-const MOST_RECORDS = 256;
-const MOST_BATCH_BYTES = MAX_PACKET_BYTES / 2;
-/** What is kept in memory while the disk takes nothing. */
-const MOST_MEMORY_BYTES = 1024 * 1024;
 
 const count = z.number().int().nonnegative();
-const recordsSchema = telemetryBatchSchema.shape.records;
-/** Up to where what was said has been numbered: entries by their counter, gaps by theirs. */
-const reachSchema = z.object({ entries: count, gaps: count });
 const positionSchema = z.object({ deviceId: z.string(), epoch: count, seq: count, reach: reachSchema });
 const inFlightSchema = z.object({ batch: telemetryBatchSchema, reach: reachSchema });
-const gapFileSchema = z.object({ number: count, record: gapRecordSchema });
-
-interface Entry {
-  readonly counter: number;
-  readonly name: string;
-  /** On the disk, or of the text in memory. */
-  readonly bytes: number;
-  readonly expendable: boolean;
-  /** Kept in memory only, because the disk did not take it. */
-  readonly memory: readonly TelemetryRecord[] | undefined;
-}
 
 export interface SpoolOptions {
   readonly deviceId: string;
@@ -45,24 +16,22 @@ export interface SpoolOptions {
   /** Most that may wait on the disk. */
   readonly maxBytes: number;
   /** Something that a person should know. Called once while it lasts; must not throw. */
-  readonly onTrouble: (code: string, words: string) => void;
+  readonly onTrouble: OnTrouble;
 }
 
 /**
  * What the device has said and the control plane has not yet stored: a bounded folder of small files. A batch gets its
  * number when it is about to be sent first, and that is on disk before the sending, so that a number never means two
- * things; what still waits has none and can be thinned without leaving a hole in the numbers.
+ * things; until then it waits in the backlog.
  */
 export class Spool {
   readonly #files: SpoolFiles;
   readonly #options: SpoolOptions;
-  #queue: Entry[] = [];
-  #counter = 0;
+  readonly #backlog: Backlog;
   #seq = 0;
   /** Of what is acknowledged. */
-  #reach = { entries: 0, gaps: 0 };
+  #reach: Reach = { entries: 0, gaps: 0 };
   #inFlight: z.infer<typeof inFlightSchema> | undefined;
-  #gap: z.infer<typeof gapFileSchema> | undefined;
   #inTrouble = false;
   /** A lower acknowledgement that was heard once: it may be an old one, late. */
   #suspicion: number | undefined;
@@ -71,60 +40,31 @@ export class Spool {
   constructor(files: SpoolFiles, options: SpoolOptions) {
     this.#files = files;
     this.#options = options;
+    this.#backlog = new Backlog(files, options.maxBytes, options.onTrouble);
   }
 
   /** Finds what an earlier run left behind. What another device said, before this one joined, is let go. */
-  async open(): Promise<void> {
-    await this.#files.open();
-    const { deviceId, epoch } = this.#options;
-    const position = positionSchema.safeParse(await this.#json(POSITION)).data;
-    if (position !== undefined && position.deviceId !== deviceId) {
-      for (const { name } of await this.#files.list()) await this.#files.remove(name);
-    } else if (position !== undefined) {
-      this.#reach = position.reach;
-      if (position.epoch === epoch) this.#seq = position.seq;
-    }
-    await this.#openInFlight();
-    const reach = this.#inFlight?.reach ?? this.#reach;
-    const gap = gapFileSchema.safeParse(await this.#json(GAP)).data;
-    // A removal may be undone by a power cut: what was numbered before is known by its counter.
-    if (gap !== undefined && gap.number > reach.gaps) this.#gap = gap;
-    this.#counter = reach.entries;
-    for (const { name, length } of await this.#files.list()) {
-      const [, digits, kind] = ENTRY.exec(name) ?? [];
-      if (digits === undefined) continue;
-      const counter = Number(digits);
-      if (counter <= reach.entries) {
-        await this.#files.remove(name);
-        continue;
+  open(): Promise<void> {
+    return this.#exclusively(async () => {
+      await this.#files.open();
+      const { deviceId, epoch } = this.#options;
+      const position = positionSchema.safeParse(await readJson(this.#files, POSITION)).data;
+      if (position !== undefined && position.deviceId !== deviceId) {
+        for (const { name } of await this.#files.list()) await this.#files.remove(name);
+      } else if (position !== undefined) {
+        this.#reach = position.reach;
+        if (position.epoch === epoch) this.#seq = position.seq;
       }
-      this.#counter = Math.max(this.#counter, counter);
-      this.#queue.push({ counter, name, bytes: bytesOnDisk(length), expendable: kind === 'm', memory: undefined });
-    }
-    this.#queue.sort((a, b) => a.counter - b.counter);
-    // Whose folder this is must be known before anything is put into it.
-    if (position?.deviceId !== deviceId) await this.#savePosition().catch(() => undefined);
+      await this.#openInFlight();
+      await this.#backlog.open(this.#inFlight?.reach ?? this.#reach);
+      // Whose folder this is must be known before anything is put into it.
+      if (position?.deviceId !== deviceId) await this.#savePosition().catch(() => undefined);
+    });
   }
 
   /** Keeps records for sending, in order. Resolves once they are on disk (or, when that is full, in memory). */
   append(records: readonly TelemetryRecord[]): Promise<void> {
-    return this.#exclusively(async () => {
-      const expendable = records.every((record) => record.type === 'metrics');
-      const text = JSON.stringify(records);
-      this.#counter += 1;
-      const counter = this.#counter;
-      const name = `${String(counter).padStart(12, '0')}-${expendable ? 'm' : 'e'}.json`;
-      try {
-        await this.#files.write(name, text);
-        this.#inTrouble = false;
-        this.#queue.push({ counter, name, bytes: bytesOnDisk(Buffer.byteLength(text)), expendable, memory: undefined });
-      } catch (error) {
-        this.#trouble('spool-not-written', `telemetry is kept in memory, the disk does not take it: ${wordsOf(error)}`);
-        this.#queue.push({ counter, name, bytes: Buffer.byteLength(text), expendable, memory: records });
-      }
-      await this.#thin('disk', this.#options.maxBytes);
-      await this.#thin('memory', MOST_MEMORY_BYTES);
-    });
+    return this.#exclusively(() => this.#backlog.append(records));
   }
 
   /**
@@ -133,8 +73,10 @@ export class Spool {
    */
   head(): Promise<TelemetryBatch | undefined> {
     return this.#exclusively(async () => {
-      while (this.#inFlight === undefined && this.isWaiting) {
-        if (!(await this.#numberNext())) return undefined;
+      if (this.#inFlight === undefined) {
+        const portion = await this.#backlog.next(this.#reach);
+        if (portion === undefined || !(await this.#tryNumber(portion))) return undefined;
+        await this.#backlog.letGo(portion.reach);
       }
       return this.#inFlight?.batch;
     });
@@ -151,7 +93,7 @@ export class Spool {
         this.#reach = inFlight.reach;
         this.#suspicion = undefined;
         await this.#savePosition();
-        await this.#files.remove(IN_FLIGHT);
+        await removeQuietly(this.#files, IN_FLIGHT);
         this.#inFlight = undefined;
         return true;
       }
@@ -167,138 +109,69 @@ export class Spool {
         'telemetry-renumbered',
         `the control plane stands at telemetry batch ${ack.seq}, this device was at ${seq}; it goes on from there`,
       );
-      await this.#number(records, inFlight.reach, ack.seq);
+      await this.#number({ records, reach: inFlight.reach }, ack.seq);
       return true;
     });
   }
 
   /** Whether anything waits that has no number yet. */
   get isWaiting(): boolean {
-    return this.#gap !== undefined || this.#queue.length > 0;
+    return !this.#backlog.isEmpty;
   }
 
   async #openInFlight(): Promise<void> {
-    const found = inFlightSchema.safeParse(await this.#json(IN_FLIGHT)).data;
-    if (found === undefined) return;
-    const isStored = found.reach.entries <= this.#reach.entries && found.reach.gaps <= this.#reach.gaps;
+    const content = await this.#files.read(IN_FLIGHT);
+    if (content === undefined) return;
+    const found = inFlightSchema.safeParse(await readJson(this.#files, IN_FLIGHT)).data;
+    if (found === undefined) {
+      this.#options.onTrouble('spool-damaged', 'the batch that was being sent cannot be read, and is lost');
+      await removeQuietly(this.#files, IN_FLIGHT);
+      return;
+    }
+    const { batch, reach } = found;
+    const isStored = reach.entries <= this.#reach.entries && reach.gaps <= this.#reach.gaps;
     if (isStored) {
-      await this.#files.remove(IN_FLIGHT);
-    } else if (found.batch.epoch === this.#options.epoch) {
+      await removeQuietly(this.#files, IN_FLIGHT);
+    } else if (batch.epoch === this.#options.epoch) {
       this.#inFlight = found;
-      this.#seq = found.batch.seq - 1;
+      this.#seq = batch.seq - 1;
     } else {
-      await this.#number(found.batch.records, found.reach, this.#seq);
+      // On a disk that takes nothing it gets the same number in this epoch again at the next start.
+      this.#inFlight = this.#numbered({ records: batch.records, reach }, this.#seq);
+      await this.#files.write(IN_FLIGHT, JSON.stringify(this.#inFlight), true).catch(() => undefined);
     }
   }
 
-  /** Puts what has waited longest into a batch. @returns false when the disk refuses */
-  async #numberNext(): Promise<boolean> {
-    if (this.#gap !== undefined) {
-      const { number, record } = this.#gap;
-      if (!(await this.#tryNumber([record], { ...this.#reach, gaps: number }))) return false;
-      this.#gap = undefined;
-      await this.#files.remove(GAP);
-      return true;
-    }
-    const taken: Entry[] = [];
-    const records: TelemetryRecord[] = [];
-    let bytes = 0;
-    for (const entry of this.#queue) {
-      const more = await this.#recordsOf(entry);
-      const size = Buffer.byteLength(JSON.stringify(more));
-      const fits = records.length + more.length <= MOST_RECORDS && bytes + size <= MOST_BATCH_BYTES;
-      if (records.length > 0 && !fits) break;
-      taken.push(entry);
-      records.push(...more);
-      bytes += size;
-    }
-    const last = taken.at(-1);
-    if (last === undefined) return false;
-    const reach = { ...this.#reach, entries: last.counter };
-    // Files that cannot be read any more are passed over; an empty batch is none.
-    if (records.length > 0 && !(await this.#tryNumber(records, reach))) return false;
-    this.#queue = this.#queue.slice(taken.length);
-    for (const { name, memory } of taken) if (memory === undefined) await this.#files.remove(name);
-    return true;
-  }
-
-  async #tryNumber(records: readonly TelemetryRecord[], reach: z.infer<typeof reachSchema>): Promise<boolean> {
+  /** @returns false when the disk refuses */
+  async #tryNumber(portion: Portion): Promise<boolean> {
     try {
-      await this.#number(records, reach, this.#seq);
+      await this.#number(portion, this.#seq);
+      this.#inTrouble = false;
       return true;
     } catch (error) {
-      this.#trouble('spool-not-written', `nothing is sent, the disk cannot note what: ${wordsOf(error)}`);
+      const words = error instanceof Error ? error.message : String(error);
+      if (!this.#inTrouble) {
+        this.#inTrouble = true;
+        this.#options.onTrouble('spool-not-written', `nothing is sent, the disk cannot note what: ${words}`);
+      }
       return false;
     }
   }
 
-  async #number(records: readonly TelemetryRecord[], reach: z.infer<typeof reachSchema>, after: number): Promise<void> {
-    const batch = { epoch: this.#options.epoch, seq: after + 1, records: [...records] };
-    const inFlight = { batch, reach };
+  async #number(portion: Portion, after: number): Promise<void> {
+    const inFlight = this.#numbered(portion, after);
     await this.#files.write(IN_FLIGHT, JSON.stringify(inFlight), true);
     this.#inFlight = inFlight;
     this.#seq = after;
   }
 
-  /** Over the bound the oldest metrics go first, what happened last; a record says what was let go. */
-  async #thin(where: 'disk' | 'memory', bound: number): Promise<void> {
-    const isThere = (entry: Entry): boolean => (entry.memory === undefined) === (where === 'disk');
-    while (this.#bytes(where) > bound) {
-      const there = this.#queue.filter(isThere);
-      const entry = there.find(({ expendable }) => expendable) ?? there[0];
-      if (entry === undefined || there.length === 1) return;
-      await this.#addToGap(await this.#recordsOf(entry));
-      this.#queue = this.#queue.filter((other) => other !== entry);
-      if (entry.memory === undefined) await this.#files.remove(entry.name);
-    }
-  }
-
-  async #addToGap(records: readonly TelemetryRecord[]): Promise<void> {
-    const reach = this.#inFlight?.reach ?? this.#reach;
-    const number = this.#gap?.number ?? reach.gaps + 1;
-    let record: GapRecord | undefined = this.#gap?.record;
-    for (const { at, type } of records) {
-      record = {
-        type: 'gap',
-        at: Math.min(record?.at ?? at, at),
-        until: Math.max(record?.until ?? at, at),
-        thinned: { ...record?.thinned, [type]: (record?.thinned[type] ?? 0) + 1 },
-      };
-    }
-    if (record === undefined) return;
-    this.#gap = { number, record };
-    // Noted before the records are gone; on a full disk it is at least in memory.
-    await this.#files.write(GAP, JSON.stringify(this.#gap), true).catch(() => undefined);
-  }
-
-  #bytes(where: 'disk' | 'memory'): number {
-    return this.#queue.reduce(
-      (sum, { bytes, memory }) => sum + ((memory === undefined) === (where === 'disk') ? bytes : 0),
-      0,
-    );
+  #numbered({ records, reach }: Portion, after: number): z.infer<typeof inFlightSchema> {
+    return { batch: { epoch: this.#options.epoch, seq: after + 1, records: [...records] }, reach };
   }
 
   async #savePosition(): Promise<void> {
     const { deviceId, epoch } = this.#options;
     await this.#files.write(POSITION, JSON.stringify({ deviceId, epoch, seq: this.#seq, reach: this.#reach }), true);
-  }
-
-  async #recordsOf(entry: Entry): Promise<readonly TelemetryRecord[]> {
-    return entry.memory ?? recordsSchema.safeParse(await this.#json(entry.name)).data ?? [];
-  }
-
-  #trouble(code: string, words: string): void {
-    if (this.#inTrouble) return;
-    this.#inTrouble = true;
-    this.#options.onTrouble(code, words);
-  }
-
-  async #json(name: string): Promise<unknown> {
-    try {
-      return JSON.parse((await this.#files.read(name)) ?? '');
-    } catch {
-      return undefined;
-    }
   }
 
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
@@ -307,5 +180,3 @@ export class Spool {
     return result;
   }
 }
-
-const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

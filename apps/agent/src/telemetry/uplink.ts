@@ -54,7 +54,12 @@ export class Uplink {
 
   async #pump(): Promise<void> {
     if (this.#send === undefined) return;
-    const batch = await this.#spool.head();
+    let batch: TelemetryBatch | undefined;
+    try {
+      batch = await this.#spool.head();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'what is to be sent cannot be read now');
+    }
     if (this.#send === undefined || (batch === undefined && !this.#spool.isWaiting)) return;
     if (batch !== undefined) {
       if (this.#sent === batch.seq) return;
