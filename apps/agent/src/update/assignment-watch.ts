@@ -68,6 +68,8 @@ export class AssignmentWatch {
 
   async #lookOnce(): Promise<void> {
     const finding = await this.#assignments.look();
+    // What was accepted is in the journal, and taken up at the next start.
+    if (this.#stopped) return;
     if (finding.found === 'refused') {
       await this.#refuse(finding);
     } else if (finding.found === 'assigned') {

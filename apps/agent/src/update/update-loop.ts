@@ -35,6 +35,7 @@ export class UpdateLoop {
 
   /** There will be something to do after a pause; whatever wakes it before finds it, too. */
   wakeAfter(pauseMs: number): void {
+    if (this.#stopped) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.wake();

@@ -1,0 +1,34 @@
+import { describe, expect, it } from 'vitest';
+import { CrashWatch } from './crash-watch.ts';
+
+/** Losses at these minutes, and what is said at each. */
+const at = (...minutes: number[]) => {
+  const watch = new CrashWatch();
+  return minutes.map((minute) => watch.lost('one', minute * 60_000));
+};
+
+describe('the crash watch', () => {
+  it('lets a worker start again at once the first time, then later and later, a minute at most', () => {
+    const pauses = at(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9).map(({ pauseMs }) => pauseMs);
+    expect(pauses).toEqual([0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+  });
+
+  it('speaks of a loop at the fifth within ten minutes', () => {
+    expect(at(0, 1, 2, 3, 4).map(({ looping }) => looping)).toEqual([false, false, false, false, true]);
+  });
+
+  it('forgets what lies ten minutes back', () => {
+    expect(at(0, 3, 6, 9, 12, 15, 18).map(({ looping }) => looping)).not.toContain(true);
+    expect(at(0, 10)[1]).toEqual({ pauseMs: 0, looping: false });
+    expect(at(0, 9.99)[1]).toEqual({ pauseMs: 1_000, looping: false });
+  });
+
+  it('counts each release for itself, and forgives the one that is assigned anew', () => {
+    const watch = new CrashWatch();
+    for (let i = 0; i < 4; i += 1) watch.lost('one', i);
+    expect(watch.lost('two', 5)).toEqual({ pauseMs: 0, looping: false });
+    watch.forgive('one');
+    expect(watch.lost('one', 6)).toEqual({ pauseMs: 0, looping: false });
+    expect(watch.lost('two', 7)).toEqual({ pauseMs: 1_000, looping: false });
+  });
+});
