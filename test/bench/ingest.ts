@@ -14,8 +14,8 @@ import { DeviceLoad } from './ingest/device-load.ts';
 
 const BROKER_ONLY = fileURLToPath(new URL('ingest/broker-without-database.ts', import.meta.url));
 const DEVICES = 200;
-const ROUNDS = 7;
-const ROUND_SECONDS = 4;
+const ROUNDS = 11;
+const ROUND_SECONDS = 3;
 const WARM_UP_SECONDS = 4;
 /** Windows in a batch: some minutes without a connection, as after a short outage of a whole site. */
 const RECORDS = 32;

@@ -26,3 +26,4 @@ gateway.attach(broker);
 await broker.start(config.host, config.mqttPort);
 process.stdin.resume();
 process.stdin.once('end', () => process.exit(0));
+process.once('SIGTERM', () => process.exit(0));

@@ -73,6 +73,11 @@ export class LimitedConnection extends Duplex {
     this.socket.write(chunk, encoding, callback);
   }
 
+  /** A packet comes in pieces: written one by one, each would be a TLS record and a system call of its own. */
+  override _writev(chunks: { chunk: Buffer }[], callback: (error?: Error | null) => void): void {
+    this.socket.write(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback);
+  }
+
   override _final(callback: (error?: Error | null) => void): void {
     this.socket.end(callback);
   }

@@ -1,5 +1,6 @@
 import type { MetricsRecord } from '@aviary/protocol';
 import type { Sql } from '../../infra/database.ts';
+import { float8Array } from '../../infra/float8-array.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -32,10 +33,12 @@ const MINUTES = `
 /** Both roll-ups in one statement over the metrics of a whole group of batches. */
 const ROLL_UP = `
   with incoming as materialized (
-    select * from unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bigint[], $6::bigint[],
-      $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::float8[], $12::float8[], $13::float8[],
-      $14::text[], $15::text[])
-      as t (device_id, release, first_at, last_at, frames, dropped, errors, low_confidence, labelled, correct, p95,
+    select device_id, release, to_timestamp(first_ms / 1000) as first_at, to_timestamp(last_ms / 1000) as last_at,
+      frames::bigint, dropped::bigint, errors::bigint, low_confidence::bigint, labelled::bigint, correct::bigint, p95,
+      latency_sum, latency_max, effective, requested
+    from unnest($1::text[], $2::text[], $3::float8[], $4::float8[], $5::float8[], $6::float8[], $7::float8[],
+      $8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::text[], $15::text[])
+      as t (device_id, release, first_ms, last_ms, frames, dropped, errors, low_confidence, labelled, correct, p95,
         latency_sum, latency_max, effective, requested)
     order by device_id
   ), field as (${FIELD_METRICS})
@@ -122,22 +125,22 @@ const sumByMinute = (metrics: readonly DeviceMetrics[]): MinuteSum[] => {
 export const rollUp = async (sql: Sql, metrics: readonly DeviceMetrics[]): Promise<void> => {
   if (metrics.length === 0) return;
   const sums = sumByMinute(metrics);
-  const column = <Value>(of: (sum: MinuteSum) => Value): Value[] => sums.map(of);
+  const numbers = (of: (sum: MinuteSum) => number | null): Buffer => float8Array(sums.map(of));
   await sql.query(ROLL_UP, [
-    column(({ deviceId }) => deviceId),
-    column(({ release }) => release),
-    column(({ firstAt }) => new Date(firstAt).toISOString()),
-    column(({ lastAt }) => new Date(lastAt).toISOString()),
-    column(({ frames }) => frames),
-    column(({ dropped }) => dropped),
-    column(({ errors }) => errors),
-    column(({ lowConfidence }) => lowConfidence),
-    column(({ labelled }) => labelled),
-    column(({ correct }) => correct),
-    column(({ p95 }) => p95),
-    column(({ latencySum }) => latencySum),
-    column(({ latencyMax }) => latencyMax),
-    column(({ effective }) => effective),
-    column(({ requested }) => requested),
+    sums.map(({ deviceId }) => deviceId),
+    sums.map(({ release }) => release),
+    numbers(({ firstAt }) => firstAt),
+    numbers(({ lastAt }) => lastAt),
+    numbers(({ frames }) => frames),
+    numbers(({ dropped }) => dropped),
+    numbers(({ errors }) => errors),
+    numbers(({ lowConfidence }) => lowConfidence),
+    numbers(({ labelled }) => labelled),
+    numbers(({ correct }) => correct),
+    numbers(({ p95 }) => p95),
+    numbers(({ latencySum }) => latencySum),
+    numbers(({ latencyMax }) => latencyMax),
+    sums.map(({ effective }) => effective),
+    sums.map(({ requested }) => requested),
   ]);
 };

@@ -2,7 +2,7 @@ import type { TelemetryAck } from '@aviary/protocol';
 import type { ReceivedBatch } from './telemetry-batch.ts';
 import type { TelemetryWriter } from './telemetry-writer.ts';
 
-const LARGEST_GROUP = 256;
+const LARGEST_GROUP = 128;
 /** Groups under way at once: one being committed while the next is prepared. */
 const CONCURRENCY = 2;
 

@@ -184,8 +184,8 @@ export class Initial1764000000000 implements MigrationInterface {
         epoch integer not null,
         seq bigint not null,
         received_at timestamptz not null default now(),
-        -- The message as it came; payload::json to look into it.
-        payload text not null
+        -- The message as it came, deflated (RFC 1950). Nothing reads it to draw a chart.
+        payload bytea not null
       ) partition by range (received_at);
       create table telemetry_batch_default partition of telemetry_batch default;
       create index telemetry_batch_received on telemetry_batch using brin (received_at);
