@@ -73,7 +73,6 @@ export class DeviceApi {
       ok: status >= 200 && status < 300,
       status,
       headers: { get: (name) => String(response.headers[name] ?? '') },
-      json: async () => JSON.parse(text),
       text: async () => text,
     };
   }

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import {
+  ageRecipientOf,
+  createHeader,
+  encodeManifest,
+  encodeOmsBundle,
+  FILE_KEY_BYTES,
+  generateAgeIdentity,
+  generateSigningKey,
+  MANIFEST_FILE,
+  packArchive,
+  type ReleaseManifest,
+  type ReleaseStatement,
+  SIGNATURE_FILE,
+  sealPayload,
+  signerOf,
+  signModel,
+} from '@aviary/release';
+import type { Identity } from '../identity/identity.ts';
+import type { HeldRelease } from '../state/journal.ts';
+import { sha256Of } from './releases.ts';
+
+export const publisher = signerOf(generateSigningKey());
+export const director = signerOf(generateSigningKey());
+/** Somebody whom nobody trusts. */
+export const stranger = signerOf(generateSigningKey());
+
+const ageIdentity = generateAgeIdentity();
+/** A device that trusts `publisher` and `director`. */
+export const identity: Identity = {
+  deviceId: 'd-one',
+  epoch: 1,
+  deviceUrl: 'https://127.0.0.1:1',
+  mqttUrl: 'mqtts://127.0.0.1:1',
+  directorKeys: [director.publicKeyPem],
+  publisherKeys: [publisher.publicKeyPem],
+  key: '',
+  certificate: '',
+  fleetCa: '',
+  ageIdentity,
+};
+
+export interface SealedRelease {
+  readonly statement: ReleaseStatement;
+  /** As it lies in the blob store. */
+  readonly sealed: Buffer;
+  readonly held: HeldRelease;
+}
+
+/** Makes a release of a few files for `identity`: signed, packed and sealed as a publisher does it. */
+export const sealRelease = async (
+  release = 'a@1.0.0',
+  change: {
+    readonly releaseCounter?: number;
+    readonly rollbackFloor?: number;
+    readonly minAgent?: string;
+    readonly signer?: typeof publisher;
+    readonly manifest?: Partial<ReleaseManifest>;
+    /** What is in the archive after it was signed. */
+    readonly tamper?: (files: Map<string, Uint8Array>) => void;
+  } = {},
+): Promise<SealedRelease> => {
+  const { releaseCounter = 1, rollbackFloor = 0, signer = publisher } = change;
+  const files = new Map<string, Uint8Array>([
+    [MANIFEST_FILE, encodeManifest({ ...manifestOf(release, releaseCounter, rollbackFloor), ...change.manifest })],
+    ['model.onnx', Buffer.from(`model of ${release}`)],
+    ['acceptance/0.png', Buffer.from('picture')],
+  ]);
+  const signature = encodeOmsBundle(signModel(files, signer, 'model'));
+  files.set(SIGNATURE_FILE, signature);
+  change.tamper?.(files);
+  const tar = await packArchive(files);
+  const fileKey = randomBytes(FILE_KEY_BYTES);
+  const chunks: Buffer[] = [];
+  for await (const chunk of sealPayload(fileKey, [tar])) chunks.push(chunk);
+  const sealed = Buffer.concat(chunks);
+  const target = {
+    path: `${release.replace('@', '/')}/onnx-fp32.age-payload`,
+    variant: 'onnx-fp32',
+    runtime: 'onnxruntime' as const,
+    format: 'onnx' as const,
+    precision: 'fp32' as const,
+    length: sealed.length,
+    sha256: sha256Of(sealed),
+    plaintextSha256: sha256Of(tar),
+    plaintextLength: tar.length,
+    omsSha256: sha256Of(signature),
+  };
+  return {
+    statement: {
+      release,
+      releaseCounter,
+      rollbackFloor,
+      minAgent: change.minAgent ?? '0.1.0',
+      issuedAt: 1_000,
+      targets: [target],
+    },
+    sealed,
+    held: {
+      release,
+      variant: target.variant,
+      releaseCounter,
+      rollbackFloor,
+      sha256: target.sha256,
+      length: target.length,
+      digest: target.plaintextSha256,
+      ageHeader: createHeader(fileKey, ageRecipientOf(ageIdentity)).toString('base64'),
+    },
+  };
+};
+
+const manifestOf = (release: string, releaseCounter: number, rollbackFloor: number): ReleaseManifest => ({
+  formatVersion: 1,
+  release,
+  releaseCounter,
+  rollbackFloor,
+  task: 'classification',
+  labels: ['dark', 'light'],
+  preprocessing: {
+    width: 2,
+    height: 2,
+    color: 'gray',
+    resize: 'stretch',
+    fill: 0,
+    layout: 'flat',
+    scale: 1,
+    mean: [0],
+    std: [1],
+  },
+  postprocessing: { activation: 'softmax', confidenceBelow: 0.7 },
+  variant: { id: 'onnx-fp32', runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', file: 'model.onnx' },
+  acceptance: { limits: {}, samples: [{ file: 'acceptance/0.png', label: 'dark' }], golden: [] },
+});

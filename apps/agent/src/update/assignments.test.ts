@@ -1,0 +1,177 @@
+import { ApiError, type AssignmentResponse } from '@aviary/protocol';
+import { type Assignment, signAssignment, signReleaseStatement } from '@aviary/release';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { DeviceApi } from '../link/device-api.ts';
+import { Journal, type JournalState } from '../state/journal.ts';
+import { director, identity, publisher, type SealedRelease, sealRelease, stranger } from '../testing/sealed-release.ts';
+import { temporaryFolders } from '../testing/temporary-folder.ts';
+import { Assignments } from './assignments.ts';
+
+const makeFolder = temporaryFolders();
+const HOUR = 3_600_000;
+let release: SealedRelease;
+beforeAll(async () => {
+  release = await sealRelease('a@1.0.0', { releaseCounter: 5, rollbackFloor: 2 });
+});
+
+const assignmentOf = ({ statement, held }: SealedRelease, change: Partial<Assignment> = {}): Assignment => ({
+  deviceId: 'd-one',
+  epoch: 1,
+  sequence: 1,
+  issuedAt: Date.now() - 1_000,
+  expires: Date.now() + HOUR,
+  release: statement.release,
+  releaseCounter: statement.releaseCounter,
+  targetPath: statement.targets[0]?.path ?? '',
+  variant: 'onnx-fp32',
+  ageHeader: held.ageHeader,
+  rolloutId: 'r1',
+  executionId: 'e1',
+  probation: { seconds: 60, minFrames: 10, maxErrorRate: 0.1, maxLowConfidenceRate: 0.5, maxP95Ratio: 3 },
+  ...change,
+});
+
+const answerOf = (
+  sealed: SealedRelease,
+  change: Partial<Assignment> = {},
+  signers = { director, publisher },
+): AssignmentResponse => ({
+  assignment: signAssignment(assignmentOf(sealed, change), [signers.director]),
+  statement: signReleaseStatement(sealed.statement, [signers.publisher]),
+});
+
+/** A device whose control plane answers so. */
+const start = async (state: Partial<JournalState> = {}) => {
+  const journal = await Journal.open(await makeFolder(), { deviceId: 'd-one', epoch: 1 });
+  if (Object.keys(state).length > 0) await journal.update(() => state);
+  const plane: { answer: AssignmentResponse | Error } = { answer: new Error('unreachable') };
+  const api = {
+    call: async () => {
+      if (plane.answer instanceof Error) throw plane.answer;
+      return plane.answer;
+    },
+  } as Pick<DeviceApi, 'call'>;
+  const assignments = new Assignments(api, identity, journal);
+  const look = (answer: AssignmentResponse | Error) => {
+    plane.answer = answer;
+    return assignments.look();
+  };
+  return { journal, look };
+};
+
+describe('an assignment', () => {
+  it('is taken into the journal, whole, and told once', async () => {
+    const { journal, look } = await start();
+    const answer = answerOf(release);
+    const finding = await look(answer);
+    const taken = {
+      ...release.held,
+      executionId: 'e1',
+      probation: assignmentOf(release).probation,
+    };
+    expect(finding).toEqual({ found: 'assigned', release: taken });
+    expect(journal.state).toMatchObject({
+      sequence: 1,
+      candidate: { release: taken, stage: 'assigned', probationStarts: 0 },
+    });
+    expect(await look(answer)).toEqual({ found: 'same' });
+    expect(await look(answer)).toEqual({ found: 'same' });
+  });
+
+  it('takes the place of the one before', async () => {
+    const { journal, look } = await start();
+    await look(answerOf(release));
+    expect(await look(answerOf(release, { sequence: 4, executionId: 'e2' }))).toMatchObject({ found: 'assigned' });
+    expect(journal.state).toMatchObject({ sequence: 4, candidate: { release: { executionId: 'e2' } } });
+  });
+
+  it('gives a release that was quarantined another chance, and no other', async () => {
+    const { journal, look } = await start({ quarantined: ['other', release.held.digest] });
+    await look(answerOf(release));
+    expect(journal.state.quarantined).toEqual(['other']);
+  });
+
+  it.each<[string, Partial<Assignment>, string, string | undefined]>([
+    ['for another device', { deviceId: 'd-two' }, 'wrong-device', undefined],
+    ['of another epoch', { epoch: 2 }, 'wrong-epoch', undefined],
+    ['that has expired', { expires: Date.now() - 1 }, 'expired', undefined],
+    ['older than one that was accepted', { sequence: 2 }, 'replayed', undefined],
+    ['of another counter than the publisher signed', { sequence: 9, releaseCounter: 6 }, 'statement-mismatch', 'e1'],
+    ['of a target that the publisher did not sign', { sequence: 9, targetPath: 'a/other' }, 'unknown-target', 'e1'],
+    ['of another variant than the publisher signed', { sequence: 9, variant: 'onnx-int8' }, 'statement-mismatch', 'e1'],
+  ])('%s is refused with its reason, and changes nothing', async (_, change, code, executionId) => {
+    const { journal, look } = await start({ sequence: 3 });
+    const before = journal.state;
+    const finding = await look(answerOf(release, { sequence: 4, ...change }));
+    expect(finding).toMatchObject({ found: 'refused', code, executionId });
+    expect(journal.state).toEqual(before);
+  });
+
+  it('below the floor of this device is refused for ever, with its execution', async () => {
+    const { journal, look } = await start({ rollbackFloor: 6 });
+    const finding = await look(answerOf(release));
+    expect(finding).toMatchObject({ found: 'refused', code: 'below-floor', executionId: 'e1' });
+    expect(journal.state.candidate).toBeNull();
+    expect(journal.state.sequence).toBe(0);
+    const { look: lookAgain } = await start({ rollbackFloor: 5 });
+    expect(await lookAgain(answerOf(release))).toMatchObject({ found: 'assigned' });
+  });
+
+  it('that needs a newer agent says so', async () => {
+    const { look } = await start();
+    const modern = await sealRelease('a@2.0.0', { minAgent: '999.0.0' });
+    expect(await look(answerOf(modern))).toMatchObject({
+      found: 'refused',
+      code: 'agent-too-old',
+      message: expect.stringContaining('update the agent'),
+      executionId: 'e1',
+    });
+  });
+
+  it('by an unknown director is refused, and its execution is not believed', async () => {
+    const { journal, look } = await start();
+    const finding = await look(answerOf(release, {}, { director: stranger, publisher }));
+    expect(finding).toMatchObject({ found: 'refused', executionId: undefined });
+    expect(journal.state.candidate).toBeNull();
+  });
+
+  it('of a release by an unknown publisher is refused, with its execution', async () => {
+    const { journal, look } = await start();
+    const finding = await look(answerOf(release, {}, { director, publisher: stranger }));
+    expect(finding).toMatchObject({ found: 'refused', executionId: 'e1' });
+    expect(journal.state.candidate).toBeNull();
+  });
+
+  it('whose bytes were changed after they were signed is refused', async () => {
+    const { look } = await start();
+    const answer = answerOf(release);
+    const payload = Buffer.from(JSON.stringify({ ...assignmentOf(release), deviceId: 'd-one', sequence: 7 }));
+    const forged = { ...answer.assignment, payload: payload.toString('base64') };
+    expect(await look({ ...answer, assignment: forged })).toMatchObject({ found: 'refused', executionId: undefined });
+  });
+
+  it('may not pass for a statement, nor a statement for it', async () => {
+    const { look } = await start();
+    const { assignment, statement } = answerOf(release, {}, { director: publisher, publisher: director });
+    expect(await look({ assignment: statement, statement: assignment })).toMatchObject({ found: 'refused' });
+  });
+
+  it('is judged by the newest signed time where the clock is behind it', async () => {
+    const now = Date.now();
+    const { look } = await start({ timeFloor: now + 10 * HOUR });
+    expect(await look(answerOf(release))).toMatchObject({ found: 'refused', code: 'expired' });
+    const { journal, look: lookAgain } = await start({ timeFloor: now - HOUR });
+    await lookAgain(answerOf(release, { issuedAt: now - 5 }));
+    expect(journal.state.timeFloor).toBe(now - 5);
+    await lookAgain(answerOf(release, { sequence: 2, issuedAt: now - 2 * HOUR }));
+    expect(journal.state.timeFloor).toBe(now - 5);
+  });
+
+  it('that is not there is nothing to do; one that cannot be asked for is asked for again', async () => {
+    const { look } = await start();
+    const problem = { type: 'about:blank', title: 'none', status: 404, code: 'no-assignment', detail: 'none yet' };
+    expect(await look(new ApiError(problem))).toEqual({ found: 'same' });
+    await expect(look(new ApiError({ ...problem, status: 503 }))).rejects.toThrow('none yet');
+    await expect(look(new Error('unreachable'))).rejects.toThrow('unreachable');
+  });
+});
