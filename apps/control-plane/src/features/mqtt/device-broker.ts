@@ -1,5 +1,12 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { deviceTopics, MAX_PACKET_BYTES, mayDeviceSubscribe, parseUpTopic, type UpChannel } from '@aviary/protocol';
+import {
+  deviceIdSchema,
+  deviceTopics,
+  MAX_PACKET_BYTES,
+  mayDeviceSubscribe,
+  parseUpTopic,
+  type UpChannel,
+} from '@aviary/protocol';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from '../../infra/log.ts';
 import type { TlsIdentity } from '../fleet-ca/fleet-ca.ts';
@@ -29,8 +36,8 @@ interface Peer {
 const peerOf = (socket: TLSSocket): Peer | undefined => {
   if (!socket.authorized) return undefined;
   const certificate = socket.getPeerCertificate();
-  const deviceId = certificate.subject?.CN;
-  if (typeof deviceId !== 'string') return undefined;
+  const { data: deviceId } = deviceIdSchema.safeParse(certificate.subject?.CN);
+  if (deviceId === undefined) return undefined;
   return { deviceId, fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase() };
 };
 
