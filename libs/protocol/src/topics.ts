@@ -8,18 +8,37 @@ export type UpChannel = 'telemetry' | 'presence';
 /** What a device is told. */
 export type DownChannel = 'ack' | 'doorbell';
 
-/** Every topic of one device; a device may touch nothing else. */
-export const deviceTopics = (deviceId: string) => ({
-  telemetry: `${PREFIX}${deviceId}/up/telemetry`,
-  presence: `${PREFIX}${deviceId}/up/presence`,
-  ack: `${PREFIX}${deviceId}/down/ack`,
-  doorbell: `${PREFIX}${deviceId}/down/doorbell`,
-  /** The one filter a device subscribes to. */
-  down: `${PREFIX}${deviceId}/down/+`,
-});
+const isDeviceId = (text: string | undefined): text is string => deviceIdSchema.safeParse(text).success;
 
-/** The topic on which `channel` reaches a device. */
-export const downTopic = (deviceId: string, channel: DownChannel): string => `${PREFIX}${deviceId}/down/${channel}`;
+/** An id with a slash or a wildcard in it would name the topics of others. */
+const placeOf = (deviceId: string): string => {
+  if (!isDeviceId(deviceId)) {
+    throw new RangeError(`Expected a device id (3 to 63 of a-z, 0-9 and -) for its topics, got "${deviceId}".`);
+  }
+  return PREFIX + deviceId;
+};
+
+/**
+ * Every topic of one device; a device may touch nothing else.
+ * @throws RangeError when it is no device id
+ */
+export const deviceTopics = (deviceId: string) => {
+  const place = placeOf(deviceId);
+  return {
+    telemetry: `${place}/up/telemetry`,
+    presence: `${place}/up/presence`,
+    ack: `${place}/down/ack`,
+    doorbell: `${place}/down/doorbell`,
+    /** The one filter a device subscribes to. */
+    down: `${place}/down/+`,
+  };
+};
+
+/**
+ * The topic on which `channel` reaches a device.
+ * @throws RangeError when it is no device id
+ */
+export const downTopic = (deviceId: string, channel: DownChannel): string => `${placeOf(deviceId)}/down/${channel}`;
 
 /**
  * Reads a topic on which a device publishes.
@@ -28,15 +47,15 @@ export const downTopic = (deviceId: string, channel: DownChannel): string => `${
 export const parseUpTopic = (topic: string): { deviceId: string; channel: UpChannel } | undefined => {
   if (!topic.startsWith(PREFIX)) return undefined;
   const [deviceId, direction, channel, ...rest] = topic.slice(PREFIX.length).split('/');
-  if (direction !== 'up' || rest.length > 0 || !deviceIdSchema.safeParse(deviceId).success) return undefined;
-  if (deviceId === undefined || (channel !== 'telemetry' && channel !== 'presence')) return undefined;
+  if (direction !== 'up' || rest.length > 0 || !isDeviceId(deviceId)) return undefined;
+  if (channel !== 'telemetry' && channel !== 'presence') return undefined;
   return { deviceId, channel };
 };
 
 /** Whether `filter` subscribes to nothing but what `deviceId` is told. */
 export const mayDeviceSubscribe = (deviceId: string, filter: string): boolean => {
   const own = `${PREFIX}${deviceId}/down/`;
-  if (!filter.startsWith(own)) return false;
+  if (!isDeviceId(deviceId) || !filter.startsWith(own)) return false;
   const channel = filter.slice(own.length);
   return channel === '+' || channel === 'ack' || channel === 'doorbell';
 };
