@@ -13,11 +13,28 @@ export class JoinTokenError extends Error {
 }
 
 const PREFIX = 'aviary-join.';
-const PATTERN = /^aviary-join\.([A-Za-z0-9_-]{22,})\.([0-9a-f]{64})\.([a-z0-9.[\]:-]+:\d{1,5})$/i;
+const PATTERN = /^aviary-join\.([a-z0-9_-]{22,})\.([0-9a-f]{64})\.([a-z0-9._-]+|\[[0-9a-f:.]+\]):(\d{1,5})$/i;
+const DEFAULT_PORT = 443;
 
-/** Writes a join token as one word: `aviary-join.<secret>.<CA fingerprint>.<host>:<port>`. */
-export const formatJoinToken = (token: JoinToken): string =>
-  `${PREFIX}${token.secret}.${token.caFingerprint}.${token.url.replace(/^https:\/\//, '').replace(/\/$/, '')}`;
+/**
+ * Writes a join token as one word: `aviary-join.<secret>.<CA fingerprint>.<host>:<port>`.
+ * @throws JoinTokenError when that could not be read again, e.g. with an address that is no https one
+ */
+export const formatJoinToken = (token: JoinToken): string => {
+  const [, host, port = DEFAULT_PORT] = /^https:\/\/([^/]+?)(?::(\d+))?\/?$/.exec(token.url) ?? [];
+  const word = `${PREFIX}${token.secret}.${token.caFingerprint}.${host}:${port}`;
+  if (host !== undefined && read(word) !== undefined) return word;
+  throw new JoinTokenError(
+    `Expected an address such as https://fleet.example:8443 and a secret of a-z, 0-9, _ and - for a join token, got the address "${token.url}".`,
+  );
+};
+
+const read = (word: string): JoinToken | undefined => {
+  const [, secret, caFingerprint, host, port] = PATTERN.exec(word) ?? [];
+  if (secret === undefined || caFingerprint === undefined || Number(port) < 1 || Number(port) > 65_535)
+    return undefined;
+  return { secret, caFingerprint: caFingerprint.toLowerCase(), url: `https://${host}:${port}` };
+};
 
 /**
  * Reads a join token.
@@ -25,10 +42,8 @@ export const formatJoinToken = (token: JoinToken): string =>
  */
 export const parseJoinToken = (text: string): JoinToken => {
   const word = text.trim();
-  const [, secret, caFingerprint, host] = PATTERN.exec(word) ?? [];
-  if (secret !== undefined && caFingerprint !== undefined && host !== undefined) {
-    return { secret, caFingerprint: caFingerprint.toLowerCase(), url: `https://${host}` };
-  }
+  const token = read(word);
+  if (token !== undefined) return token;
   throw new JoinTokenError(
     word.startsWith(PREFIX)
       ? 'The join token is cut off or damaged. Copy the whole word once more.'
