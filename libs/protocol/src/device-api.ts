@@ -1,14 +1,14 @@
 import { deviceFactsSchema } from '@aviary/hardware';
 import { z } from 'zod';
 import { envelopeSchema } from './envelope.ts';
-import { deviceIdSchema, sha256Schema } from './identifiers.ts';
+import { deviceIdSchema, deviceNameSchema, sha256Schema } from './identifiers.ts';
 import { route } from './route.ts';
 
 export const enrollRequestSchema = z.object({
   secret: z.string().describe('the secret of the join token'),
   csr: z.string().startsWith('-----BEGIN CERTIFICATE REQUEST-----').describe('PKCS#10 in PEM, P-256'),
   recipient: z.string().startsWith('age1').describe('the age recipient made on the device'),
-  name: z.string().min(1).max(128).describe('what people call it; the host name, normally'),
+  name: deviceNameSchema.describe('what people call it; the host name, normally'),
   facts: deviceFactsSchema,
 });
 export type EnrollRequest = z.infer<typeof enrollRequestSchema>;

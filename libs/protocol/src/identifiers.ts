@@ -11,11 +11,19 @@ export const releaseNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9.-]*@\d+\.\d+\.\d+[0-9A-Za-z.+-]*$/, 'expected model@version, e.g. meter-reader@1.4.0');
 
+const printable = z.string().regex(/^\P{Cc}*$/u, 'expected no control characters');
+
+/** What people call a device. */
+export const deviceNameSchema = printable.min(1).max(128);
+
+export const labelKeySchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9_.-]{0,62}$/, 'expected a label key of a-z, 0-9, _, . and -');
+
+export const labelValueSchema = printable.max(128);
+
 /** A person's labels on a device, e.g. `site=lyon`. */
-export const labelsSchema = z.record(
-  z.string().regex(/^[a-z][a-z0-9_.-]{0,62}$/, 'expected a label key of a-z, 0-9, _, . and -'),
-  z.string().max(128),
-);
+export const labelsSchema = z.record(labelKeySchema, labelValueSchema);
 export type Labels = z.infer<typeof labelsSchema>;
 
 /** The last millisecond of the year 9999: what every part that a time passes through can write. */

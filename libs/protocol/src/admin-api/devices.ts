@@ -1,6 +1,15 @@
 import { deviceFactsSchema } from '@aviary/hardware';
 import { z } from 'zod';
-import { deviceIdSchema, labelsSchema, releaseNameSchema, sha256Schema, timestampSchema } from '../identifiers.ts';
+import {
+  deviceIdSchema,
+  deviceNameSchema,
+  labelKeySchema,
+  labelsSchema,
+  labelValueSchema,
+  releaseNameSchema,
+  sha256Schema,
+  timestampSchema,
+} from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
 import { route } from '../route.ts';
 
@@ -100,8 +109,8 @@ export const deviceAdminRoutes = {
     tag,
     params: idParams,
     body: z.object({
-      name: z.string().min(1).max(128).optional(),
-      labels: z.record(z.string(), z.string().max(128).nullable()).optional(),
+      name: deviceNameSchema.optional(),
+      labels: z.record(labelKeySchema, labelValueSchema.nullable()).optional(),
     }),
     response: deviceSummarySchema,
   }),
