@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
 import type { Route, RouteInput, RouteOutput } from './route.ts';
 
@@ -20,7 +21,6 @@ export type Fetch = (
   ok: boolean;
   status: number;
   headers: { get(name: string): string | null };
-  json(): Promise<unknown>;
   text(): Promise<string>;
 }>;
 
@@ -30,9 +30,19 @@ interface Parts {
   readonly body?: unknown;
 }
 
-/** Fills a route's path and query. */
+/**
+ * Fills a route's path and query.
+ * @throws RangeError for a parameter that is missing, or that a path cannot carry
+ */
 export const routeUrl = (route: Route, parts: Parts): string => {
-  const path = route.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(parts.params?.[name])));
+  const path = route.path.replace(/:(\w+)/g, (_, name: string) => {
+    const value = parts.params?.[name];
+    // An address drops these on its way, and would name another route.
+    if (value === undefined || value === '' || value === '.' || value === '..') {
+      throw new RangeError(`Expected the ${name} for ${route.method} ${route.path}, got "${value ?? ''}".`);
+    }
+    return encodeURIComponent(value);
+  });
   const query = Object.entries(parts.query ?? {})
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`)
@@ -45,21 +55,38 @@ export type Client<Routes extends Record<string, Route>> = {
   readonly [Name in keyof Routes]: (input: RouteInput<Routes[Name]>) => Promise<RouteOutput<Routes[Name]>>;
 };
 
-const problemOf = async (route: Route, response: Awaited<ReturnType<Fetch>>): Promise<Problem> => {
-  if (response.headers.get('content-type')?.startsWith(PROBLEM_CONTENT_TYPE) === true) {
-    const parsed = problemSchema.safeParse(await response.json());
-    if (parsed.success) return parsed.data;
+type Answer = Awaited<ReturnType<Fetch>>;
+
+const unexpected = (route: Route, { status }: Answer, hint: string): Problem => ({
+  type: 'about:blank',
+  title: 'Unexpected answer',
+  status,
+  code: 'unexpected-answer',
+  detail: `Expected an answer of the Aviary API to ${route.method} ${route.path}, got HTTP ${status}. ${hint}`,
+});
+
+/** What a text says in JSON; undefined, which JSON cannot say, when it is none. */
+const json = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
-  return {
-    type: 'about:blank',
-    title: 'Unexpected answer',
-    status: response.status,
-    code: 'unexpected-answer',
-    detail: `Expected an answer of the Aviary API to ${route.method} ${route.path}, got HTTP ${response.status}. Is the address right?`,
-  };
 };
 
-/** Builds a client of `routes` at `baseUrl`. `headers` go with each request, e.g. the authorization. */
+const problemOf = async (route: Route, response: Answer): Promise<Problem> => {
+  const text = await response.text();
+  if (response.headers.get('content-type')?.startsWith(PROBLEM_CONTENT_TYPE) === true) {
+    const parsed = problemSchema.safeParse(json(text));
+    if (parsed.success) return parsed.data;
+  }
+  return unexpected(route, response, 'Is the address right?');
+};
+
+/**
+ * Builds a client of `routes` at `baseUrl`. `headers` go with each request, e.g. the authorization. Each function
+ * throws `ApiError` for any answer but the wanted one, and whatever `fetch` throws when there is none.
+ */
 export const createClient = <Routes extends Record<string, Route>>(
   routes: Routes,
   options: { baseUrl: string; fetch: Fetch; headers?: Record<string, string> },
@@ -75,7 +102,13 @@ export const createClient = <Routes extends Record<string, Route>>(
       ...(parts.body === undefined ? {} : { body: JSON.stringify(parts.body) }),
     });
     if (!response.ok) throw new ApiError(await problemOf(route, response));
-    return route.response === undefined ? undefined : route.response.parse(await response.json());
+    if (route.response === undefined) return undefined;
+    const body = json(await response.text());
+    if (body === undefined) throw new ApiError(unexpected(route, response, 'It is no JSON. Is the address right?'));
+    const answer = route.response.safeParse(body);
+    if (answer.success) return answer.data;
+    const hint = `It does not have the form of this version: ${z.prettifyError(answer.error)}`;
+    throw new ApiError(unexpected(route, response, hint));
   };
   const entries = Object.entries(routes).map(([name, route]) => [name, (input: Parts) => call(route, input)]);
   return Object.fromEntries(entries) as Client<Routes>;

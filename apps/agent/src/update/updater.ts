@@ -4,8 +4,9 @@ import type { AcceptanceReport } from '../inference/acceptance.ts';
 import type { Serving } from '../inference/serving.ts';
 import type { EffectiveProvider } from '../inference/worker-handle.ts';
 import type { DeviceApi } from '../link/device-api.ts';
-import { type AssignedRelease, type HeldRelease, type Journal, withEnded } from '../state/journal.ts';
+import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
+import { Decisions } from './decisions.ts';
 import { DownloadCorruptError, DownloadInterruptedError, download } from './download.ts';
 import { plan, type Step } from './planner.ts';
 import { judgeProbation } from './probation-judge.ts';
@@ -25,9 +26,12 @@ type Executors = {
 };
 
 export interface UpdaterParts {
-  readonly journal: Journal;
-  readonly store: ReleaseStore;
-  readonly slot: ServingSlot;
+  readonly journal: Pick<Journal, 'state' | 'update'>;
+  readonly store: Pick<ReleaseStore, 'sealedPath' | 'checkSpace' | 'open' | 'collectGarbage'>;
+  readonly slot: Pick<
+    ServingSlot,
+    'serves' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
+  >;
   readonly serving: Pick<Serving, 'observe'>;
   readonly api: Pick<DeviceApi, 'stream'>;
   /** Execution providers of ONNX Runtime on this board, best first. */
@@ -36,12 +40,12 @@ export interface UpdaterParts {
   readonly log: Logger;
 }
 
-/**
- * Carries out what the planner says: a table from a step's name to the code that does it. A decision and the report of
- * it are one write to the journal, so that neither is lost by a crash between them.
- */
+/** Carries out what the planner says: a table from a step's name to the code that does it. */
 export class Updater {
   readonly #parts: UpdaterParts;
+  readonly #decisions: Decisions;
+  /** What was reported last: a try that is repeated for days says nothing new. */
+  #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
   readonly #unservable = new Set<string>();
   readonly #executors: Executors = {
@@ -51,11 +55,12 @@ export class Updater {
     admit: ({ target }, signal) => this.#admit(target, signal),
     switch: ({ target }) => this.#switchTo(target),
     probation: ({ target }, signal) => this.#probation(target, signal),
-    confirm: ({ target }) => this.#confirm(target),
+    confirm: async ({ target }) => void (await this.#decisions.confirmed(target)),
   };
 
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
+    this.#decisions = new Decisions(parts.journal, parts.reporter);
   }
 
   /** A release was assigned anew: what was wrong with it before does not count. */
@@ -64,10 +69,8 @@ export class Updater {
   }
 
   /** The workers of a release keep dying: something else is to serve, now and after a restart. */
-  async quarantine(release: HeldRelease): Promise<void> {
-    await this.#parts.journal.update(({ quarantined }) =>
-      quarantined.includes(release.digest) ? undefined : { quarantined: [...quarantined, release.digest] },
-    );
+  quarantine(release: HeldRelease): Promise<void> {
+    return this.#decisions.quarantined(release);
   }
 
   /**
@@ -77,7 +80,7 @@ export class Updater {
   async step(signal: AbortSignal): Promise<boolean> {
     const [step] = this.#plan();
     // What came of a decision is told once it is so: the digest that is running is part of it.
-    if (step?.kind !== 'serve' && step?.kind !== 'stop') await this.#deliverNotices();
+    if (step?.kind !== 'serve' && step?.kind !== 'stop') await this.#decisions.deliver(this.#parts.slot.serves);
     if (step === undefined) return false;
     this.#parts.log.debug({ step: step.kind }, 'next step');
     try {
@@ -113,7 +116,8 @@ export class Updater {
       log.info({ release: release.release }, 'serving');
     } catch (error) {
       if (signal.aborted) throw error;
-      await this.#deliverNotices();
+      // A disk that takes no decision must not keep the device from what else it can serve.
+      await this.#decisions.deliver(slot.serves).catch((reason: unknown) => log.warn({ err: reason }, 'not noted'));
       if (this.#unservable.has(release.digest)) throw error;
       this.#unservable.add(release.digest);
       const words = `${release.release} cannot serve: ${messageOf(error)}`;
@@ -145,8 +149,7 @@ export class Updater {
       const code = error instanceof DownloadCorruptError ? error.code : 'disk-failed';
       throw new StepError('FAILED', code, `the download failed: ${messageOf(error)}`);
     }
-    await this.#advance(target, { stage: 'fetched' });
-    await this.#report(target, 'DOWNLOADED');
+    if (await this.#decisions.fetched(target)) await this.#report(target, 'DOWNLOADED');
   }
 
   #download({ sha256, length }: HeldRelease, signal: AbortSignal): Promise<void> {
@@ -191,23 +194,17 @@ export class Updater {
 
   async #switchTo(target: AssignedRelease): Promise<void> {
     const { journal, slot, serving, log } = this.#parts;
-    const starts = journal.state.candidate?.probationStarts ?? 0;
+    const { candidate, committed } = journal.state;
+    const starts = candidate?.probationStarts ?? 0;
     if (starts >= MOST_PROBATION_STARTS) {
       const words = `its probation was begun ${starts} times and never came to an end: the worker or the agent went down`;
       throw new StepError('ROLLED_BACK', 'crash-loop', words);
     }
     // What "several times slower" is compared with, measured by the release before until this very moment.
     const { frames, p95Ms } = serving.observe();
-    const isMeasured = slot.serves !== null && frames >= FRAMES_FOR_P95;
-    const servingDigest = slot.serves?.digest;
-    await journal.update(({ candidate, committed }) =>
-      candidate?.release.executionId !== target.executionId
-        ? undefined
-        : {
-            candidate: { ...candidate, stage: 'probation', probationStarts: starts + 1 },
-            ...(isMeasured && servingDigest === committed?.digest ? { committedP95Ms: p95Ms } : {}),
-          },
-    );
+    const isMeasured = committed !== null && slot.serves?.digest === committed.digest && frames >= FRAMES_FOR_P95;
+    const isWanted = await this.#decisions.probationBegun(target, isMeasured ? p95Ms : undefined);
+    if (!isWanted) return;
     await slot.promote();
     await this.#report(target, 'PROBATION');
     log.info({ release: target.release }, 'serving on probation');
@@ -233,72 +230,18 @@ export class Updater {
   }
 
   async #commit(target: AssignedRelease, p95Ms: number): Promise<void> {
-    const { executionId, probation: _, ...held } = target;
-    const done = await this.#parts.journal.update((state) => {
-      if (state.candidate?.release.executionId !== executionId) return undefined;
-      return {
-        committed: held,
-        previous: state.committed?.digest === held.digest ? state.previous : state.committed,
-        committedP95Ms: p95Ms > 0 ? p95Ms : state.committedP95Ms,
-        rollbackFloor: Math.max(state.rollbackFloor, held.rollbackFloor),
-        candidate: null,
-        endedExecutions: withEnded(state.endedExecutions, executionId),
-        notices: [...state.notices, { executionId, state: 'SUCCEEDED' as const }],
-      };
-    });
-    if (!done) return;
-    this.#unservable.delete(held.digest);
-    this.#parts.log.info({ release: held.release }, 'committed');
+    if (!(await this.#decisions.committed(target, p95Ms))) return;
+    this.#unservable.delete(target.digest);
+    this.#parts.log.info({ release: target.release }, 'committed');
     await this.#tidy();
   }
 
-  async #confirm({ executionId }: AssignedRelease): Promise<void> {
-    await this.#parts.journal.update((state) => {
-      if (state.candidate?.release.executionId !== executionId) return undefined;
-      return {
-        candidate: null,
-        endedExecutions: withEnded(state.endedExecutions, executionId),
-        notices: [...state.notices, { executionId, state: 'SUCCEEDED' as const }],
-      };
-    });
-  }
-
-  /** The target is not to be: back to what was proven, and never again by the same execution. */
+  /** The target is not to be: back to what was proven. */
   async #giveUp(target: AssignedRelease, error: StepError): Promise<void> {
-    const { journal, slot, log } = this.#parts;
-    const { executionId } = target;
-    const { code, message } = error;
-    log.warn({ release: target.release, code }, message);
-    await journal.update((state) => {
-      if (state.candidate?.release.executionId !== executionId) return undefined;
-      // Where nothing was committed before there is nothing to roll back to.
-      const end = error.state === 'ROLLED_BACK' && state.committed === null ? 'FAILED' : error.state;
-      return {
-        candidate: null,
-        endedExecutions: withEnded(state.endedExecutions, executionId),
-        notices: [...state.notices, { executionId, state: end, reason: { code, message } }],
-      };
-    });
-    await slot.discard();
+    this.#parts.log.warn({ release: target.release, code: error.code }, error.message);
+    await this.#decisions.givenUp(target, error);
+    await this.#parts.slot.discard();
     await this.#tidy();
-  }
-
-  /** Tells how executions ended, with what is running now, and forgets it once the spool has it. */
-  async #deliverNotices(): Promise<void> {
-    const { journal, reporter, slot } = this.#parts;
-    for (const notice of journal.state.notices) {
-      const running = slot.serves;
-      await reporter.execution({ ...notice, ...(running === null ? {} : { digest: running.digest }) });
-      await journal.update(({ notices }) => ({
-        notices: notices.filter(({ executionId }) => executionId !== notice.executionId),
-      }));
-    }
-  }
-
-  async #advance(target: AssignedRelease, change: { readonly stage: 'fetched' }): Promise<void> {
-    await this.#parts.journal.update(({ candidate }) =>
-      candidate?.release.executionId === target.executionId ? { candidate: { ...candidate, ...change } } : undefined,
-    );
   }
 
   async #tidy(): Promise<void> {
@@ -312,8 +255,11 @@ export class Updater {
     }
   }
 
-  #report(target: AssignedRelease, state: ExecutionRecord['state']): Promise<void> {
-    return this.#parts.reporter.execution({ executionId: target.executionId, state });
+  async #report({ executionId }: AssignedRelease, state: ExecutionRecord['state']): Promise<void> {
+    const report = `${executionId} ${state}`;
+    if (report === this.#lastReport) return;
+    await this.#parts.reporter.execution({ executionId, state });
+    this.#lastReport = report;
   }
 }
 
