@@ -27,6 +27,9 @@ export class ServingSlot {
   #ready: LoadedRelease | null = null;
   #admitted: string | null = null;
   #lastLoss = '';
+  #stopped = false;
+  /** Changes of what serves are made and told one after the other, so that what is told last is so. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** @param program where the worker's program is, when it is not beside this one */
   constructor(
@@ -69,6 +72,10 @@ export class ServingSlot {
       ...this.#program,
       onLog: (line) => this.#log.debug({ release: release.release }, line),
     });
+    if (this.#stopped) {
+      await worker.stop();
+      throw new Error('the agent stops');
+    }
     const loaded = { release, worker };
     this.#ready = loaded;
     void worker.exited.then(({ kind, words }) => {
@@ -82,19 +89,17 @@ export class ServingSlot {
     this.#admitted = digest;
   }
 
-  /** Lets what stands ready serve, or goes on with what serves; what served before ends after its last frame. */
+  /**
+   * Lets what stands ready serve, or goes on with what serves; what served before ends after its last frame.
+   * @throws when the worker that was to serve has just ended
+   */
   async promote(): Promise<void> {
     const next = this.#ready;
-    const before = this.#serves;
     if (next !== null) {
-      await this.#listener.onSwitching(next);
-      this.#ready = null;
-      this.#serves = next;
-      await this.#serving.switchTo(next.worker);
-      await this.#listener.onServing(next.release);
+      const before = await this.#inTurn(() => this.#exchange(next));
+      await before?.worker.stop();
     }
     this.#serving.mark();
-    if (next !== null) await before?.worker.stop();
   }
 
   /** Ends the worker that stands ready. */
@@ -107,32 +112,65 @@ export class ServingSlot {
 
   /** Ends the worker that serves; nothing does then. */
   async clear(): Promise<void> {
-    const serves = this.#serves;
-    if (serves === null) return;
-    await this.#listener.onSwitching(null);
-    this.#serves = null;
-    await this.#serving.switchTo(null);
-    await this.#listener.onServing(null);
-    await serves.worker.stop();
+    if (this.#serves === null) return;
+    const before = await this.#inTurn(() => this.#exchange(null));
+    await before?.worker.stop();
   }
 
   /** Ends all workers, without a word: the agent stops. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     const workers = [this.#serves?.worker, this.#ready?.worker];
     this.#serves = null;
     this.#ready = null;
     await Promise.all(workers.map((worker) => worker?.stop()));
   }
 
+  /** @returns what served before */
+  async #exchange(next: LoadedRelease | null): Promise<LoadedRelease | null> {
+    await this.#listener.onSwitching(next);
+    // Its worker may have ended just now: then nobody would notice that it does not serve.
+    const isGone = next !== null && this.#ready !== next;
+    const before = this.#serves;
+    if (isGone) {
+      await this.#listener.onSwitching(before);
+      throw new Error(`the worker of ${next.release.release} ended before it could serve: ${this.#lastLoss}`);
+    }
+    if (next !== null) this.#ready = null;
+    this.#serves = next;
+    await this.#serving.switchTo(next?.worker ?? null);
+    await this.#listener.onServing(next?.release ?? null);
+    return before;
+  }
+
   #lost(loaded: LoadedRelease, words: string): void {
     if (this.#ready === loaded) {
       this.#ready = null;
+      this.#lastLoss = words;
       this.#log.warn({ release: loaded.release.release }, words);
     } else if (this.#serves === loaded) {
       this.#serves = null;
       this.#lastLoss = words;
-      void this.#listener.onSwitching(null).then(() => this.#listener.onServing(null));
+      void this.#tellOfNothing();
       this.#listener.onLost(loaded.release, words);
     }
+  }
+
+  async #tellOfNothing(): Promise<void> {
+    try {
+      await this.#inTurn(async () => {
+        if (this.#serves !== null || this.#stopped) return;
+        await this.#listener.onSwitching(null);
+        await this.#listener.onServing(null);
+      });
+    } catch (error) {
+      this.#log.warn({ err: error }, 'that nothing serves could not be told');
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
   }
 }
