@@ -24,21 +24,23 @@ export const runtimeFactSchema = z.object({
 });
 
 /** What an agent finds out about its board. Everything that a board may not tell is optional. */
-export const deviceFactsSchema = z.object({
-  agentVersion: text,
-  arch: z.enum(['x64', 'arm64', 'arm']),
-  os: text.describe('e.g. Debian GNU/Linux 12'),
-  kernel: text,
-  glibc: text.optional(),
-  l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
-  cpu: z.object({ model: text, cores: z.number().int().positive() }),
-  memoryMB: z.number().int().positive(),
-  diskFreeMB: z.number().int().nonnegative().optional(),
-  deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
-  accelerators: z.array(acceleratorSchema),
-  runtimes: z.array(runtimeFactSchema),
-  simulated: z.boolean().optional().describe('these facts were given to the agent, not found by it'),
-});
+export const deviceFactsSchema = z
+  .object({
+    agentVersion: text,
+    arch: z.enum(['x64', 'arm64', 'arm']),
+    os: text.describe('e.g. Debian GNU/Linux 12'),
+    kernel: text,
+    glibc: text.optional(),
+    l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
+    cpu: z.object({ model: text, cores: z.number().int().positive() }),
+    memoryMB: z.number().int().positive(),
+    diskFreeMB: z.number().int().nonnegative().optional(),
+    deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
+    accelerators: z.array(acceleratorSchema),
+    runtimes: z.array(runtimeFactSchema),
+    simulated: z.boolean().optional().describe('these facts were given to the agent, not found by it'),
+  })
+  .meta({ id: 'DeviceFacts' });
 
 export type DeviceFacts = z.output<typeof deviceFactsSchema>;
 export type Accelerator = z.output<typeof acceleratorSchema>;

@@ -1,8 +1,25 @@
 import type { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import {
+  type CreateDocumentOptions,
+  createDocument,
+  type ZodOpenApiOperationObject,
+  type ZodOpenApiPathsObject,
+} from 'zod-openapi';
 import { adminRoutes } from './admin-api/admin-routes.ts';
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.ts';
 import type { Route } from './route.ts';
+
+/** Answers may gain fields; a caller that was told that there are no others would refuse them. */
+const openToAdditions: NonNullable<CreateDocumentOptions['override']> = ({ jsonSchema, io }) => {
+  if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
+};
+
+const requestBody = ({ body, upload }: Route): Pick<ZodOpenApiOperationObject, 'requestBody'> => {
+  if (upload !== undefined) return { requestBody: { required: true, content: { [upload]: {} } } };
+  return body === undefined
+    ? {}
+    : { requestBody: { required: true, content: { 'application/json': { schema: body } } } };
+};
 
 const operation = (id: string, route: Route): ZodOpenApiOperationObject => ({
   operationId: id,
@@ -13,7 +30,7 @@ const operation = (id: string, route: Route): ZodOpenApiOperationObject => ({
     ...(route.params === undefined ? {} : { path: route.params as z.ZodObject }),
     ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
   },
-  ...(route.body === undefined ? {} : { requestBody: { content: { 'application/json': { schema: route.body } } } }),
+  ...requestBody(route),
   responses: {
     [String(route.status ?? (route.response === undefined ? 204 : 200))]:
       route.response === undefined
@@ -33,10 +50,13 @@ export const openApiDocument = (version: string): ReturnType<typeof createDocume
     const path = route.path.replace(/:(\w+)/g, '{$1}');
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(id, route) };
   }
-  return createDocument({
-    openapi: '3.1.1',
-    info: { title: 'Aviary', version, description: 'The admin plane of an Aviary control plane.' },
-    components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
-    paths,
-  });
+  return createDocument(
+    {
+      openapi: '3.1.1',
+      info: { title: 'Aviary', version, description: 'The admin plane of an Aviary control plane.' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      paths,
+    },
+    { override: openToAdditions },
+  );
 };

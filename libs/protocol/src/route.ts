@@ -18,6 +18,8 @@ export interface Route<
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
+  /** Media type of the bytes that it takes instead of a `body` in JSON. */
+  readonly upload?: string;
   /** Absent: 204, no content. */
   readonly response?: Response;
   /** Status of success when it is not 200 (or 204 without a response). */

@@ -7,62 +7,74 @@ import { route } from '../route.ts';
 const tag = 'registry';
 const releaseParams = z.object({ release: releaseNameSchema });
 
-export const publisherSchema = z.object({
-  keyId: sha256Schema,
-  name: z.string().min(1).max(128),
-  publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----').describe('P-256, PEM'),
-  createdAt: timestampSchema,
-});
+export const publisherSchema = z
+  .object({
+    keyId: sha256Schema,
+    name: z.string().min(1).max(128),
+    publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----').describe('P-256, PEM'),
+    createdAt: timestampSchema,
+  })
+  .meta({ id: 'Publisher' });
 
-export const registryInfoSchema = z.object({
-  recipient: z.string().describe('age recipient to which a publisher seals file keys'),
-  fleetCaFingerprint: sha256Schema,
-  deviceUrl: z.string(),
-  mqttUrl: z.string(),
-});
+export const registryInfoSchema = z
+  .object({
+    recipient: z.string().describe('age recipient to which a publisher seals file keys'),
+    fleetCaFingerprint: sha256Schema,
+    deviceUrl: z.string(),
+    mqttUrl: z.string(),
+  })
+  .meta({ id: 'RegistryInfo' });
 
-export const variantSummarySchema = z.object({
-  id: z.string(),
-  runtime: z.string(),
-  format: z.string(),
-  precision: z.string(),
-  sha256: sha256Schema,
-  length: z.number().int(),
-});
+export const variantSummarySchema = z
+  .object({
+    id: z.string(),
+    runtime: z.string(),
+    format: z.string(),
+    precision: z.string(),
+    sha256: sha256Schema,
+    length: z.number().int(),
+  })
+  .meta({ id: 'VariantSummary' });
 
-export const releaseSummarySchema = z.object({
-  release: releaseNameSchema,
-  model: z.string(),
-  version: z.string(),
-  releaseCounter: z.number().int(),
-  rollbackFloor: z.number().int(),
-  publisher: z.string().describe('name of who signed it'),
-  publishedAt: timestampSchema,
-  variants: z.array(variantSummarySchema),
-});
+export const releaseSummarySchema = z
+  .object({
+    release: releaseNameSchema,
+    model: z.string(),
+    version: z.string(),
+    releaseCounter: z.number().int(),
+    rollbackFloor: z.number().int(),
+    publisher: z.string().describe('name of who signed it'),
+    publishedAt: timestampSchema,
+    variants: z.array(variantSummarySchema),
+  })
+  .meta({ id: 'ReleaseSummary' });
 export type ReleaseSummary = z.infer<typeof releaseSummarySchema>;
 
-export const releaseDetailSchema = releaseSummarySchema.extend({
-  statement: envelopeSchema,
-  field: z
-    .object({
-      devices: z.number().int(),
-      frames: z.number().int(),
-      labelled: z.number().int(),
-      correct: z.number().int(),
-      lowConfidence: z.number().int(),
-    })
-    .describe('what all devices together reported of it'),
-});
+export const releaseDetailSchema = releaseSummarySchema
+  .extend({
+    statement: envelopeSchema,
+    field: z
+      .object({
+        devices: z.number().int(),
+        frames: z.number().int(),
+        labelled: z.number().int(),
+        correct: z.number().int(),
+        lowConfidence: z.number().int(),
+      })
+      .describe('what all devices together reported of it'),
+  })
+  .meta({ id: 'ReleaseDetail' });
 
 export type ReleaseDetail = z.infer<typeof releaseDetailSchema>;
 
-export const publishReleaseRequestSchema = z.object({
-  statement: envelopeSchema.describe('the release statement, signed by a registered publisher'),
-  variants: z
-    .array(z.object({ id: z.string(), ageHeader: z.base64().describe('file key, sealed to the control plane') }))
-    .min(1),
-});
+export const publishReleaseRequestSchema = z
+  .object({
+    statement: envelopeSchema.describe('the release statement, signed by a registered publisher'),
+    variants: z
+      .array(z.object({ id: z.string(), ageHeader: z.base64().describe('file key, sealed to the control plane') }))
+      .min(1),
+  })
+  .meta({ id: 'PublishReleaseRequest' });
 
 export const registryRoutes = {
   registryInfo: route({
@@ -91,9 +103,10 @@ export const registryRoutes = {
   uploadBlob: route({
     method: 'PUT',
     path: '/api/v1/blobs/:sha256',
-    summary: 'Store sealed bytes (application/octet-stream); refused unless they have this digest',
+    summary: 'Store sealed bytes; refused unless they have this digest',
     tag,
     params: z.object({ sha256: sha256Schema }),
+    upload: 'application/octet-stream',
     response: z.object({ sha256: sha256Schema, length: z.number().int() }),
     status: 201,
   }),

@@ -8,82 +8,98 @@ const tag = 'rollouts';
 const idParams = z.object({ id: z.uuid() });
 const count = z.number().int().nonnegative();
 
-export const gateResultSchema = z.object({
-  gate: z.string(),
-  verdict: z.enum(['pass', 'fail', 'not-enough']),
-  words: z.string().describe('the judgement as a sentence, with its numbers'),
-  at: timestampSchema,
-});
+export const gateResultSchema = z
+  .object({
+    gate: z.string(),
+    verdict: z.enum(['pass', 'fail', 'not-enough']),
+    words: z.string().describe('the judgement as a sentence, with its numbers'),
+    at: timestampSchema,
+  })
+  .meta({ id: 'GateResult' });
 
-export const waveViewSchema = z.object({
-  index: count,
-  state: z.enum(WAVE_STATES),
-  size: count.describe('devices that this wave adds'),
-  cumulative: count.describe('devices that have the release when it has passed'),
-  counts: z.partialRecord(z.enum(EXECUTION_STATES), count).describe('executions by state'),
-  startedAt: timestampSchema.nullable(),
-  soakUntil: timestampSchema.nullable(),
-  endedAt: timestampSchema.nullable(),
-  gates: z.array(gateResultSchema),
-});
+export const waveViewSchema = z
+  .object({
+    index: count,
+    state: z.enum(WAVE_STATES),
+    size: count.describe('devices that this wave adds'),
+    cumulative: count.describe('devices that have the release when it has passed'),
+    counts: z.partialRecord(z.enum(EXECUTION_STATES), count).describe('executions by state'),
+    startedAt: timestampSchema.nullable(),
+    soakUntil: timestampSchema.nullable(),
+    endedAt: timestampSchema.nullable(),
+    gates: z.array(gateResultSchema),
+  })
+  .meta({ id: 'WaveView' });
 export type WaveView = z.infer<typeof waveViewSchema>;
 
-export const rolloutSummarySchema = z.object({
-  id: z.uuid(),
-  release: releaseNameSchema,
-  target: z.string(),
-  state: z.enum(ROLLOUT_STATES),
-  reason: z.string().nullable().describe('why it is in this state, in words'),
-  createdAt: timestampSchema,
-  startedAt: timestampSchema.nullable(),
-  endedAt: timestampSchema.nullable(),
-  waves: z.array(waveViewSchema),
-});
+export const rolloutSummarySchema = z
+  .object({
+    id: z.uuid(),
+    release: releaseNameSchema,
+    target: z.string(),
+    state: z.enum(ROLLOUT_STATES),
+    reason: z.string().nullable().describe('why it is in this state, in words'),
+    createdAt: timestampSchema,
+    startedAt: timestampSchema.nullable(),
+    endedAt: timestampSchema.nullable(),
+    waves: z.array(waveViewSchema),
+  })
+  .meta({ id: 'RolloutSummary' });
 export type RolloutSummary = z.infer<typeof rolloutSummarySchema>;
 
-export const rolloutDetailSchema = rolloutSummarySchema.extend({
-  spec: z.record(z.string(), z.unknown()).describe('what the person asked for, with defaults filled in'),
-  rollback: z
-    .object({ counts: z.partialRecord(z.enum(EXECUTION_STATES), count) })
-    .nullable()
-    .describe('executions that bring devices back, when it is being taken back'),
-  history: z.array(z.object({ at: timestampSchema, message: z.string() })),
-});
+export const rolloutDetailSchema = rolloutSummarySchema
+  .extend({
+    spec: z.record(z.string(), z.unknown()).describe('what the person asked for, with defaults filled in'),
+    rollback: z
+      .object({ counts: z.partialRecord(z.enum(EXECUTION_STATES), count) })
+      .nullable()
+      .describe('executions that bring devices back, when it is being taken back'),
+    history: z.array(z.object({ at: timestampSchema, message: z.string() })),
+  })
+  .meta({ id: 'RolloutDetail' });
 export type RolloutDetail = z.infer<typeof rolloutDetailSchema>;
 
-export const executionViewSchema = z.object({
-  id: z.uuid(),
-  deviceId: deviceIdSchema,
-  deviceName: z.string(),
-  profile: z.string().nullable(),
-  wave: count.nullable().describe('null for an execution that brings a device back'),
-  kind: z.enum(['install', 'rollback']),
-  state: z.enum(EXECUTION_STATES),
-  diverged: z.boolean().describe('succeeded, and then ran something else'),
-  variant: z.string().nullable(),
-  from: releaseNameSchema.nullable().describe('what the device was to run before'),
-  reason: z.string().nullable(),
-  updatedAt: timestampSchema,
-});
+export const executionViewSchema = z
+  .object({
+    id: z.uuid(),
+    deviceId: deviceIdSchema,
+    deviceName: z.string(),
+    profile: z.string().nullable(),
+    wave: count.nullable().describe('null for an execution that brings a device back'),
+    kind: z.enum(['install', 'rollback']),
+    state: z.enum(EXECUTION_STATES),
+    diverged: z.boolean().describe('succeeded, and then ran something else'),
+    variant: z.string().nullable(),
+    from: releaseNameSchema.nullable().describe('what the device was to run before'),
+    reason: z.string().nullable(),
+    updatedAt: timestampSchema,
+  })
+  .meta({ id: 'ExecutionView' });
 export type ExecutionView = z.infer<typeof executionViewSchema>;
 
 /** What a dry run answers: nothing is created. */
-export const rolloutPreviewSchema = z.object({
-  release: releaseNameSchema,
-  devices: count,
-  waves: z.array(z.object({ index: count, size: count, cumulative: count, strata: z.record(z.string(), count) })),
-  variants: z.array(
-    z.object({ profile: z.string(), variant: z.string().nullable(), devices: count, reason: z.string() }),
-  ),
-  bytes: count.describe('to be downloaded in all'),
-});
+export const rolloutPreviewSchema = z
+  .object({
+    release: releaseNameSchema,
+    devices: count,
+    waves: z.array(z.object({ index: count, size: count, cumulative: count, strata: z.record(z.string(), count) })),
+    variants: z.array(
+      z.object({ profile: z.string(), variant: z.string().nullable(), devices: count, reason: z.string() }),
+    ),
+    bytes: count.describe('to be downloaded in all'),
+  })
+  .meta({ id: 'RolloutPreview' });
 export type RolloutPreview = z.infer<typeof rolloutPreviewSchema>;
 
-export const rolloutActionSchema = z.enum(['pause', 'resume', 'promote', 'abort', 'undo']);
+export const rolloutActionSchema = z
+  .enum(['pause', 'resume', 'promote', 'abort', 'undo'])
+  .meta({ id: 'RolloutAction' });
 export type RolloutAction = z.infer<typeof rolloutActionSchema>;
 
 /** The specification is read by `parseRolloutSpec`, which names every wrong place at once. */
-const specBodySchema = z.record(z.string(), z.unknown()).describe('a rollout specification, as in rollout.yaml');
+const specBodySchema = z
+  .record(z.string(), z.unknown())
+  .meta({ id: 'RolloutSpec', description: 'a rollout specification, as in rollout.yaml' });
 
 export const rolloutRoutes = {
   createRollout: route({
