@@ -6,10 +6,10 @@ export interface BlobServer {
   /** What was asked for: the Range header of each request, or ''. */
   readonly asked: string[];
   /** Opens it as the device's API does. */
-  readonly open: (start: number, signal: AbortSignal) => Promise<IncomingMessage>;
+  readonly open: (start: number, signal: AbortSignal, path?: string) => Promise<IncomingMessage>;
 }
 
-export type Answer = (response: ServerResponse, start: number) => void;
+export type Answer = (response: ServerResponse, start: number, path: string) => void;
 
 /** Answers as a server does that knows ranges. */
 export const wholeFile =
@@ -34,7 +34,7 @@ export const blobServers = (): ((answer: Answer) => Promise<BlobServer>) => {
     const server = createServer((incoming, response) => {
       const range = incoming.headers.range ?? '';
       asked.push(range);
-      answer(response, Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? 0));
+      answer(response, Number(/^bytes=(\d+)-$/.exec(range)?.[1] ?? 0), incoming.url ?? '');
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     ends.push(() => {
@@ -42,10 +42,10 @@ export const blobServers = (): ((answer: Answer) => Promise<BlobServer>) => {
       server.close();
     });
     const { port } = server.address() as AddressInfo;
-    const open = (start: number, signal: AbortSignal): Promise<IncomingMessage> =>
+    const open = (start: number, signal: AbortSignal, path = '/'): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const headers: Record<string, string> = start === 0 ? {} : { range: `bytes=${start}-` };
-        const outgoing = request({ host: '127.0.0.1', port, headers, signal, agent: false }, (response) => {
+        const outgoing = request({ host: '127.0.0.1', port, path, headers, signal, agent: false }, (response) => {
           const { statusCode } = response;
           if (statusCode === 200 || statusCode === 206) return resolve(response);
           response.destroy();

@@ -79,8 +79,12 @@ describe('a download', () => {
 
   it('keeps what came when the server dies in the middle, and goes on from there', async () => {
     let deaths = 0;
-    const { path, part, wanted } = await prepare((response, start) => {
-      if (deaths === 3) return wholeFile(content)(response, start);
+    const {
+      path: file,
+      part,
+      wanted,
+    } = await prepare((response, start, path) => {
+      if (deaths === 3) return wholeFile(content)(response, start, path);
       deaths += 1;
       response.writeHead(start === 0 ? 200 : 206, {
         'content-length': content.length - start,
@@ -91,10 +95,10 @@ describe('a download', () => {
     for (const reached of [50_000, 100_000, 150_000]) {
       await expect(download(wanted)).rejects.toBeInstanceOf(DownloadInterruptedError);
       expect(await readFile(part)).toEqual(content.subarray(0, reached));
-      expect(existsSync(path)).toBe(false);
+      expect(existsSync(file)).toBe(false);
     }
     await download(wanted);
-    expect(await readFile(path)).toEqual(content);
+    expect(await readFile(file)).toEqual(content);
   });
 
   it('keeps what came from a source that ends too early without a word', async () => {

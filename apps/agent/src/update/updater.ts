@@ -207,17 +207,17 @@ export class Updater {
     if (!isWanted) return;
     await slot.promote();
     await this.#report(target, 'PROBATION');
+    // What dies at its first frame is not tried again, as after a crash of the agent.
+    this.#throwIfLost(target);
     log.info({ release: target.release }, 'serving on probation');
   }
 
   async #probation(target: AssignedRelease, signal: AbortSignal): Promise<void> {
-    const { journal, slot, serving } = this.#parts;
+    const { journal, serving } = this.#parts;
     const startedAt = performance.now();
     for (;;) {
       signal.throwIfAborted();
-      if (slot.serves?.digest !== target.digest) {
-        throw new StepError('ROLLED_BACK', 'worker-lost', `its worker ended on probation: ${slot.lastLoss}`);
-      }
+      this.#throwIfLost(target);
       const { committed, committedP95Ms } = journal.state;
       const elapsedSeconds = (performance.now() - startedAt) / 1000;
       const before = committed === null ? null : committedP95Ms;
@@ -227,6 +227,12 @@ export class Updater {
       await new Promise((resolve) => setTimeout(resolve, LOOK_AT_PROBATION_MS));
     }
     await this.#commit(target, serving.observe().p95Ms);
+  }
+
+  #throwIfLost(target: AssignedRelease): void {
+    const { serves, lastLoss } = this.#parts.slot;
+    if (serves?.digest === target.digest) return;
+    throw new StepError('ROLLED_BACK', 'worker-lost', `its worker ended on probation: ${lastLoss}`);
   }
 
   async #commit(target: AssignedRelease, p95Ms: number): Promise<void> {

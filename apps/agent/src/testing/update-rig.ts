@@ -1,0 +1,132 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ExecutionRecord } from '@aviary/protocol';
+import type { Probation } from '@aviary/release';
+import { pino } from 'pino';
+import { type AssignedRelease, Journal, type JournalState } from '../state/journal.ts';
+import { ReleaseStore } from '../update/release-store.ts';
+import { UpdateLoop } from '../update/update-loop.ts';
+import { Updater } from '../update/updater.ts';
+import type { BlobServer } from './blob-server.ts';
+import { FakeSlot, type Manner } from './fake-slot.ts';
+import { identity, type SealedRelease } from './sealed-release.ts';
+
+const log = pino({ level: 'silent' });
+export const PROBATION: Probation = {
+  seconds: 0,
+  minFrames: 1,
+  maxErrorRate: 0.1,
+  maxLowConfidenceRate: 0.5,
+  maxP95Ratio: 3,
+};
+
+/** A release as an execution assigns it. */
+export const assigned = ({ held }: SealedRelease, executionId: string, probation = PROBATION): AssignedRelease => ({
+  ...held,
+  executionId,
+  probation,
+});
+
+/** The power is gone: nothing that this run of the agent does has any effect from then on. */
+export class PowerCut extends Error {}
+
+/**
+ * One device's disk and its runs: a real journal, a real store and a real download, with workers that are played. Each
+ * run starts as the agent does after the power came back.
+ */
+export class UpdateRig {
+  readonly #folder: string;
+  readonly #server: BlobServer;
+  readonly #manners: Readonly<Record<string, Manner>>;
+  /** What was reported, over all runs: execution states with their reasons, and codes of events. */
+  readonly reports: Omit<ExecutionRecord, 'type' | 'at'>[] = [];
+  readonly events: string[] = [];
+
+  constructor(folder: string, server: BlobServer, manners: Readonly<Record<string, Manner>> = {}) {
+    this.#folder = folder;
+    this.#server = server;
+    this.#manners = manners;
+  }
+
+  /** States of an execution, in the order in which they were reported. */
+  states(executionId: string): string[] {
+    return this.reports.filter((report) => report.executionId === executionId).map(({ state }) => state);
+  }
+
+  openJournal(): Promise<Journal> {
+    return Journal.open(this.#folder, identity);
+  }
+
+  async write(state: Partial<JournalState>): Promise<void> {
+    await (await this.openJournal()).update(() => state);
+  }
+
+  /** Puts a release's sealed bytes onto the disk. */
+  async keep(...releases: readonly SealedRelease[]): Promise<void> {
+    await mkdir(join(this.#folder, 'releases'), { recursive: true });
+    for (const { held, sealed } of releases) await writeFile(join(this.#folder, 'releases', held.sha256), sealed);
+  }
+
+  /**
+   * Starts the agent's updater.
+   * @param cutAfter effects on the journal, the workers or the spool that still happen before the power is gone
+   */
+  async start(cutAfter = Number.POSITIVE_INFINITY) {
+    const plain = join(this.#folder, `plain-${Math.random()}`);
+    await mkdir(plain);
+    const journal = await this.openJournal();
+    const store = new ReleaseStore(join(this.#folder, 'releases'), plain, identity);
+    await store.start();
+    const slot = new FakeSlot(this.#manners);
+    let left = cutAfter;
+    const power = (): void => {
+      if (left <= 0) throw new PowerCut('the power is gone');
+      left -= 1;
+    };
+    slot.during = power;
+    const updater = new Updater({
+      journal: {
+        get state() {
+          return journal.state;
+        },
+        update: async (decide) => {
+          power();
+          const changed = await journal.update(decide);
+          power();
+          return changed;
+        },
+      },
+      store,
+      slot,
+      serving: slot,
+      api: { stream: (path, start, signal) => this.#server.open(start, signal, path) },
+      providers: ['cpu'],
+      reporter: {
+        execution: async (report) => {
+          power();
+          this.reports.push(report);
+          power();
+        },
+        event: async (_, code) => {
+          power();
+          this.events.push(code);
+        },
+      },
+      log,
+    });
+    return { journal, store, slot, updater, loop: new UpdateLoop((signal) => updater.step(signal), log) };
+  }
+
+  /** Runs the agent until it has nothing to do. @returns whether it came to that before the power was gone */
+  async run(cutAfter?: number) {
+    const agent = await this.start(cutAfter);
+    const { signal } = new AbortController();
+    try {
+      while (await agent.updater.step(signal));
+      return { ...agent, finished: true };
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+      return { ...agent, finished: false };
+    }
+  }
+}
