@@ -47,7 +47,7 @@ export const deviceRoutes = {
   assignment: route({
     method: 'GET',
     path: '/device/v1/assignment',
-    summary: 'What this device should run, signed; 404 with code no-assignment when nothing was ever assigned',
+    summary: 'What this device should run, signed; 404 with code assignment-unknown when nothing was ever assigned',
     tag,
     response: assignmentResponseSchema,
   }),

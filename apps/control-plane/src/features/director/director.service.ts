@@ -111,7 +111,7 @@ export class DirectorService {
 
   /**
    * What a device should run, signed for it at this moment, with the file key sealed to its own recipient.
-   * @throws ProblemError `no-assignment-unknown` (404) when nothing was ever assigned
+   * @throws ProblemError `assignment-unknown` (404) when nothing was ever assigned
    */
   async assignmentOf(deviceId: string): Promise<AssignmentResponse> {
     const [row] = await this.database.query<AssignmentRow>(READ, [deviceId]);
