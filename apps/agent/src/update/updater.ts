@@ -205,7 +205,11 @@ export class Updater {
     const isMeasured = committed !== null && slot.serves?.digest === committed.digest && frames >= FRAMES_FOR_P95;
     const isWanted = await this.#decisions.probationBegun(target, isMeasured ? p95Ms : undefined);
     if (!isWanted) return;
-    await slot.promote();
+    try {
+      await slot.promote();
+    } catch (error) {
+      throw new StepError('ROLLED_BACK', 'worker-lost', messageOf(error));
+    }
     await this.#report(target, 'PROBATION');
     // What dies at its first frame is not tried again, as after a crash of the agent.
     this.#throwIfLost(target);
