@@ -8,6 +8,11 @@ const MIGRATION_LOCK = 7_245_501;
 
 const RELISTEN_MS = 1_000;
 
+/** The database does not answer, or not to us. */
+export class DatabaseUnreachableError extends Error {
+  readonly code = 'database-unreachable';
+}
+
 /** Runs SQL; a connection of its own or a transaction. */
 export interface Sql {
   query<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
@@ -45,7 +50,16 @@ export class Database implements Sql {
 
   /** Connects, and brings the schema up to date: whichever process comes first does it while the others wait. */
   async start(): Promise<void> {
-    await this.source.initialize();
+    try {
+      await this.source.initialize();
+    } catch (error) {
+      // Without the user and the password that the address holds.
+      const { host, pathname } = new URL(this.url);
+      const why = error instanceof Error ? error.message || String(error) : String(error);
+      throw new DatabaseUnreachableError(
+        `The database ${pathname.slice(1)} at ${host} cannot be used: ${why}. Check DATABASE_URL, and that PostgreSQL runs there.`,
+      );
+    }
     const client = new pg.Client({ connectionString: this.url });
     client.on('error', (error) => this.log.warn({ error: error.message }, 'the migration connection ended'));
     await client.connect();

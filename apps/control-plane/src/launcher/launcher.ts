@@ -7,6 +7,11 @@ import { RoleProcess } from './role-process.ts';
 const READY_TIMEOUT_MS = 45_000;
 const DATABASE_CHECK_MS = 1_000;
 
+/** Its processes do not come up. */
+class NotReadyError extends Error {
+  readonly code = 'not-ready';
+}
+
 const say = (line: string) => process.stderr.write(`aviary: ${line}\n`);
 
 const waitUntilReady = async (url: string, stopped: () => boolean): Promise<void> => {
@@ -17,7 +22,7 @@ const waitUntilReady = async (url: string, stopped: () => boolean): Promise<void
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   if (!stopped())
-    throw new Error(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
+    throw new NotReadyError(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
 };
 
 /**
