@@ -27,6 +27,9 @@ Usage: aviary-agent join|run|status [options]
   --facts FILE            facts of a board to play, instead of finding them out
 `;
 
+/** What takes longer does not fit into a telemetry window, and timers that are far longer fire at once. */
+const SECONDS_OF_A_DAY = 86_400;
+
 /** The command line is wrong; exit code 2. */
 class UsageError extends Error {
   readonly code = 'usage';
@@ -60,12 +63,13 @@ const numberOf = (
   values: Values,
   name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb',
   otherwise: number,
+  most: number,
 ): number => {
   const text = values[name];
   if (text === undefined) return otherwise;
   const value = Number(text);
-  if (Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`Expected a number above 0 for --${name}, got "${text}".`);
+  if (value > 0 && value <= most) return value;
+  throw new UsageError(`Expected a number above 0 and at most ${most} for --${name}, got "${text}".`);
 };
 
 const factsOf = async (values: Values, stateDirectory: string) => {
@@ -110,10 +114,10 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
   const options = {
     stateDirectory,
     source: { kind: 'directory' as const, path: resolve(path) },
-    fps: numberOf(values, 'fps', 5),
-    telemetrySeconds: numberOf(values, 'telemetry-seconds', 10),
-    pollSeconds: numberOf(values, 'poll-seconds', 60),
-    spoolBytes: numberOf(values, 'spool-mb', 64) * 2 ** 20,
+    fps: numberOf(values, 'fps', 5, 1_000),
+    telemetrySeconds: numberOf(values, 'telemetry-seconds', 10, SECONDS_OF_A_DAY),
+    pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
+    spoolBytes: numberOf(values, 'spool-mb', 64, 2 ** 20) * 2 ** 20,
     plaintextDirectory: values['plaintext-dir'],
   };
   const level = process.env.AVIARY_LOG_LEVEL ?? 'info';

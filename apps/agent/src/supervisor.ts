@@ -71,11 +71,17 @@ export const startSupervisor = async (
     onTrouble: (code, words) => void setImmediate(() => tell('warning', code, words)),
   });
   const uplink = new Uplink(spool, log);
+  let isFlowing: boolean | undefined;
   const serving = new Serving({
     capture: { source: options.source, fps: options.fps, ...options.capture },
     onFrameError: (source, words) => log.debug({ source }, words),
-    onCaptureState: ({ flowing, words }) =>
-      tell(flowing ? 'info' : 'warning', flowing ? 'capture-flowing' : 'capture-stopped', words),
+    onCaptureState: ({ flowing, words }) => {
+      log.debug({ flowing }, words);
+      // A camera that is started again and again says the same for days.
+      if (flowing === isFlowing) return;
+      isFlowing = flowing;
+      tell(flowing ? 'info' : 'warning', flowing ? 'capture-flowing' : 'capture-stopped', words);
+    },
   });
   const reporter = new Reporter(uplink, serving, { stateDirectory, windowSeconds: options.telemetrySeconds }, log);
   const tell = (...event: Parameters<Reporter['event']>): void => void reporter.event(...event);
@@ -156,17 +162,21 @@ export const startSupervisor = async (
   const endAll = async (): Promise<void> => {
     watch.stop();
     const loopEnded = loop.stop();
-    await reporter.stop();
-    await Promise.all([loopEnded, slot.stop(), serving.stop(), link.stop()]);
+    // Whatever fails to end must not keep the others from it.
+    await Promise.allSettled([reporter.stop()]);
+    await Promise.allSettled([loopEnded, slot.stop(), serving.stop(), link.stop()]);
     uplink.stop();
     api.close();
   };
   return {
     stop: async () => {
       stopping = true;
-      const deadline = AbortSignal.timeout(STOP_DEADLINE_MS);
-      const passed = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve()));
+      let deadline: NodeJS.Timeout | undefined;
+      const passed = new Promise<void>((resolve) => {
+        deadline = setTimeout(resolve, STOP_DEADLINE_MS);
+      });
       await Promise.race([endAll(), passed]);
+      clearTimeout(deadline);
     },
   };
 };

@@ -45,7 +45,7 @@ const fetchFleetCa = (token: JoinToken): Promise<string> =>
       () => socket.destroy(new Error(`no answer within ${CONTACT_TIMEOUT_MS / 1000} s`)),
       CONTACT_TIMEOUT_MS,
     );
-    socket.once('error', ({ message }) => {
+    socket.on('error', ({ message }) => {
       clearTimeout(timer);
       const words = `The control plane at ${token.url} cannot be reached: ${message}. Check the address and the network.`;
       reject(new JoinError('server-unreachable', words));

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import {
   deviceTopics,
   doorbellSchema,
@@ -39,6 +40,7 @@ export class MqttLink {
   readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
   #client: MqttClient | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #limit: NodeJS.Timeout | undefined;
   #stopped = false;
   #connected = false;
   #session = 0;
@@ -67,10 +69,14 @@ export class MqttLink {
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#limit);
     const client = this.#client;
     if (client === undefined) return;
     if (this.#connected) {
-      await Promise.race([this.#announce(client, false), new Promise((resolve) => setTimeout(resolve, FAREWELL_MS))]);
+      const farewell = new AbortController();
+      const patience = pause(FAREWELL_MS, undefined, { signal: farewell.signal }).catch(() => undefined);
+      await Promise.race([this.#announce(client, false), patience]);
+      farewell.abort();
     }
     client.end(true);
   }
@@ -78,20 +84,29 @@ export class MqttLink {
   async #connect(): Promise<void> {
     this.#session = await this.#nextSession();
     if (this.#stopped) return;
-    const client = connect(this.#identity.mqttUrl, this.#options());
+    let client: MqttClient;
+    try {
+      client = connect(this.#identity.mqttUrl, this.#options());
+    } catch (error) {
+      // A key or an address that cannot be used: the device goes on serving, and says so in its log.
+      const words = error instanceof Error ? error.message : String(error);
+      this.#log.warn({ url: this.#identity.mqttUrl, error: words }, 'the gateway cannot be connected to');
+      this.#later();
+      return;
+    }
     this.#client = client;
     let over = false;
     const ended = (): void => {
       if (over) return;
       over = true;
-      clearTimeout(limit);
+      clearTimeout(this.#limit);
       client.end(true);
       if (this.#connected) this.#log.info('the connection to the gateway has ended');
       this.#connected = false;
-      if (!this.#stopped) this.#timer = setTimeout(() => void this.#connect(), this.#backoff.next());
+      if (!this.#stopped) this.#later();
     };
     // A refusal before CONNACK is told by nothing but the closed connection, and sometimes not even by that.
-    const limit = setTimeout(() => {
+    this.#limit = setTimeout(() => {
       this.#log.info({ url: this.#identity.mqttUrl }, 'the gateway did not answer in time');
       ended();
     }, CONNECT_TIMEOUT_MS + 1_000);
@@ -102,7 +117,7 @@ export class MqttLink {
       client.subscribe(this.#topics.down, { qos: 0 }, (error) => {
         if (over) return;
         if (error !== null && error !== undefined) return ended();
-        clearTimeout(limit);
+        clearTimeout(this.#limit);
         this.#connected = true;
         this.#backoff.reset();
         this.#log.info({ url: this.#identity.mqttUrl }, 'connected to the gateway');
@@ -110,6 +125,10 @@ export class MqttLink {
         this.#listener.onConnected();
       });
     });
+  }
+
+  #later(): void {
+    this.#timer = setTimeout(() => void this.#connect(), this.#backoff.next());
   }
 
   #options(): IClientOptions {

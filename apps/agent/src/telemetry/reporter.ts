@@ -37,7 +37,9 @@ export class Reporter {
   }
 
   start(): void {
-    this.#timer = setInterval(() => void this.#flush(), this.#options.windowSeconds * 1000);
+    this.#timer = setInterval(() => {
+      this.#flush().catch((error: unknown) => this.#log.warn({ err: error }, 'a window could not be reported'));
+    }, this.#options.windowSeconds * 1000);
   }
 
   /** Reports the last window. */
