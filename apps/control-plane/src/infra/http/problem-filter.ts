@@ -11,6 +11,18 @@ const statusOf = (error: unknown): number | undefined => {
   return typeof status === 'number' && status < 500 ? status : undefined;
 };
 
+const problemOf = (status: number, code: string, detail: string): Problem => ({
+  type: `urn:aviary:problem:${code}`,
+  title: code.replaceAll('-', ' '),
+  status,
+  code,
+  detail,
+});
+
+/** Of the file system, and PostgreSQL's disk_full. */
+const FULL = new Set<unknown>(['ENOSPC', 'EDQUOT', '53100']);
+const isStorageFull = (error: unknown): boolean => error instanceof Error && 'code' in error && FULL.has(error.code);
+
 /** The one place where an error becomes an HTTP answer (RFC 9457). What we did not expect is logged, not shown. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -20,34 +32,28 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent) return;
-    const problem = this.problemOf(error, request);
+    const problem = this.describe(error, request);
     void reply.status(problem.status).header('content-type', PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
   }
 
-  private problemOf(error: unknown, request: FastifyRequest): Problem {
+  private describe(error: unknown, request: FastifyRequest): Problem {
     if (error instanceof ProblemError) {
-      return {
-        type: `urn:aviary:problem:${error.code}`,
-        title: error.code.replaceAll('-', ' '),
-        status: error.status,
-        code: error.code,
-        detail: error.message,
-        ...(error.problems === undefined ? {} : { problems: [...error.problems] }),
-      };
+      const { status, code, message, problems } = error;
+      return { ...problemOf(status, code, message), ...(problems === undefined ? {} : { problems: [...problems] }) };
     }
     const status = statusOf(error);
     if (status !== undefined) {
       const code = status === 404 ? 'route-unknown' : 'request-refused';
       const detail = error instanceof Error ? error.message : String(error);
-      return { type: `urn:aviary:problem:${code}`, title: code.replaceAll('-', ' '), status, code, detail };
+      return problemOf(status, code, detail);
+    }
+    if (isStorageFull(error)) {
+      this.log.error({ err: error, url: request.url }, 'the disk is full');
+      const detail =
+        'The disk of the control plane is full; nothing was kept. Free space where its data lies, and try again.';
+      return problemOf(507, 'storage-full', detail);
     }
     this.log.error({ err: error, url: request.url, method: request.method }, 'a request failed');
-    return {
-      type: 'urn:aviary:problem:internal',
-      title: 'internal error',
-      status: 500,
-      code: 'internal',
-      detail: 'The control plane could not do this; its log says why. Try again.',
-    };
+    return problemOf(500, 'internal', 'The control plane could not do this; its log says why. Try again.');
   }
 }
