@@ -56,16 +56,20 @@ export const sealRelease = async (
     readonly minAgent?: string;
     readonly signer?: typeof publisher;
     readonly manifest?: Partial<ReleaseManifest>;
+    /** What is in the archive instead of a few files that only look like a model. */
+    readonly files?: ReadonlyMap<string, Uint8Array>;
     /** What is in the archive after it was signed. */
     readonly tamper?: (files: Map<string, Uint8Array>) => void;
   } = {},
 ): Promise<SealedRelease> => {
   const { releaseCounter = 1, rollbackFloor = 0, signer = publisher } = change;
-  const files = new Map<string, Uint8Array>([
-    [MANIFEST_FILE, encodeManifest({ ...manifestOf(release, releaseCounter, rollbackFloor), ...change.manifest })],
-    ['model.onnx', Buffer.from(`model of ${release}`)],
-    ['acceptance/0.png', Buffer.from('picture')],
-  ]);
+  const files = new Map<string, Uint8Array>(
+    change.files ?? [
+      [MANIFEST_FILE, encodeManifest({ ...manifestOf(release, releaseCounter, rollbackFloor), ...change.manifest })],
+      ['model.onnx', Buffer.from(`model of ${release}`)],
+      ['acceptance/0.png', Buffer.from('picture')],
+    ],
+  );
   const signature = encodeOmsBundle(signModel(files, signer, 'model'));
   files.set(SIGNATURE_FILE, signature);
   change.tamper?.(files);

@@ -1,0 +1,117 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { exampleFacts } from '@aviary/hardware';
+import { describe, expect, it } from 'vitest';
+import { Journal } from './state/journal.ts';
+import { heldRelease } from './testing/releases.ts';
+import { identity } from './testing/sealed-release.ts';
+import { temporaryFolders } from './testing/temporary-folder.ts';
+
+const makeFolder = temporaryFolders();
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+
+/** Runs the agent from its source to its end. */
+const agent = async (...args: string[]) => {
+  const { AVIARY_JOIN_TOKEN: _, ...env } = process.env;
+  const child = spawn(process.execPath, ['--conditions=aviary-source', MAIN, ...args], { env });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  const [code] = await once(child, 'close');
+  return { code, output };
+};
+
+/** A state directory of a device that has joined a fleet which is away. */
+const joined = async (): Promise<string> => {
+  const folder = await makeFolder();
+  await mkdir(join(folder, 'identity'));
+  const { deviceId, epoch, deviceUrl, mqttUrl, directorKeys, publisherKeys, ageIdentity } = identity;
+  const files = {
+    'enrolment.json': JSON.stringify({ deviceId, epoch, deviceUrl, mqttUrl, directorKeys, publisherKeys }),
+    'device.key': '',
+    'device.crt': '',
+    'fleet-ca.crt': '',
+    'age.key': `${ageIdentity}\n`,
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder, 'identity', name), content);
+  await writeFile(join(folder, 'facts.json'), JSON.stringify(exampleFacts('rpi4')));
+  return folder;
+};
+
+const runArguments = (folder: string): string[] => [
+  'run',
+  '--state-dir',
+  folder,
+  '--facts',
+  join(folder, 'facts.json'),
+  '--source',
+  `dir:${folder}`,
+  '--plaintext-dir',
+  folder,
+];
+
+describe('aviary-agent', () => {
+  it.each([
+    [[], 'Expected join, run or status.'],
+    [['fly'], 'Expected join, run or status, got "fly".'],
+    [['run', 'status'], 'Expected one command, got "run status".'],
+    [['run', '--speed', '3'], "Unknown option '--speed'"],
+    [['join'], 'Expected --token TOKEN.'],
+    [['join', '--token', 'gibberish'], 'token'],
+    [['run'], 'Expected --source dir:PATH, a folder of pictures, got none.'],
+    [['run', '--source', '/pictures'], 'Expected --source dir:PATH, a folder of pictures, got "/pictures".'],
+    [['run', '--source', 'dir:x', '--fps', '0'], 'Expected a number above 0 and at most 1000 for --fps, got "0".'],
+    [['run', '--source', 'dir:x', '--fps', 'fast'], 'for --fps, got "fast".'],
+    [['run', '--source', 'dir:x', '--poll-seconds', '86401'], 'at most 86400 for --poll-seconds, got "86401".'],
+    [['run', '--source', 'dir:x', '--telemetry-seconds', '1e9'], 'at most 86400 for --telemetry-seconds'],
+  ])('%j is a mistake, and says what is expected', async (args, words) => {
+    const { code, output } = await agent(...args);
+    expect(output).toContain(words);
+    expect(output).not.toMatch(/\n\s+at /);
+    expect(code).toBe(2);
+  });
+
+  it('helps who asks', async () => {
+    expect(await agent('--help')).toMatchObject({ code: 0, output: expect.stringContaining('Usage: aviary-agent') });
+  });
+
+  it('says how to join where nobody has', async () => {
+    const folder = await makeFolder();
+    for (const command of [['status'], ['run', '--source', `dir:${folder}`]]) {
+      const { code, output } = await agent(...command, '--state-dir', folder);
+      expect(output).toContain('This device has not joined a fleet. Join with: aviary-agent join');
+      expect(code).toBe(1);
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('says what it has', async () => {
+    const folder = await joined();
+    expect((await agent('status', '--state-dir', folder)).output).toContain('it has not run yet');
+    const journal = await Journal.open(folder, identity);
+    const [a, b] = [heldRelease('a'), heldRelease('b')];
+    await journal.update(() => ({ committed: b, previous: a, sequence: 4, rollbackFloor: 2, quarantined: [b.digest] }));
+    const { code, output } = await agent('status', '--state-dir', folder);
+    expect(output).toMatch(/device {5}d-one \(epoch 1\)/);
+    expect(output).toMatch(/committed {2}b@1.0.0 onnx-fp32 \(quarantined/);
+    expect(output).toMatch(/before it {2}a@1.0.0/);
+    expect(output).toContain('floor      2, assignment 4');
+    expect(code).toBe(0);
+  });
+
+  it('says in one sentence what is wrong with its files', async () => {
+    const folder = await joined();
+    await writeFile(join(folder, 'facts.json'), '{"arch":7}');
+    const facts = await agent(...runArguments(folder));
+    expect(facts).toMatchObject({ code: 1, output: expect.stringContaining('does not hold the facts of a device') });
+    await writeFile(join(folder, 'identity', 'enrolment.json'), '{');
+    const broken = await agent('status', '--state-dir', folder);
+    expect(broken).toMatchObject({ code: 1, output: expect.stringContaining('cannot read its identity') });
+  });
+});
