@@ -130,7 +130,7 @@ export const startSupervisor = async (
   );
   const link = new MqttLink(
     identity,
-    () => nextSession(journal, log),
+    sessionNumbers(journal, log),
     {
       onConnected: () => {
         uplink.connected((batch) => link.send(batch));
@@ -182,13 +182,17 @@ export const startSupervisor = async (
 };
 
 /** Numbers each connection, so that the last will of an older one says nothing about a newer. */
-const nextSession = async (journal: Journal, log: Logger): Promise<number> => {
-  const session = journal.state.session + 1;
-  try {
-    await journal.update(() => ({ session }));
-  } catch (error) {
-    // A full disk must not keep the device from saying so.
-    log.warn({ err: error }, 'the number of this connection could not be noted');
-  }
-  return session;
+const sessionNumbers = (journal: Journal, log: Logger): (() => Promise<number>) => {
+  let newest = journal.state.session;
+  return async () => {
+    newest += 1;
+    const session = newest;
+    try {
+      await journal.update(() => ({ session }));
+    } catch (error) {
+      // A full disk must not keep the device from saying so.
+      log.warn({ err: error }, 'the number of this connection could not be noted');
+    }
+    return session;
+  };
 };

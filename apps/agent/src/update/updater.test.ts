@@ -1,47 +1,18 @@
 import { rm, symlink, writeFile } from 'node:fs/promises';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { type Answer, blobServers, wholeFile } from '../testing/blob-server.ts';
+import { describe, expect, it } from 'vitest';
+import { wholeFile } from '../testing/blob-server.ts';
 import type { Manner } from '../testing/fake-slot.ts';
-import { type SealedRelease, sealRelease } from '../testing/sealed-release.ts';
-import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { assigned, PROBATION, UpdateRig } from '../testing/update-rig.ts';
+import { sealRelease } from '../testing/sealed-release.ts';
+import { a, b, c, updateDevices } from '../testing/update-devices.ts';
+import { assigned, type UpdateRig } from '../testing/update-rig.ts';
 
-const makeFolder = temporaryFolders();
-const serve = blobServers();
-let a: SealedRelease;
-let b: SealedRelease;
-let c: SealedRelease;
-beforeAll(async () => {
-  a = await sealRelease('a@1.0.0', { releaseCounter: 1 });
-  b = await sealRelease('b@1.0.0', { releaseCounter: 2, rollbackFloor: 1 });
-  c = await sealRelease('c@1.0.0', { releaseCounter: 3 });
-});
-
-/** A device with a control plane that has all three releases, or answers otherwise. */
-const device = async (manners: Readonly<Record<string, Manner>> = {}, answer?: Answer) => {
-  const blobs: Answer = (response, start, path) => {
-    const release = [a, b, c].find(({ held }) => path.endsWith(held.sha256));
-    wholeFile(release?.sealed ?? Buffer.alloc(0))(response, start, path);
-  };
-  const server = await serve(answer ?? blobs);
-  const rig = new UpdateRig(await makeFolder(), server, manners);
-  return { rig, server };
-};
-
-/** The same, with `a` committed and `b` assigned by execution e1. */
-const updating = async (manners: Readonly<Record<string, Manner>> = {}, answer?: Answer, probation = PROBATION) => {
-  const { rig, server } = await device(manners, answer);
-  await rig.keep(a);
-  const candidate = { release: assigned(b, 'e1', probation), stage: 'assigned' as const, probationStarts: 0 };
-  await rig.write({ committed: a.held, candidate });
-  return { rig, server };
-};
+const { device, updating } = updateDevices();
 
 const reasonOf = (rig: UpdateRig) => rig.reports.find(({ reason }) => reason !== undefined)?.reason;
 
 describe('an update', () => {
   it('goes its whole way: serves meanwhile, reports each state, commits, and keeps the one before', async () => {
-    const { rig } = await updating();
+    const rig = await updating();
     const { slot, journal } = await rig.run();
     expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0', 'load b@1.0.0', 'serve b@1.0.0']);
     expect(rig.states('e1')).toEqual(['DOWNLOADING', 'DOWNLOADED', 'VERIFIED', 'INSTALLING', 'PROBATION', 'SUCCEEDED']);
@@ -59,7 +30,7 @@ describe('an update', () => {
   });
 
   it('is the first release of a device', async () => {
-    const { rig } = await device();
+    const rig = await device();
     await rig.write({ candidate: { release: assigned(b, 'e1'), stage: 'assigned', probationStarts: 0 } });
     const { slot, journal } = await rig.run();
     expect(slot.calls).toEqual(['load b@1.0.0', 'serve b@1.0.0']);
@@ -67,7 +38,7 @@ describe('an update', () => {
   });
 
   it('to what is committed already is confirmed without touching it', async () => {
-    const { rig } = await device();
+    const rig = await device();
     await rig.keep(a);
     const candidate = { release: assigned(a, 'e1'), stage: 'assigned' as const, probationStarts: 0 };
     await rig.write({ committed: a.held, candidate });
@@ -107,7 +78,7 @@ describe('an update', () => {
   it.each(failures)(
     'that %s leaves the one before serving, and says why',
     async (_, manner, state, code, words, then) => {
-      const { rig } = await updating({ 'b@1.0.0': manner });
+      const rig = await updating({ 'b@1.0.0': manner });
       const { slot, journal } = await rig.run();
       expect(slot.serves?.digest).toBe(a.held.digest);
       expect(slot.calls.slice(3)).toEqual(then);
@@ -118,7 +89,7 @@ describe('an update', () => {
   );
 
   it('that fails the probation of the very first release leaves nothing serving, and is no rollback', async () => {
-    const { rig } = await device({ 'b@1.0.0': { seen: { frames: 0, errors: 10 } } });
+    const rig = await device({ 'b@1.0.0': { seen: { frames: 0, errors: 10 } } });
     await rig.write({ candidate: { release: assigned(b, 'e1'), stage: 'assigned', probationStarts: 0 } });
     const { slot, journal } = await rig.run();
     expect(slot.calls).toEqual(['load b@1.0.0', 'serve b@1.0.0', 'serve none']);
@@ -129,7 +100,7 @@ describe('an update', () => {
 
   it('that a stranger signed is rejected', async () => {
     const evil = await sealRelease('b@1.0.0', { manifest: { release: 'c@1.0.0' } });
-    const { rig } = await updating({}, wholeFile(evil.sealed));
+    const rig = await updating({}, wholeFile(evil.sealed));
     await rig.write({ candidate: { release: assigned(evil, 'e1'), stage: 'assigned', probationStarts: 0 } });
     const { slot } = await rig.run();
     expect(rig.reports.at(-1)).toMatchObject({ state: 'REJECTED', digest: a.held.digest });
@@ -137,13 +108,13 @@ describe('an update', () => {
   });
 
   it('whose bytes are not what was signed fails', async () => {
-    const { rig } = await updating({}, (response) => response.end(Buffer.alloc(b.sealed.length)));
+    const rig = await updating({}, (response) => response.end(Buffer.alloc(b.sealed.length)));
     await rig.run();
     expect(rig.reports.at(-1)).toMatchObject({ state: 'FAILED', reason: { code: 'download-corrupt' } });
   });
 
   it('that the disk does not take fails', async () => {
-    const { rig } = await updating();
+    const rig = await updating();
     const { store } = await rig.start();
     await symlink('/dev/full', `${store.sealedPath(b.held.sha256)}.part`);
     await rig.run();
@@ -152,7 +123,7 @@ describe('an update', () => {
   });
 
   it('that is begun again and again and takes the agent down each time is given up', async () => {
-    const { rig } = await updating();
+    const rig = await updating();
     await rig.keep(b);
     const candidate = { release: assigned(b, 'e1'), stage: 'probation' as const, probationStarts: 3 };
     await rig.write({ candidate });
@@ -162,7 +133,7 @@ describe('an update', () => {
   });
 
   it('does not say for days that it is still being fetched', async () => {
-    const { rig } = await updating({}, (response) => response.writeHead(503).end());
+    const rig = await updating({}, (response) => response.writeHead(503).end());
     const { updater } = await rig.start();
     const { signal } = new AbortController();
     expect(await updater.step(signal)).toBe(true);
@@ -171,130 +142,9 @@ describe('an update', () => {
   });
 });
 
-describe('the power goes', () => {
-  const BOUND = 200;
-
-  it.each<[string, Manner, string]>([
-    ['a good release', {}, 'SUCCEEDED'],
-    ['a release that fails admission', { admission: ['too dark'] }, 'FAILED'],
-    ['a release that fails probation', { seen: { frames: 1, errors: 9 } }, 'ROLLED_BACK'],
-  ])('at any moment of an update to %s, and the device comes to the same end', async (_, manner, end) => {
-    const expected = end === 'SUCCEEDED' ? b : a;
-    let cutAfter = 0;
-    for (; cutAfter < BOUND; cutAfter += 1) {
-      const { rig } = await updating({ 'b@1.0.0': manner });
-      const { finished } = await rig.run(cutAfter);
-      const last = await rig.run();
-      const { state } = await rig.openJournal();
-      const words = `cut after ${cutAfter} effects`;
-      expect(state.committed?.digest, words).toBe(expected.held.digest);
-      expect(last.slot.serves?.digest, words).toBe(expected.held.digest);
-      expect(state, words).toMatchObject({ candidate: null, notices: [], endedExecutions: ['e1'] });
-      // Its end may be said twice, never otherwise, and never without what is running.
-      const ends = rig.reports.filter(({ state: one }) => ['SUCCEEDED', 'FAILED', 'ROLLED_BACK'].includes(one));
-      expect(new Set(ends.map((one) => one.state)), words).toEqual(new Set([end]));
-      expect(ends.at(-1)?.digest, words).toBe(expected.held.digest);
-      // After a restart what is proven serves first, while it is not yet the new one that is.
-      expect(last.slot.calls[0], words).toMatch(/^load [ab]@/);
-      if (finished) break;
-    }
-    expect(cutAfter).toBeGreaterThan(10);
-    expect(cutAfter).toBeLessThan(BOUND);
-  });
-
-  it('again and again during probation, and the release is given up', async () => {
-    const { rig } = await updating({}, undefined, { ...PROBATION, seconds: 3_600 });
-    for (let i = 0; i < 3; i += 1) {
-      const { updater, slot } = await rig.start();
-      const { signal } = new AbortController();
-      while (slot.serves?.digest !== b.held.digest) await updater.step(signal);
-    }
-    const { slot, journal } = await rig.run();
-    expect(slot.serves?.digest).toBe(a.held.digest);
-    expect(journal.state).toMatchObject({ committed: a.held, candidate: null });
-    expect(rig.reports.at(-1)).toMatchObject({ state: 'ROLLED_BACK', reason: { code: 'crash-loop' } });
-  });
-});
-
-describe('another assignment', () => {
-  const assign = (executionId: string, sealed: SealedRelease) => () => ({
-    candidate: { release: assigned(sealed, executionId), stage: 'assigned' as const, probationStarts: 0 },
-  });
-
-  it('breaks off a download, and what was begun is not reported as failed', async () => {
-    let requested = (): void => undefined;
-    const asked = new Promise<void>((resolve) => {
-      requested = resolve;
-    });
-    const { rig } = await updating({}, (response, start, path) => {
-      if (path.endsWith(c.held.sha256)) return wholeFile(c.sealed)(response, start, path);
-      response.write(b.sealed.subarray(0, 100));
-      requested();
-    });
-    const { loop, journal, slot } = await rig.start();
-    loop.wake();
-    await asked;
-    await journal.update(assign('e2', c));
-    loop.replan();
-    await expect.poll(() => rig.states('e2').at(-1)).toBe('SUCCEEDED');
-    await loop.stop();
-    expect(rig.states('e1')).toEqual(['DOWNLOADING']);
-    expect(slot.serves?.digest).toBe(c.held.digest);
-    expect(journal.state).toMatchObject({ committed: c.held, previous: a.held });
-  });
-
-  it('breaks off a probation: the proven release serves until the other one does', async () => {
-    const { rig } = await updating({}, undefined, { ...PROBATION, seconds: 3_600 });
-    const { loop, journal, slot } = await rig.start();
-    loop.wake();
-    await expect.poll(() => rig.states('e1').at(-1)).toBe('PROBATION');
-    await journal.update(assign('e2', c));
-    loop.replan();
-    await expect.poll(() => rig.states('e2').at(-1)).toBe('SUCCEEDED');
-    await loop.stop();
-    expect(slot.calls.slice(4)).toEqual(['load a@1.0.0', 'serve a@1.0.0', 'load c@1.0.0', 'serve c@1.0.0']);
-    expect(rig.states('e1')).not.toContain('ROLLED_BACK');
-    expect(journal.state).toMatchObject({ committed: c.held, previous: a.held, endedExecutions: ['e2'] });
-  });
-
-  it('at the moment of the switch keeps the one before from serving', async () => {
-    const { rig } = await updating();
-    const { updater, journal, slot } = await rig.start();
-    const { signal } = new AbortController();
-    while (slot.admitted === null) await updater.step(signal);
-    const inTheMiddle = journal.update(assign('e2', c));
-    await updater.step(signal);
-    await inTheMiddle;
-    expect(slot.calls).not.toContain('serve b@1.0.0');
-    expect(rig.states('e1')).not.toContain('PROBATION');
-  });
-
-  it('of the same release by another execution goes on with what serves', async () => {
-    const { rig } = await updating({}, undefined, { ...PROBATION, seconds: 3_600 });
-    const { loop, journal, slot } = await rig.start();
-    loop.wake();
-    await expect.poll(() => rig.states('e1').at(-1)).toBe('PROBATION');
-    await journal.update(assign('e2', b));
-    loop.replan();
-    await expect.poll(() => rig.states('e2').at(-1)).toBe('SUCCEEDED');
-    await loop.stop();
-    expect(slot.calls.filter((call) => call.startsWith('load b'))).toHaveLength(1);
-    expect(journal.state.committed).toEqual(b.held);
-  });
-
-  it('is not needed to end: a stop breaks off, and nothing has failed', async () => {
-    const { rig } = await updating({}, undefined, { ...PROBATION, seconds: 3_600 });
-    const { loop, journal } = await rig.start();
-    loop.wake();
-    await expect.poll(() => rig.states('e1').at(-1)).toBe('PROBATION');
-    await loop.stop();
-    expect(journal.state).toMatchObject({ candidate: { stage: 'probation', probationStarts: 1 }, notices: [] });
-  });
-});
-
 describe('a release that was proven', () => {
   it('and does not serve any more gives way to the one before', async () => {
-    const { rig } = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
+    const rig = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a, b);
     await rig.write({ committed: b.held, previous: a.held });
     const { slot } = await rig.run();
@@ -303,7 +153,7 @@ describe('a release that was proven', () => {
   });
 
   it('is fetched again where its bytes were damaged', async () => {
-    const { rig } = await device();
+    const rig = await device();
     await rig.keep(a);
     const { store } = await rig.start();
     await writeFile(store.sealedPath(a.held.sha256), 'worn out');
@@ -315,7 +165,7 @@ describe('a release that was proven', () => {
   });
 
   it('is tried again later when there is no other, and said once', async () => {
-    const { rig } = await device({ 'a@1.0.0': { failsToLoad: 'out of memory' } });
+    const rig = await device({ 'a@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a);
     await rig.write({ committed: a.held });
     const { updater } = await rig.start();
@@ -326,7 +176,7 @@ describe('a release that was proven', () => {
   });
 
   it('gives way although the disk takes no decision', async () => {
-    const { rig } = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
+    const rig = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a, b);
     await rig.write({
       committed: b.held,
@@ -346,7 +196,7 @@ describe('a release that was proven', () => {
   });
 
   it('is quarantined, gives way also after a restart, and is not what a later release goes back to', async () => {
-    const { rig } = await device();
+    const rig = await device();
     await rig.keep(a, b);
     await rig.write({ committed: b.held, previous: a.held });
     const { updater } = await rig.start();
@@ -361,7 +211,7 @@ describe('a release that was proven', () => {
   });
 
   it('that stands below the floor is not gone back to', async () => {
-    const { rig } = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
+    const rig = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a, b);
     await rig.write({ committed: b.held, previous: a.held, rollbackFloor: 2 });
     const { updater, slot } = await rig.start();
