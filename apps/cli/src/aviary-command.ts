@@ -1,12 +1,7 @@
-import { ApiError } from '@aviary/protocol';
-import { Command, Errors, Flags } from '@oclif/core';
+import { Args, Command, Flags } from '@oclif/core';
 import { stringify } from 'yaml';
+import { UsageError } from './command-line/usage-error.ts';
 import { type Connection, connect } from './connection.ts';
-
-/** The command line asks for something that cannot be; exit code 2. */
-export class UsageError extends Error {
-  readonly code = 'usage';
-}
 
 export const outputFlag = Flags.option({
   char: 'o',
@@ -20,7 +15,31 @@ export const selectorFlag = Flags.custom<string>({
   description: 'a selector, e.g. "profile=rpi5 and site != lab"',
 });
 
-/** What all commands share: how to reach the control plane, and how an error is told. */
+/** A number of seconds, as `--timeout` takes it. */
+export const secondsFlag = Flags.custom<number>({
+  parse: async (text, _, { name }) => {
+    if (/^[1-9]\d*$/.test(text)) return Number(text);
+    throw new UsageError(`Expected a whole number of seconds, at least 1, for --${name}, got "${text}".`);
+  },
+});
+
+/** A port, as `--http-port` takes it; 0 lets the system choose. */
+export const portFlag = Flags.custom<string>({
+  parse: async (text, _, { name }) => {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return text;
+    throw new UsageError(`Expected a port from 0 to 65535 for --${name}, got "${text}".`);
+  },
+});
+
+/** An argument that says which thing is meant. A variable that a script forgot to set arrives as nothing. */
+export const nameArg = Args.custom<string>({
+  parse: async (text, _, { name, description }) => {
+    if (text.trim() !== '') return text;
+    throw new UsageError(`Expected ${name.toUpperCase()} (${description}), got an empty text.`);
+  },
+});
+
+/** What all commands share: how to reach the control plane, and how an answer is printed. */
 export abstract class AviaryCommand extends Command {
   static override baseFlags = {
     server: Flags.string({ description: 'address of the control plane (AVIARY_SERVER)', helpGroup: 'GLOBAL' }),
@@ -37,24 +56,4 @@ export abstract class AviaryCommand extends Command {
     else if (output === 'yaml') this.log(stringify(data).trimEnd());
     else this.log(table());
   }
-
-  /** A sentence for people, with every wrong place where there are several; a stack only when asked for. */
-  protected override async catch(error: Error & { oclif?: { exit?: number } }): Promise<void> {
-    if (error instanceof Errors.ExitError) throw error;
-    if (process.env.AVIARY_DEBUG === '1') this.logToStderr(error.stack ?? String(error));
-    else if (error instanceof ApiError && error.problem.problems !== undefined && error.problem.problems.length > 1) {
-      this.logToStderr(`${error.problem.title}:`);
-      for (const { path, message } of error.problem.problems) this.logToStderr(`  ${path}: ${message}`);
-    } else if (error.name === 'ZodError') {
-      this.logToStderr(
-        'aviary: The control plane answered in a form that this command does not know. Do both have the same version?',
-      );
-    } else this.logToStderr(`aviary: ${error.message}`);
-    const badInput = error instanceof UsageError || (error instanceof ApiError && error.problem.status === 400);
-    this.exit(error.oclif?.exit ?? (badInput || isDefinitionError(error) ? 2 : 1));
-  }
 }
-
-/** Errors of what the user wrote, known by their stable code. */
-const isDefinitionError = (error: Error): boolean =>
-  'code' in error && (error.code === 'model-definition-invalid' || error.code === 'onnx-invalid');

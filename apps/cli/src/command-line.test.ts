@@ -108,19 +108,50 @@ afterAll(async () => {
 
 describe('usage errors', () => {
   it.each([
-    ['an unknown command', ['nosuch']],
-    ['an unknown flag', ['device', 'list', '--bogus']],
-    ['an output format that there is not', ['device', 'list', '-o', 'xml']],
-    ['a missing argument', ['device', 'show']],
-    ['a duration that is none', ['device', 'enroll-token', '--ttl', '5']],
-    ['a label without a value', ['device', 'enroll-token', '-l', 'site']],
-    ['a rollout without a release', ['rollout', 'create']],
-    ['an undo without a terminal and without --yes', ['rollout', 'undo', ID]],
-  ])('%s ends with 2, nothing on standard output, no stack', async (_, args) => {
+    ['an unknown command', ['device', 'nosuch'], 'device nosuch', 'enroll-token, label, list, show'],
+    ['a slip in a command', ['device', 'lst'], 'device lst', 'Did you mean "aviary device list"?'],
+    ['help for an unknown command', ['device', 'lst', '--help'], 'device lst', 'aviary device list'],
+    ['an unknown flag', ['device', 'list', '--bogus'], '--bogus', '--output, --selector, --server, --token-file'],
+    ['a slip in a flag', ['device', 'list', '--selectr', 'all'], '--selectr', 'Did you mean --selector?'],
+    ['an output format that there is not', ['device', 'list', '-o', 'xml'], 'xml', 'table, json, yaml'],
+    ['a missing argument', ['device', 'show'], 'nothing', 'aviary device show --help'],
+    ['an empty argument', ['rollout', 'abort', '', '--yes'], 'empty', 'Expected ID'],
+    ['an argument too many', ['device', 'show', 'a', 'b'], '"b"', 'Expected no further argument'],
+    ['a duration that is none', ['device', 'enroll-token', '--ttl', '5'], '"5"', 'Expected a duration such as 30m'],
+    ['a label without a value', ['device', 'enroll-token', '-l', 'site'], '"site"', 'Expected key=value'],
+    ['a time-out that is none', ['rollout', 'status', '--timeout', '1h'], '"1h"', 'whole number of seconds'],
+    ['a port that is none', ['up', '--http-port', '80800'], '"80800"', 'from 0 to 65535'],
+    ['an address that is none', ['key', 'list', '--server', 'localhost:80'], '"localhost:80"', 'such as http://'],
+    ['a token file that is not there', ['key', 'list', '--token-file', 'no-file'], '"no-file"', 'admin token'],
+    ['a rollout without a release', ['rollout', 'create'], 'Expected', '--release model@version'],
+    ['a rollout file that is not there', ['rollout', 'create', '-f', 'no.yaml'], '"no.yaml"', '--file'],
+    ['an undo without a terminal and without --yes', ['rollout', 'undo', ID], 'no terminal', '--yes'],
+    ['a flag that the demo has not', ['demo', '--onec'], '--onec', 'Did you mean --once?'],
+  ])('%s ends with 2 and says what came and what can be', async (_, args, came, expected) => {
     const { code, stdout, stderr } = await aviary(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
-    expect(stderr).not.toBe('');
-    expect(stderr).not.toMatch(/\n\s+at /);
+    expect(stderr).toMatch(/^aviary: .*\n$/);
+    expect(stderr).toContain(came);
+    expect(stderr).toContain(expected);
+  });
+});
+
+describe('help', () => {
+  it.each([
+    ['device', 'let them join'],
+    ['key', 'publishers sign'],
+    ['model', 'Releases of models'],
+    ['rollout', 'in waves'],
+  ])('says what %s is about, and which commands there are', async (topic, words) => {
+    const [asked, alone, first] = await Promise.all([
+      aviary([topic, '--help']),
+      aviary([topic]),
+      aviary(['help', topic]),
+    ]);
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(asked.stdout.split('\n')[0]).toContain(words);
+    expect(asked.stdout).toContain(`${topic} list`);
+    expect([alone.stdout, first.stdout]).toEqual([asked.stdout, asked.stdout]);
   });
 });
 
@@ -145,11 +176,12 @@ describe('the way to the control plane', () => {
     expect(stderr).toContain('target: expected a selector');
   });
 
-  it('tells an answer in an unknown form in one sentence', async () => {
+  it('tells that an answer has an unknown form, and where', async () => {
     const { code, stderr } = await aviary(['key', 'list']);
     expect(code).toBe(1);
-    expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toContain('version');
+    expect(stderr).toMatch(/^aviary: .*version/);
+    expect(stderr).toContain('items');
+    expect(stderr).not.toMatch(/\n\s+at \S+ \(/);
   });
 });
 

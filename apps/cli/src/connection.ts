@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { adminRoutes, type Client, createClient } from '@aviary/protocol';
+import { UsageError } from './command-line/usage-error.ts';
 
 export type AdminClient = Client<typeof adminRoutes>;
 
@@ -32,13 +33,18 @@ export const fetchOrExplain = async (url: string, init: RequestInit): Promise<Re
 /** Where `aviary up` keeps its data, unless told otherwise. */
 export const dataDirectory = (): string => process.env.AVIARY_DATA ?? '.aviary';
 
-/** The token from `--token-file`, AVIARY_TOKEN, or the file that `aviary up` writes. @throws ConnectionError */
+/**
+ * The token from `--token-file`, AVIARY_TOKEN, or the file that `aviary up` writes.
+ * @throws UsageError for a `--token-file` that cannot be read, ConnectionError when there is no token at all
+ */
 const readToken = async (tokenFile: string | undefined): Promise<string> => {
   if (tokenFile === undefined && process.env.AVIARY_TOKEN !== undefined) return process.env.AVIARY_TOKEN.trim();
   const path = tokenFile ?? join(dataDirectory(), 'admin.token');
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch {
+    if (tokenFile !== undefined)
+      throw new UsageError(`Expected a file with the admin token for --token-file, and cannot read "${path}".`);
     throw new ConnectionError(
       `Expected an admin token in ${path}, and cannot read it. Run this where "aviary up" runs, or set AVIARY_DATA, AVIARY_TOKEN or --token-file.`,
     );
@@ -61,14 +67,16 @@ export const everyItem = async <Item>(page: (cursor: { cursor?: string }) => Pro
   return items;
 };
 
-/** Opens the way to the control plane; nothing is sent yet. */
+/** Opens the way to the control plane; nothing is sent yet. @throws UsageError, ConnectionError */
 export const connect = async (options: {
   server?: string | undefined;
   tokenFile?: string | undefined;
 }): Promise<Connection> => {
   const baseUrl = options.server ?? process.env.AVIARY_SERVER ?? DEFAULT_SERVER;
-  if (!URL.canParse(baseUrl))
-    throw new ConnectionError(`Expected an address such as ${DEFAULT_SERVER}, got "${baseUrl}".`);
+  if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol))
+    throw new UsageError(
+      `Expected an address such as ${DEFAULT_SERVER} in --server or AVIARY_SERVER, got "${baseUrl}".`,
+    );
   const authorization = `Bearer ${await readToken(options.tokenFile)}`;
   const client = createClient(adminRoutes, { baseUrl, fetch: fetchOrExplain, headers: { authorization } });
   return { baseUrl: baseUrl.replace(/\/$/, ''), authorization, client };

@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline/promises';
 import type { RolloutAction } from '@aviary/protocol';
-import { Args, Flags } from '@oclif/core';
-import { AviaryCommand, UsageError } from './aviary-command.ts';
+import { Flags } from '@oclif/core';
+import { AviaryCommand, nameArg } from './aviary-command.ts';
+import { UsageError } from './command-line/usage-error.ts';
 import { findRollout } from './rollout-follower.ts';
 
 export const rolloutIdArg = {
-  id: Args.string({ description: 'its id, the beginning of it, or "last"', required: true }),
+  id: nameArg({ description: 'its id, the beginning of it, or "last"', required: true }),
 };
 
 export const yesFlag = { yes: Flags.boolean({ char: 'y', description: 'do not ask' }) };

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command, Flags } from '@oclif/core';
+import { portFlag } from '../aviary-command.ts';
 import { dataDirectory } from '../connection.ts';
 
 export default class Up extends Command {
@@ -18,11 +19,14 @@ export default class Up extends Command {
     data: Flags.string({ description: 'where keys, blobs and the database live (AVIARY_DATA, .aviary)' }),
     host: Flags.string({ description: 'address to listen on' }),
     'public-host': Flags.string({ description: 'name under which devices reach this machine' }),
-    'http-port': Flags.string({ description: 'admin plane (8080)' }),
-    'device-port': Flags.string({ description: 'device plane, HTTPS (8443)' }),
-    'mqtt-port': Flags.string({ description: 'MQTT over TLS (8883)' }),
+    'http-port': portFlag({ description: 'admin plane (8080)' }),
+    'device-port': portFlag({ description: 'device plane, HTTPS (8443)' }),
+    'mqtt-port': portFlag({ description: 'MQTT over TLS (8883)' }),
     separate: Flags.boolean({ description: 'one process per role' }),
-    'log-level': Flags.string({ description: 'trace, debug, info, warn, error or silent' }),
+    'log-level': Flags.option({
+      options: ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const,
+      description: 'how much to tell',
+    })(),
   };
 
   async run(): Promise<void> {

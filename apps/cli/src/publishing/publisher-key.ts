@@ -3,8 +3,8 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { decodeSigningKey, encodeSigningKey, generateSigningKey } from '@aviary/release';
-import { UsageError } from '../aviary-command.ts';
+import { decodeSigningKey, encodeSigningKey, generateSigningKey, SigningKeyError } from '@aviary/release';
+import { UsageError } from '../command-line/usage-error.ts';
 
 /** Where a publisher's key lies unless `--key` or AVIARY_KEY says otherwise. */
 export const defaultKeyPath = (): string =>
@@ -61,7 +61,7 @@ export const createPublisherKey = async (path: string, protect: boolean): Promis
   return key;
 };
 
-/** Reads a key, asking for its passphrase when it has one. @throws UsageError, SigningKeyError */
+/** Reads a key, asking for its passphrase when it has one. @throws UsageError */
 export const readPublisherKey = async (path: string): Promise<KeyObject> => {
   let pem: string;
   try {
@@ -69,5 +69,11 @@ export const readPublisherKey = async (path: string): Promise<KeyObject> => {
   } catch {
     throw new UsageError(`There is no publisher key in ${path}. Make one with: aviary key init`);
   }
-  return decodeSigningKey(pem, pem.includes('ENCRYPTED') ? await askPassphrase(`Passphrase for ${path}: `) : undefined);
+  const passphrase = pem.includes('ENCRYPTED') ? await askPassphrase(`Passphrase for ${path}: `) : undefined;
+  try {
+    return decodeSigningKey(pem, passphrase);
+  } catch (error) {
+    if (error instanceof SigningKeyError) throw new UsageError(`${path}: ${error.message}`);
+    throw error;
+  }
 };

@@ -16,7 +16,7 @@ import {
   parseModelDefinition,
   type Signer,
 } from '@aviary/release';
-import { UsageError } from '../aviary-command.ts';
+import { UsageError } from '../command-line/usage-error.ts';
 import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
 import { loadProfiles } from './profiles.ts';

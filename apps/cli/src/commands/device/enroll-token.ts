@@ -1,6 +1,7 @@
 import { parseDuration } from '@aviary/rollout';
 import { Flags } from '@oclif/core';
-import { AviaryCommand, UsageError } from '../../aviary-command.ts';
+import { AviaryCommand } from '../../aviary-command.ts';
+import { UsageError } from '../../command-line/usage-error.ts';
 
 export default class DeviceEnrollToken extends AviaryCommand {
   static override summary = 'Make a token with which one device may join';

@@ -1,5 +1,5 @@
-import { Args } from '@oclif/core';
-import { AviaryCommand, UsageError } from '../../aviary-command.ts';
+import { AviaryCommand, nameArg } from '../../aviary-command.ts';
+import { UsageError } from '../../command-line/usage-error.ts';
 import { renderLabels } from '../../render/table.ts';
 
 export default class DeviceLabel extends AviaryCommand {
@@ -9,7 +9,7 @@ export default class DeviceLabel extends AviaryCommand {
 
   static override strict = false;
 
-  static override args = { id: Args.string({ description: 'id of the device', required: true }) };
+  static override args = { id: nameArg({ description: 'id of the device', required: true }) };
 
   async run(): Promise<void> {
     const { args, argv, flags } = await this.parse(DeviceLabel);

@@ -1,11 +1,10 @@
-import { Args } from '@oclif/core';
-import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { printable, renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
 export default class DeviceShow extends AviaryCommand {
   static override summary = 'All that is known of one device';
 
-  static override args = { id: Args.string({ description: 'id of the device', required: true }) };
+  static override args = { id: nameArg({ description: 'id of the device', required: true }) };
 
   static override flags = { output: outputFlag() };
 

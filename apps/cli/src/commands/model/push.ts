@@ -1,6 +1,6 @@
 import { signerOf } from '@aviary/release';
-import { Args, Flags } from '@oclif/core';
-import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { Flags } from '@oclif/core';
+import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { defaultKeyPath, readPublisherKey } from '../../publishing/publisher-key.ts';
 
 export default class ModelPush extends AviaryCommand {
@@ -11,7 +11,7 @@ export default class ModelPush extends AviaryCommand {
 
   static override examples = ['<%= config.bin %> model push ./meter-reader'];
 
-  static override args = { directory: Args.string({ description: 'folder with a model.yaml', required: true }) };
+  static override args = { directory: nameArg({ description: 'folder with a model.yaml', required: true }) };
 
   static override flags = {
     key: Flags.string({ description: 'file of your key (AVIARY_KEY, ~/.config/aviary/publisher.key)' }),

@@ -1,5 +1,4 @@
-import { Args } from '@oclif/core';
-import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { renderTable } from '../../render/table.ts';
 
 const share = (part: number, whole: number): string =>
@@ -8,7 +7,7 @@ const share = (part: number, whole: number): string =>
 export default class ModelShow extends AviaryCommand {
   static override summary = 'One release: its variants, and how it does in the field';
 
-  static override args = { release: Args.string({ description: 'e.g. meter-reader@1.1.0', required: true }) };
+  static override args = { release: nameArg({ description: 'e.g. meter-reader@1.1.0', required: true }) };
 
   static override flags = { output: outputFlag() };
 

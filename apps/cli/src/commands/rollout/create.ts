@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { RolloutPreview } from '@aviary/protocol';
 import { Flags } from '@oclif/core';
 import { parse } from 'yaml';
-import { AviaryCommand, outputFlag, UsageError } from '../../aviary-command.ts';
+import { AviaryCommand, outputFlag, secondsFlag } from '../../aviary-command.ts';
+import { UsageError } from '../../command-line/usage-error.ts';
 import { renderTable } from '../../render/table.ts';
 import { followRollout } from '../../rollout-follower.ts';
 
@@ -11,16 +12,16 @@ const readSpec = async (path: string): Promise<Record<string, unknown>> => {
   try {
     text = await readFile(path, 'utf8');
   } catch {
-    throw new UsageError(`Cannot read the rollout specification "${path}".`);
+    throw new UsageError(`Expected a rollout specification for --file, and cannot read "${path}".`);
   }
   let value: unknown;
   try {
     value = parse(text);
   } catch (error) {
-    throw new UsageError(`${path} is no YAML: ${error instanceof Error ? error.message : error}`);
+    throw new UsageError(`Expected YAML in ${path}: ${error instanceof Error ? error.message : error}`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError(`Expected ${path} to begin with "release: model@version".`);
+    throw new UsageError(`Expected keys such as "release: model@version" in ${path}. docs/rollouts.md shows them all.`);
   }
   return { ...value };
 };
@@ -72,7 +73,7 @@ export default class RolloutCreate extends AviaryCommand {
     })(),
     'dry-run': Flags.boolean({ description: 'say what would happen, and do nothing' }),
     watch: Flags.boolean({ char: 'w', description: 'stay and watch; exit codes as of rollout status --watch' }),
-    timeout: Flags.integer({ description: 'with --watch: seconds to stay at most', default: 86_400, min: 1 }),
+    timeout: secondsFlag({ description: 'with --watch: seconds to stay at most', default: 86_400 }),
     output: outputFlag(),
   };
 

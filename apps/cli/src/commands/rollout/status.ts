@@ -1,5 +1,5 @@
-import { Args, Flags } from '@oclif/core';
-import { AviaryCommand, outputFlag } from '../../aviary-command.ts';
+import { Flags } from '@oclif/core';
+import { AviaryCommand, nameArg, outputFlag, secondsFlag } from '../../aviary-command.ts';
 import { everyItem } from '../../connection.ts';
 import { renderTable } from '../../render/table.ts';
 import { wavePicture } from '../../render/wave-picture.ts';
@@ -14,12 +14,12 @@ export default class RolloutStatus extends AviaryCommand {
   static override examples = ['<%= config.bin %> rollout status last', '<%= config.bin %> rollout status last --watch'];
 
   static override args = {
-    id: Args.string({ description: 'its id, the beginning of it, or "last"', default: 'last' }),
+    id: nameArg({ description: 'its id, the beginning of it, or "last"', default: 'last' }),
   };
 
   static override flags = {
     watch: Flags.boolean({ char: 'w', description: 'stay until it ends or pauses' }),
-    timeout: Flags.integer({ description: 'seconds to stay at most', default: 86_400, min: 1 }),
+    timeout: secondsFlag({ description: 'seconds to stay at most', default: 86_400 }),
     output: outputFlag(),
   };
 
