@@ -3,7 +3,7 @@ import type { RolloutAction } from '@aviary/protocol';
 import { Flags } from '@oclif/core';
 import { AviaryCommand, nameArg } from './aviary-command.ts';
 import { UsageError } from './command-line/usage-error.ts';
-import { findRollout } from './rollout-follower.ts';
+import { findRollout } from './find-rollout.ts';
 
 export const rolloutIdArg = {
   id: nameArg({ description: 'its id, the beginning of it, or "last"', required: true }),

@@ -1,28 +1,14 @@
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { Command, Flags } from '@oclif/core';
+import type { DemoSummary } from '../demo/expectations.ts';
 
-const listenOn = async (port: number): Promise<number | undefined> => {
-  const server = createServer();
-  server.listen(port, '127.0.0.1');
-  const listening = await Promise.race([
-    once(server, 'listening').then(() => true),
-    once(server, 'error').then(() => false),
-  ]).catch(() => false);
-  if (!listening) return undefined;
-  const address = server.address();
-  server.close();
-  return typeof address === 'object' && address !== null ? address.port : undefined;
-};
-
-/** The usual port when it is free, else any that is. */
-const usualOrFree = async (port: number): Promise<number> => (await listenOn(port)) ?? (await listenOn(0)) ?? port;
+const USUAL_PORTS = [8080, 8443, 8883] as const;
+const INTERRUPTED = 130;
 
 export default class Demo extends Command {
   static override summary = 'Watch a model travel from a laptop to a fleet of six devices, and a bad one be taken back';
 
   static override description =
-    'Starts a control plane and six agents on this machine, trains three releases of a digit reader, and rolls them out in waves. Leaves everything running until Ctrl-C; with --once it ends by itself.';
+    'Starts a control plane and six agents on this machine, trains three releases of a digit reader, and rolls them out in waves. Leaves everything running until Ctrl-C; with --once it ends by itself. A port of 8080, 8443 and 8883 that is in use is replaced by one that is free.';
 
   static override examples = ['<%= config.bin %> demo', '<%= config.bin %> demo --once'];
 
@@ -33,27 +19,45 @@ export default class Demo extends Command {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Demo);
-    const { DemoStory } = await import('../demo/story.ts');
-    const story = new DemoStory({
-      directory: flags.data,
-      httpPort: await usualOrFree(8080),
-      devicePort: await usualOrFree(8443),
-      mqttPort: await usualOrFree(8883),
-    });
+    const [{ DemoStory }, { freePorts }] = await Promise.all([
+      import('../demo/story.ts'),
+      import('../demo/loopback-ports.ts'),
+    ]);
+    const interruption = new AbortController();
     const interrupted = new Promise<void>((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      interruption.signal.addEventListener('abort', () => resolve());
     });
-    const told = story.tell();
-    const summary = await Promise.race([told, interrupted]);
-    if (summary !== undefined && !flags.once) {
+    const stopAll = () => {
+      if (!interruption.signal.aborted) this.logToStderr('\nStopping the devices and the control plane …');
+      interruption.abort();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stopAll);
+    const ports = await freePorts(USUAL_PORTS);
+    USUAL_PORTS.forEach((usual, index) => {
+      if (ports[index] !== usual) this.logToStderr(`Port ${usual} is in use; the demo takes ${ports[index]} instead.`);
+    });
+    const [http = 0, device = 0, mqtt = 0] = ports;
+    const story = new DemoStory(flags.data, { http, device, mqtt }, interruption.signal);
+    const summary = await story.tell();
+    const told = !interruption.signal.aborted;
+    if (told) this.#tellSummary(summary);
+    if (told && summary.error === undefined && !flags.once) {
       this.logToStderr(`\nEverything goes on at ${story.address}. In another terminal, for example:`);
       this.logToStderr(`  AVIARY_SERVER=${story.address} AVIARY_DATA=${flags.data} npx aviary device list`);
       this.logToStderr('Stop it with Ctrl-C.');
       await interrupted;
     }
     await story.stop();
-    if (summary === undefined) this.exit(130);
+    if (!told) this.exit(INTERRUPTED);
     this.log(JSON.stringify(summary));
     this.exit(summary.ok ? 0 : 1);
+  }
+
+  #tellSummary({ ok, seconds, expectations, error }: DemoSummary): void {
+    const parts = Object.entries(expectations);
+    const missing = parts.filter(([, happened]) => !happened).map(([part]) => part.replaceAll('-', ' '));
+    if (ok) this.logToStderr(`\nAll ${parts.length} parts of the story happened, in ${seconds} s.`);
+    else if (error !== undefined) this.logToStderr(`\nThe story broke off after ${seconds} s.`);
+    else this.logToStderr(`\n${missing.length} of ${parts.length} parts did not happen: ${missing.join(', ')}.`);
   }
 }

@@ -13,72 +13,97 @@ export class ProgramError extends Error {
   readonly code = 'program-failed';
 }
 
-/** Runs a program to its end. @throws ProgramError with what it said on standard error. */
+export interface RunOptions {
+  readonly environment?: NodeJS.ProcessEnv;
+  /** Ends the program before its time. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs a program to its end.
+ * @returns what it said on standard output
+ * @throws ProgramError with what it said on standard error; the signal's reason once the program has gone for it
+ */
 export const runToEnd = (
   program: string,
   args: readonly string[],
-  environment: NodeJS.ProcessEnv = {},
+  { environment = {}, signal }: RunOptions = {},
 ): Promise<string> =>
   new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
     const child = spawn(process.execPath, [program, ...args], {
       env: { ...process.env, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own, so that Ctrl-C reaches us alone, and what we started is ended by us.
+      detached: true,
     });
     let output = '';
     let errors = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
     });
-    child.stderr.on('data', (chunk: Buffer) => {
-      errors += chunk.toString();
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text;
     });
+    const end = () => child.kill('SIGTERM');
+    signal?.addEventListener('abort', end);
     child.once('error', reject);
-    child.once('exit', (code) => {
-      if (code === 0) resolve(output);
-      else reject(new ProgramError(`${args[0]} ended with exit code ${code}: ${errors.trim() || output.trim()}`));
+    child.once('close', (code, killed) => {
+      signal?.removeEventListener('abort', end);
+      const how = killed === null ? `exit code ${code}` : killed;
+      if (signal?.aborted === true) reject(signal.reason);
+      else if (code === 0) resolve(output);
+      else reject(new ProgramError(`${args[0]} ended with ${how}: ${errors.trim() || output.trim()}`));
     });
   });
 
-/** A program that stays, with its standard error in a file. It ends with us: its standard input is ours to close. */
+/** A program that stays until it is stopped, with its standard error in a file. */
 export class StayingProcess {
   readonly name: string;
-  readonly logPath: string;
-  private readonly child: ChildProcess;
-  /** Set once it has ended. */
-  ended: string | undefined;
+  readonly #child: ChildProcess;
+  readonly #gone: Promise<void>;
+  #ended: string | undefined;
 
-  constructor(
-    name: string,
-    program: string,
-    args: readonly string[],
-    logPath: string,
-    environment: NodeJS.ProcessEnv = {},
-  ) {
+  /** Starts the program. */
+  static start(name: string, program: string, args: readonly string[], logPath: string): StayingProcess {
+    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
+    child.stderr?.pipe(createWriteStream(logPath, { flags: 'a' }));
+    return new StayingProcess(name, child);
+  }
+
+  private constructor(name: string, child: ChildProcess) {
     this.name = name;
-    this.logPath = logPath;
-    this.child = spawn(process.execPath, [program, ...args], {
-      env: { ...process.env, ...environment },
-      stdio: ['pipe', 'ignore', 'pipe'],
-      // A group of its own, so that Ctrl-C reaches us alone and everything is stopped in order.
-      detached: true,
-    });
-    this.child.stderr?.pipe(createWriteStream(logPath, { flags: 'a' }));
-    this.child.once('exit', (code, signal) => {
-      this.ended = signal ?? `exit code ${code}`;
+    this.#child = child;
+    this.#gone = new Promise((resolve) => {
+      child.once('error', (error) => {
+        this.#ended = error.message;
+        resolve();
+      });
+      child.once('exit', (code, signal) => {
+        this.#ended = signal ?? `exit code ${code}`;
+        resolve();
+      });
     });
   }
 
-  get pid(): number {
-    return this.child.pid ?? -1;
+  /** How it ended, once it has. */
+  get ended(): string | undefined {
+    return this.#ended;
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
   }
 
   /** Asks it to end, and forces it after a deadline. */
-  async stop(): Promise<void> {
-    if (this.ended !== undefined) return;
-    const gone = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGTERM');
-    const force = setTimeout(() => this.child.kill('SIGKILL'), STOP_DEADLINE_MS);
-    await gone;
+  async stop(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
+    if (this.#ended !== undefined) return;
+    this.#child.kill('SIGTERM');
+    const force = setTimeout(() => this.#child.kill('SIGKILL'), deadlineMs);
+    await this.#gone;
     clearTimeout(force);
   }
 }

@@ -1,15 +1,19 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { exampleFacts } from '@aviary/hardware';
-import type { adminRoutes, Client } from '@aviary/protocol';
+import type { DeviceDetail } from '@aviary/protocol';
+import type { AdminClient } from '../connection.ts';
 import { programOf, runToEnd, StayingProcess } from './child-process.ts';
-import { loadDigits } from './training/digits.ts';
+import { type DigitSets, loadDigits } from './training/digits.ts';
 import { writeFieldPictures } from './training/field-pictures.ts';
 
 /** Pictures that each device looks at, over and over; all of them held out from every training. */
-const PICTURES_PER_DEVICE = 300;
+export const PICTURES_PER_DEVICE = 300;
 const FRAMES_PER_SECOND = 16;
 const TELEMETRY_SECONDS = 2;
+const TOKEN_SECONDS = 600;
+const WAIT_MS = 30_000;
 
 /** Six boards of four kinds in three places. */
 export const BOARDS = [
@@ -23,40 +27,54 @@ export const BOARDS = [
 
 /** The demo's devices: real agent processes that believe to be on those boards, each with its own pictures. */
 export class DemoFleet {
-  readonly agents: StayingProcess[] = [];
+  readonly #directory: string;
+  readonly #client: AdminClient;
+  readonly #agents: StayingProcess[] = [];
 
-  constructor(
-    private readonly directory: string,
-    private readonly client: Client<typeof adminRoutes>,
-  ) {}
+  constructor(directory: string, client: AdminClient) {
+    this.#directory = directory;
+    this.#client = client;
+  }
 
   /** Writes the pictures, joins every device with a token of its own, and starts it. */
-  async start(): Promise<void> {
-    const program = programOf('@aviary/agent');
+  async start(signal: AbortSignal): Promise<void> {
     const digits = await loadDigits();
-    await Promise.all(
-      BOARDS.map(async ({ name, site, board }, index) => {
-        const home = join(this.directory, name);
-        const pictures = join(home, 'pictures');
-        await mkdir(home, { recursive: true });
-        const facts = join(home, 'board.json');
-        await writeFile(facts, JSON.stringify(exampleFacts(board)));
-        await writeFieldPictures(pictures, digits, {
-          device: index,
-          devices: BOARDS.length,
-          count: PICTURES_PER_DEVICE,
-        });
-        const { token } = await this.client.createJoinToken({ body: { ttlSeconds: 600, labels: { site } } });
-        const state = ['--state-dir', join(home, 'state'), '--facts', facts];
-        await runToEnd(program, ['join', ...state, '--token', token, '--name', name]);
-        const source = ['--source', `dir:${pictures}`, '--fps', String(FRAMES_PER_SECOND)];
-        const args = ['run', ...state, ...source, '--telemetry-seconds', String(TELEMETRY_SECONDS)];
-        this.agents.push(new StayingProcess(name, program, args, join(home, 'agent.log')));
-      }),
-    );
+    // All are waited for, also when one fails or the story is cut off: a device that started late would stay.
+    const starts = await Promise.allSettled(BOARDS.map((_, index) => this.#startDevice(index, digits, signal)));
+    for (const start of starts) if (start.status === 'rejected') throw start.reason;
+  }
+
+  /** Waits for every device to be as it should. @returns whether all are, in time */
+  async waitForAll(right: (device: DeviceDetail) => boolean, signal: AbortSignal): Promise<boolean> {
+    for (const deadline = Date.now() + WAIT_MS; ; await pause(250, undefined, { signal })) {
+      const { items } = await this.#client.listDevices({});
+      const devices = await Promise.all(items.map(({ id }) => this.#client.showDevice({ params: { id } })));
+      if (devices.length === BOARDS.length && devices.every(right)) return true;
+      if (Date.now() > deadline) return false;
+    }
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.agents.map((agent) => agent.stop()));
+    await Promise.all(this.#agents.map((agent) => agent.stop()));
+  }
+
+  async #startDevice(index: number, digits: DigitSets, signal: AbortSignal): Promise<void> {
+    const device = BOARDS[index];
+    if (device === undefined) throw new RangeError(`Expected one of ${BOARDS.length} devices, got number ${index}.`);
+    const { name, site, board } = device;
+    const home = join(this.#directory, name);
+    const pictures = join(home, 'pictures');
+    const facts = join(home, 'board.json');
+    await mkdir(home, { recursive: true });
+    await writeFile(facts, JSON.stringify(exampleFacts(board)));
+    await writeFieldPictures(pictures, digits, { device: index, devices: BOARDS.length, count: PICTURES_PER_DEVICE });
+    const { token } = await this.#client.createJoinToken({ body: { ttlSeconds: TOKEN_SECONDS, labels: { site } } });
+    const program = programOf('@aviary/agent');
+    const state = ['--state-dir', join(home, 'state'), '--facts', facts];
+    await runToEnd(program, ['join', ...state, '--token', token, '--name', name], { signal });
+    const source = ['--source', `dir:${pictures}`, '--fps', String(FRAMES_PER_SECOND)];
+    const args = ['run', ...state, ...source, '--telemetry-seconds', String(TELEMETRY_SECONDS)];
+    signal.throwIfAborted();
+    this.#agents.push(StayingProcess.start(name, program, args, join(home, 'agent.log')));
   }
 }

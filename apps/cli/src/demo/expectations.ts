@@ -1,28 +1,65 @@
 import type { Narrator } from './narrator.ts';
 
-/** The parts of the story that have to happen; the demo has failed when one of them did not. */
+/** The parts of the story, in their order. Each has to happen, or the demo has failed. */
+export const PARTS = [
+  'devices-joined',
+  'profiles-matched',
+  'releases-published',
+  'first-release-everywhere',
+  'first-release-accurate',
+  'better-release-in-waves',
+  'better-release-better',
+  'bad-release-stopped-in-first-wave',
+  'bad-release-rolled-back',
+  'bad-release-judged-by-behaviour',
+  'fleet-serves-good-release',
+] as const;
+export type Part = (typeof PARTS)[number];
+
+/** What the demo prints as its last line. */
+export interface DemoSummary {
+  readonly demo: 'aviary';
+  readonly ok: boolean;
+  readonly seconds: number;
+  readonly expectations: Readonly<Record<string, boolean>>;
+  readonly figures: Readonly<Record<string, number>>;
+  /** Why the story could not be told to its end. */
+  readonly error?: string;
+}
+
+/** Keeps what happened of the story; a part that was never reached did not happen. */
 export class Expectations {
-  private readonly results = new Map<string, boolean>();
-  private readonly figures: Record<string, number | string> = {};
+  readonly #narrator: Pick<Narrator, 'good' | 'bad'>;
+  readonly #happened = new Set<Part>();
+  readonly #figures: Record<string, number> = {};
 
-  constructor(private readonly narrator: Narrator) {}
+  constructor(narrator: Pick<Narrator, 'good' | 'bad'>) {
+    this.#narrator = narrator;
+  }
 
-  /** Records whether `name` happened, and tells it in words. */
-  expect(name: string, happened: boolean, words: string): void {
-    this.results.set(name, happened);
-    if (happened) this.narrator.good(words);
-    else this.narrator.bad(`expected ${name.replaceAll('-', ' ')}, but ${words}`);
+  /** Records whether a part happened, and tells what was seen. */
+  expect(part: Part, happened: boolean, seen: string): void {
+    if (happened) {
+      this.#happened.add(part);
+      this.#narrator.good(seen);
+    } else this.#narrator.bad(`expected ${part.replaceAll('-', ' ')}, but: ${seen}`);
   }
 
   /** A number for the summary. */
-  figure(name: string, value: number | string): void {
-    this.figures[name] = value;
+  figure(name: string, value: number): void {
+    this.#figures[name] = value;
   }
 
-  /** One object for the last line: every expectation, every figure, and whether all is well. */
-  summary(seconds: number) {
-    const expectations = Object.fromEntries(this.results);
-    const ok = this.results.size > 0 && [...this.results.values()].every(Boolean);
-    return { demo: 'aviary', ok, seconds: Number(seconds.toFixed(1)), expectations, figures: this.figures };
+  /** Every part, every figure, and whether all is well. */
+  summary(seconds: number, error?: string): DemoSummary {
+    const ok = error === undefined && PARTS.every((part) => this.#happened.has(part));
+    return {
+      demo: 'aviary',
+      ok,
+      seconds: Number(seconds.toFixed(1)),
+      expectations: Object.fromEntries(PARTS.map((part) => [part, this.#happened.has(part)])),
+      figures: this.#figures,
+      ...(error === undefined ? {} : { error }),
+    };
   }
 }

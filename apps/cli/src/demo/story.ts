@@ -1,18 +1,18 @@
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { adminRoutes, type Client, createClient, type DeviceDetail, type RolloutDetail } from '@aviary/protocol';
-import { programOf, runToEnd, StayingProcess } from './child-process.ts';
-import { BOARDS, DemoFleet } from './demo-fleet.ts';
-import { Expectations } from './expectations.ts';
+import type { ReleaseSummary, RolloutDetail } from '@aviary/protocol';
+import type { AdminClient } from '../connection.ts';
+import { runToEnd } from './child-process.ts';
+import { DemoControlPlane, type DemoPorts } from './demo-control-plane.ts';
+import { BOARDS, DemoFleet, PICTURES_PER_DEVICE } from './demo-fleet.ts';
+import { type DemoSummary, Expectations } from './expectations.ts';
 import { Narrator } from './narrator.ts';
-import { followRollout } from './rollout-follower.ts';
+import { narrateRollout } from './rollout-narration.ts';
 import { makeDemoReleases } from './training/releases.ts';
 
 const MODEL = 'meter-reader';
 const AVIARY = fileURLToPath(new URL('../../bin/aviary.js', import.meta.url));
-const READY_TIMEOUT_MS = 60_000;
-const ONLINE_TIMEOUT_MS = 30_000;
 const ROLLOUT_TIMEOUT_S = 90;
 /** What "measured in the field" needs at least, over all devices. */
 const FRAMES_TO_MEASURE = 1_000;
@@ -21,247 +21,255 @@ const ACCURACY_FLOOR = 0.93;
 
 /** Short, since the demo’s fleet is six devices on one machine; a real fleet soaks for hours. */
 const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 3 };
+const GATES = [
+  { execution: { maxFailureRate: '20%', minimum: 1 } },
+  // More frames than two devices have seen when each has judged for itself.
+  { lowConfidenceRate: { max: 0.3, minimumFrames: 90, minimumDevices: 1 } },
+];
+/** How a device says that it took a release back for how it behaves. */
+const JUDGED_BY_BEHAVIOUR = /^(low confidence|p95)/;
 
-export interface DemoOptions {
-  /** Emptied first, if it is a demo’s. */
-  readonly directory: string;
-  readonly httpPort: number;
-  readonly devicePort: number;
-  readonly mqttPort: number;
-}
+const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
-const pause = (milliseconds: number) => new Promise((resolve_) => setTimeout(resolve_, milliseconds));
+const outcomeOf = ({ release, state, reason }: RolloutDetail): string =>
+  `the rollout of ${release} is ${state.toLowerCase().replaceAll('_', ' ')}${reason === null ? '' : `: ${reason}`}`;
 
-/** The whole way, from training to a bad release taken back; every part checked as it is told. */
+/** The whole way, from training to a bad release taken back: a method for each chapter, every part checked as told. */
 export class DemoStory {
-  private readonly narrator = new Narrator();
-  private readonly expectations = new Expectations(this.narrator);
-  private readonly server: string;
-  private controlPlane: StayingProcess | undefined;
-  private fleet: DemoFleet | undefined;
+  readonly #directory: string;
+  readonly #controlPlane: DemoControlPlane;
+  readonly #narrator = new Narrator();
+  readonly #expectations = new Expectations(this.#narrator);
+  readonly #signal: AbortSignal;
+  #fleet: DemoFleet | undefined;
 
-  constructor(private readonly options: DemoOptions) {
-    this.server = `http://127.0.0.1:${options.httpPort}`;
+  /** @param signal ends the story before its time */
+  constructor(directory: string, ports: DemoPorts, signal: AbortSignal) {
+    this.#directory = directory;
+    this.#controlPlane = new DemoControlPlane(directory, ports);
+    this.#signal = signal;
   }
 
   get address(): string {
-    return this.server;
+    return this.#controlPlane.address;
   }
 
-  /** Tells the story to its end. @returns the summary for the last line */
-  async tell() {
+  /** Tells the story to its end, and what became of it; control plane and devices stay until {@link stop}. */
+  async tell(): Promise<DemoSummary> {
     try {
-      this.narrator.chapter('Aviary: a model travels from a laptop to a fleet');
-      await this.prepareDirectory();
-      const client = await this.startControlPlane();
-      const directories = await this.trainReleases();
-      await this.startFleet(client);
-      await this.publish(directories);
-      await this.firstRelease(client);
-      await this.betterRelease(client);
-      await this.badRelease(client);
+      const client = await this.#startControlPlane();
+      const folders = await this.#trainReleases();
+      await this.#makeKey();
+      await this.#startFleet(client);
+      await this.#publish(folders);
+      const before = await this.#firstRelease(client);
+      await this.#betterRelease(client, before);
+      await this.#badRelease(client);
     } catch (error) {
-      this.expectations.expect('story-told-to-its-end', false, error instanceof Error ? error.message : String(error));
+      const words = error instanceof Error ? error.message : String(error);
+      if (!this.#signal.aborted) this.#narrator.bad(words);
+      return this.#expectations.summary(this.#narrator.seconds, words);
     }
-    return this.expectations.summary(this.narrator.seconds);
+    return this.#expectations.summary(this.#narrator.seconds);
   }
 
+  /** Ends every process of the story. */
   async stop(): Promise<void> {
-    await this.fleet?.stop();
-    await this.controlPlane?.stop();
+    await this.#fleet?.stop();
+    await this.#controlPlane.stop();
   }
 
-  private async prepareDirectory(): Promise<void> {
-    const { directory } = this.options;
-    const found = await stat(directory).catch(() => undefined);
-    if (found !== undefined && (await stat(join(directory, 'demo')).catch(() => undefined)) === undefined) {
-      throw new Error(`${resolve(directory)} exists and is not of a demo; choose another with --data, or remove it.`);
-    }
-    await rm(directory, { recursive: true, force: true });
-    await mkdir(join(directory, 'demo'), { recursive: true });
-  }
-
-  private async startControlPlane(): Promise<Client<typeof adminRoutes>> {
-    const { directory, httpPort, devicePort, mqttPort } = this.options;
-    this.narrator.say('starting the control plane: PostgreSQL, API, MQTT gateway, conductor');
-    const ports = ['--http-port', `${httpPort}`, '--device-port', `${devicePort}`, '--mqtt-port', `${mqttPort}`];
-    const log = join(directory, 'demo', 'control-plane.log');
-    const program = programOf('@aviary/control-plane');
-    this.controlPlane = new StayingProcess('control plane', program, ['all', '--data', directory, ...ports], log);
-    const deadline = Date.now() + READY_TIMEOUT_MS;
-    while ((await fetch(`${this.server}/readyz`).catch(() => undefined))?.ok !== true) {
-      if (this.controlPlane.ended !== undefined || Date.now() > deadline) {
-        const last = (await readFile(log, 'utf8').catch(() => '')).trim().split('\n').slice(-5).join('\n');
-        throw new Error(
-          `the control plane did not start (${this.controlPlane.ended ?? 'not ready in time'}):\n${last}`,
-        );
-      }
-      await pause(100);
-    }
-    this.narrator.good(`the control plane answers at ${this.server}`);
-    const token = (await readFile(join(directory, 'admin.token'), 'utf8')).trim();
-    return createClient(adminRoutes, { baseUrl: this.server, fetch, headers: { authorization: `Bearer ${token}` } });
-  }
-
-  private async trainReleases(): Promise<readonly string[]> {
-    this.narrator.chapter('Three releases of a meter reader, trained here and now');
-    const directory = join(this.options.directory, 'demo', 'models');
-    const releases = await makeDemoReleases(directory, (line) => this.narrator.say(line));
-    return releases.map((release) => release.directory);
-  }
-
-  private async startFleet(client: Client<typeof adminRoutes>): Promise<void> {
-    this.narrator.chapter('Six devices join');
-    this.fleet = new DemoFleet(join(this.options.directory, 'demo', 'devices'), client);
-    await this.aviary('key', 'init', '--name', 'demo publisher', '--no-passphrase', '--key', this.keyPath);
-    await this.fleet.start();
-    const deadline = Date.now() + ONLINE_TIMEOUT_MS;
-    let online = 0;
-    while (online < BOARDS.length && Date.now() < deadline) {
-      await pause(250);
-      online = (await client.listDevices({ query: { selector: 'presence=online' } })).items.length;
-    }
-    const { items } = await client.listDevices({});
-    for (const device of items) {
-      this.narrator.say(
-        `${device.name.padEnd(14)} ${device.id}  ${device.profile ?? 'no profile'}  site=${device.labels.site}`,
-      );
-    }
-    const matched = BOARDS.every(({ name, board }) => items.find((device) => device.name === name)?.profile === board);
-    this.expectations.expect(
-      'devices-joined',
-      online === BOARDS.length,
-      `${online} of ${BOARDS.length} devices are online`,
+  async #startControlPlane(): Promise<AdminClient> {
+    this.#narrator.chapter(
+      'A model travels from a laptop to a fleet',
+      'Everything is real and on this machine: a control plane, six device agents, and a model that is trained now.',
     );
-    this.expectations.expect('profiles-matched', matched, 'each board was recognised by its facts');
+    this.#narrator.say('the control plane starts: PostgreSQL, API, MQTT gateway, conductor');
+    const client = await this.#controlPlane.start(this.#signal);
+    this.#narrator.say(`it answers at ${this.address}`);
+    return client;
   }
 
-  private async publish(directories: readonly string[]): Promise<void> {
-    this.narrator.chapter('The publisher signs, seals and pushes');
-    for (const directory of directories) {
-      await this.aviary('model', 'push', directory, '--key', this.keyPath);
-      this.narrator.good(
-        `pushed ${directory.split('/').at(-1)}: signed with the publisher’s key, sealed, uploaded as ciphertext`,
+  async #trainReleases(): Promise<readonly string[]> {
+    this.#narrator.chapter(
+      'The laptop: three releases of a meter reader',
+      'They read handwritten digits. 1.0.0 is good and 1.1.0 is better. 1.2.0 passes its own tests, on bold studio ' +
+        'pictures, and is bad in the dim light of the field.',
+    );
+    const directory = join(this.#directory, 'demo', 'models');
+    return makeDemoReleases(directory, (line) => this.#narrator.say(line), this.#signal);
+  }
+
+  /** Before the first device: a device takes releases from those who are publishers when it joins. */
+  async #makeKey(): Promise<void> {
+    await this.#aviary('key', 'init', '--name', 'demo publisher', '--no-passphrase', '--key', this.#keyPath);
+  }
+
+  async #startFleet(client: AdminClient): Promise<void> {
+    this.#narrator.chapter(
+      'The fleet: six devices join',
+      'Each comes with a token that works once, makes a key of its own, and gets a certificate. What board it is, it ' +
+        `tells by its facts. Each sees ${PICTURES_PER_DEVICE} digits in its own light; no release was trained with them.`,
+    );
+    this.#fleet = new DemoFleet(join(this.#directory, 'demo', 'devices'), client);
+    await this.#fleet.start(this.#signal);
+    const online = await this.#fleet.waitForAll(({ presence }) => presence === 'online', this.#signal);
+    const { items } = await client.listDevices({});
+    for (const { name, board } of BOARDS) {
+      const device = items.find((candidate) => candidate.name === name);
+      const site = `site=${device?.labels.site ?? 'none'}`;
+      this.#narrator.say(
+        `${name.padEnd(13)} ${(device?.profile ?? 'no profile').padEnd(17)} ${site.padEnd(11)} ${device?.id}`,
       );
+      if (device?.profile !== board) this.#narrator.detail(`expected the profile ${board}`);
     }
+    const present = items.filter(({ presence }) => presence === 'online').length;
+    const matched = BOARDS.every(({ name, board }) => items.some((it) => it.name === name && it.profile === board));
+    this.#expectations.expect('devices-joined', online, `${present} of ${BOARDS.length} devices are online`);
+    this.#expectations.expect(
+      'profiles-matched',
+      matched,
+      `${matched ? 'each' : 'not every'} board was recognised by its facts`,
+    );
   }
 
-  private async firstRelease(client: Client<typeof adminRoutes>): Promise<void> {
-    this.narrator.chapter(`${MODEL}@1.0.0 to all devices`);
-    const rollout = await this.rollOut(client, '1.0.0', [{ size: '100%', soak: '1s' }]);
-    this.expectations.expect('first-release-everywhere', rollout.state === 'FINISHED', `1.0.0: ${rollout.state}`);
-    const accuracy = await this.measure(client, '1.0.0');
-    this.expectations.expect(
+  async #publish(folders: readonly string[]): Promise<void> {
+    this.#narrator.chapter(
+      'The publisher: sign, seal, push',
+      'The key with which releases are signed stays with the publisher. What is uploaded is ciphertext, and opens ' +
+        'only for devices to which the release is assigned.',
+    );
+    let pushed = 0;
+    for (const folder of folders) {
+      const answer = await this.#aviary('model', 'push', folder, '--key', this.#keyPath, '-o', 'json');
+      const { release, variants } = JSON.parse(answer) as ReleaseSummary;
+      if (release === basename(folder).replace(`${MODEL}-`, `${MODEL}@`)) pushed += 1;
+      this.#narrator.say(`${release} is published: ${variants.map(({ id }) => id).join(', ')}`);
+    }
+    this.#expectations.expect('releases-published', pushed === 3, `${pushed} of 3 releases are published`);
+  }
+
+  /** @returns its accuracy in the field */
+  async #firstRelease(client: AdminClient): Promise<number> {
+    this.#narrator.chapter(
+      `Rollout of ${MODEL}@1.0.0 to all at once`,
+      'Each device downloads, verifies the signature, tries the release on its acceptance suite, switches, and keeps ' +
+        'it after a probation of 5 s.',
+    );
+    const rollout = await this.#rollOut(client, '1.0.0', [{ size: '100%', soak: '1s' }]);
+    this.#expectations.expect('first-release-everywhere', rollout.state === 'FINISHED', outcomeOf(rollout));
+    const accuracy = await this.#measure(client, '1.0.0');
+    this.#expectations.expect(
       'first-release-accurate',
       accuracy >= ACCURACY_FLOOR,
-      `on the devices’ own pictures 1.0.0 reads ${percent(accuracy)} rightly`,
+      `in the field 1.0.0 reads ${percent(accuracy)} rightly, at least ${percent(ACCURACY_FLOOR)} wanted`,
     );
+    return accuracy;
   }
 
-  private async betterRelease(client: Client<typeof adminRoutes>): Promise<void> {
-    this.narrator.chapter(`${MODEL}@1.1.0 in canary waves`);
-    const rollout = await this.rollOut(client, '1.1.0', [
-      { size: 1, soak: '2s' },
-      { size: '50%', soak: '2s' },
+  async #betterRelease(client: AdminClient, before: number): Promise<void> {
+    this.#narrator.chapter(
+      `Rollout of ${MODEL}@1.1.0 in canary waves`,
+      'First one device, then half of the fleet, then all. Between two waves the gates judge what the devices report.',
+    );
+    const rollout = await this.#rollOut(client, '1.1.0', [
+      { size: 1, soak: '3s' },
+      { size: '50%', soak: '3s' },
       { size: '100%', soak: '1s' },
     ]);
     const passed = rollout.waves.filter((wave) => wave.state === 'PASSED').length;
-    this.expectations.expect(
+    this.#expectations.expect(
       'better-release-in-waves',
       rollout.state === 'FINISHED' && passed === 3,
-      `1.1.0: ${rollout.state}, ${passed} of 3 waves passed`,
+      outcomeOf(rollout),
     );
-    const before = this.accuracies.get('1.0.0') ?? 1;
-    const accuracy = await this.measure(client, '1.1.0');
-    this.expectations.expect(
+    const accuracy = await this.#measure(client, '1.1.0');
+    this.#expectations.expect(
       'better-release-better',
       accuracy > before,
-      `on the devices’ own pictures 1.1.0 reads ${percent(accuracy)} rightly, 1.0.0 read ${percent(before)}`,
+      `in the field 1.1.0 reads ${percent(accuracy)} rightly; 1.0.0 read ${percent(before)}`,
     );
   }
 
-  private async badRelease(client: Client<typeof adminRoutes>): Promise<void> {
-    this.narrator.chapter(`${MODEL}@1.2.0, which is fine at home and bad in the field`);
-    const rollout = await this.rollOut(client, '1.2.0', [
-      { size: 2, soak: '2s' },
-      { size: '50%', soak: '2s' },
+  async #badRelease(client: AdminClient): Promise<void> {
+    this.#narrator.chapter(
+      `Rollout of ${MODEL}@1.2.0, which is bad in the field`,
+      'It is signed, and passes its own acceptance suite. How it does in the field, only the devices can tell: each ' +
+        'watches it in its probation, on its own pictures, and goes back by itself.',
+    );
+    const rollout = await this.#rollOut(client, '1.2.0', [
+      { size: 2, soak: '3s' },
+      { size: '50%', soak: '3s' },
       { size: '100%', soak: '1s' },
     ]);
     const [first, ...later] = rollout.waves;
-    this.expectations.expect(
+    const untouched = later.length > 0 && later.every((wave) => wave.startedAt === null);
+    this.#expectations.expect(
       'bad-release-stopped-in-first-wave',
-      first?.state === 'FAILED' && later.every((wave) => wave.startedAt === null),
-      `wave 1: ${first?.state}; later waves: ${later.map((wave) => wave.state).join(', ')}`,
+      first?.state === 'FAILED' && untouched,
+      `wave 1 ${first?.state.toLowerCase()}; the other waves ${untouched ? 'never began' : 'began'}`,
     );
-    this.expectations.expect('bad-release-rolled-back', rollout.state === 'ROLLED_BACK', `1.2.0: ${rollout.state}`);
-    const { items } = await client.listExecutions({ params: { id: rollout.id } });
-    const reasons = items.filter((execution) => execution.kind === 'install').map((execution) => execution.reason);
-    for (const reason of new Set(reasons)) this.narrator.say(`a device said: ${reason}`);
-    this.expectations.expect(
-      'bad-release-judged-by-behaviour',
-      reasons.length > 0 && reasons.every((reason) => reason !== null && /confiden|p95|unsure|failed/i.test(reason)),
-      'the devices took it back because of how it behaved on their own pictures',
+    this.#expectations.expect('bad-release-rolled-back', rollout.state === 'ROLLED_BACK', outcomeOf(rollout));
+    await this.#tellReasons(client, rollout.id);
+    const served = `${MODEL}@1.1.0`;
+    const good = await this.#fleet?.waitForAll(({ running }) => running?.release === served, this.#signal);
+    this.#expectations.expect(
+      'fleet-serves-good-release',
+      good === true,
+      `${good === true ? 'all six' : 'not all'} devices serve 1.1.0 again`,
     );
-    const good = await this.waitForAll(client, (device) => device.running?.release === `${MODEL}@1.1.0`);
-    this.expectations.expect('fleet-serves-good-release', good, 'all six devices serve 1.1.0 again');
   }
 
-  private readonly accuracies = new Map<string, number>();
+  /** What made the devices go back. One may be told to, before its own probation is over. */
+  async #tellReasons(client: AdminClient, id: string): Promise<void> {
+    const { items } = await client.listExecutions({ params: { id } });
+    const tried = items.filter(({ kind }) => kind === 'install');
+    const judged = tried.filter(
+      ({ state, reason }) => state === 'ROLLED_BACK' && reason !== null && JUDGED_BY_BEHAVIOUR.test(reason),
+    );
+    for (const { deviceName, reason } of judged) this.#narrator.say(`${deviceName} says: ${reason}`);
+    const others = tried.filter((execution) => !judged.includes(execution));
+    for (const { deviceName, reason } of others) this.#narrator.say(`${deviceName} was told to go back: ${reason}`);
+    this.#expectations.expect(
+      'bad-release-judged-by-behaviour',
+      judged.length > 0 && others.every(({ state }) => state === 'CANCELED'),
+      `${judged.length} of ${tried.length} devices took it back for how it behaves on their own pictures`,
+    );
+  }
 
-  private async rollOut(client: Client<typeof adminRoutes>, version: string, waves: object[]): Promise<RolloutDetail> {
+  async #rollOut(client: AdminClient, version: string, waves: readonly object[]): Promise<RolloutDetail> {
     const { id } = await client.createRollout({
       body: {
         release: `${MODEL}@${version}`,
         target: 'site in (lyon, turin, porto)',
         strategy: { waves, deadline: '60s', probation: PROBATION },
-        gates: [
-          { execution: { maxFailureRate: '20%', minimum: 1 } },
-          { lowConfidenceRate: { max: 0.3, minimumFrames: 300, minimumDevices: 2 } },
-        ],
+        gates: GATES,
         onFailure: 'rollback-all',
       },
     });
-    return followRollout(client, this.narrator, id, ROLLOUT_TIMEOUT_S);
+    const options = { timeoutSeconds: ROLLOUT_TIMEOUT_S, signal: this.#signal };
+    return narrateRollout(client, this.#narrator, id, options);
   }
 
   /** Accuracy over all devices as they themselves measured and reported it. */
-  private async measure(client: Client<typeof adminRoutes>, version: string): Promise<number> {
+  async #measure(client: AdminClient, version: string): Promise<number> {
     const release = `${MODEL}@${version}`;
-    const deadline = Date.now() + MEASURE_TIMEOUT_MS;
-    for (;;) {
+    for (const deadline = Date.now() + MEASURE_TIMEOUT_MS; ; await pause(500, undefined, { signal: this.#signal })) {
       const { field } = await client.showRelease({ params: { release } });
-      if (field.labelled >= FRAMES_TO_MEASURE || Date.now() > deadline) {
-        const accuracy = field.labelled === 0 ? 0 : field.correct / field.labelled;
-        this.accuracies.set(version, accuracy);
-        this.expectations.figure(`accuracy-${version}`, Number(accuracy.toFixed(4)));
-        this.expectations.figure(`pictures-${version}`, field.labelled);
-        return accuracy;
-      }
-      await pause(500);
+      if (field.labelled < FRAMES_TO_MEASURE && Date.now() < deadline) continue;
+      const accuracy = field.labelled === 0 ? 0 : field.correct / field.labelled;
+      this.#expectations.figure(`accuracy-${version}`, Number(accuracy.toFixed(4)));
+      this.#expectations.figure(`pictures-${version}`, field.labelled);
+      return accuracy;
     }
   }
 
-  private async waitForAll(
-    client: Client<typeof adminRoutes>,
-    right: (device: DeviceDetail) => boolean,
-  ): Promise<boolean> {
-    const deadline = Date.now() + ONLINE_TIMEOUT_MS;
-    for (;;) {
-      const { items } = await client.listDevices({});
-      const devices = await Promise.all(items.map(({ id }) => client.showDevice({ params: { id } })));
-      if (devices.length === BOARDS.length && devices.every(right)) return true;
-      if (Date.now() > deadline) return false;
-      await pause(500);
-    }
+  get #keyPath(): string {
+    return join(this.#directory, 'demo', 'publisher.key');
   }
 
-  private get keyPath(): string {
-    return join(this.options.directory, 'demo', 'publisher.key');
-  }
-
-  private aviary(...args: string[]): Promise<string> {
-    return runToEnd(AVIARY, args, { AVIARY_SERVER: this.server, AVIARY_DATA: this.options.directory, NO_COLOR: '1' });
+  #aviary(...args: string[]): Promise<string> {
+    const environment = { AVIARY_SERVER: this.address, AVIARY_DATA: this.#directory };
+    return runToEnd(AVIARY, args, { environment, signal: this.#signal });
   }
 }
-
-const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;

@@ -10,12 +10,13 @@ const MOVING = ['NOTIFIED', 'DOWNLOADING', 'DOWNLOADED', 'VERIFIED', 'PREPARING'
 const sum = (wave: WaveView, states: readonly (keyof WaveView['counts'])[]): number =>
   states.reduce((total, state) => total + (wave.counts[state] ?? 0), 0);
 
-const bar = (wave: WaveView): string => {
-  const cells = (count: number) => (wave.size === 0 ? 0 : Math.round((count / wave.size) * WIDTH));
+/** A wave as a bar of `width` cells, each a share of its devices. */
+export const waveBar = (wave: WaveView, width: number): string => {
+  const cells = (count: number) => (wave.size === 0 ? 0 : Math.round((count / wave.size) * width));
   const good = cells(sum(wave, GOOD));
   const bad = cells(sum(wave, BAD));
-  const moving = Math.min(cells(sum(wave, MOVING)), WIDTH - good - bad);
-  return ('█'.repeat(good) + '×'.repeat(bad) + '▒'.repeat(Math.max(0, moving))).padEnd(WIDTH, '·').slice(0, WIDTH);
+  const moving = Math.min(cells(sum(wave, MOVING)), width - good - bad);
+  return ('█'.repeat(good) + '×'.repeat(bad) + '▒'.repeat(Math.max(0, moving))).padEnd(width, '·').slice(0, width);
 };
 
 const countsOf = (wave: WaveView): string =>
@@ -31,7 +32,7 @@ export const wavePicture = (rollout: RolloutSummary): string[] => {
   for (const wave of rollout.waves) {
     const name = `wave ${wave.index + 1}/${rollout.waves.length}`;
     lines.push(
-      `  ${name}  ${bar(wave)}  ${wave.state.padEnd(9)}  ${String(wave.size).padStart(4)} devices  ${countsOf(wave)}`.trimEnd(),
+      `  ${name}  ${waveBar(wave, WIDTH)}  ${wave.state.padEnd(9)}  ${String(wave.size).padStart(4)} ${wave.size === 1 ? 'device ' : 'devices'}  ${countsOf(wave)}`.trimEnd(),
     );
     for (const gate of wave.gates) lines.push(`${' '.repeat(name.length + 4)}${gate.gate}: ${gate.words}`);
   }

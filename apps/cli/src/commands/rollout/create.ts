@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import { AviaryCommand, outputFlag, secondsFlag } from '../../aviary-command.ts';
 import { UsageError } from '../../command-line/usage-error.ts';
 import { renderTable } from '../../render/table.ts';
-import { followRollout } from '../../rollout-follower.ts';
+import { watchRollout } from '../../rollout-watch.ts';
 
 const readSpec = async (path: string): Promise<Record<string, unknown>> => {
   let text: string;
@@ -99,6 +99,8 @@ export default class RolloutCreate extends AviaryCommand {
     }
     const rollout = await client.createRollout({ body: spec });
     this.print(rollout, flags.output, () => rollout.id);
-    if (flags.watch) this.exit(await followRollout(client, rollout.id, flags.timeout, process.stderr));
+    if (flags.watch) {
+      this.exit(await watchRollout(client, rollout.id, { timeoutSeconds: flags.timeout }, process.stderr));
+    }
   }
 }

@@ -1,9 +1,10 @@
 import { Flags } from '@oclif/core';
 import { AviaryCommand, nameArg, outputFlag, secondsFlag } from '../../aviary-command.ts';
 import { everyItem } from '../../connection.ts';
+import { findRollout } from '../../find-rollout.ts';
 import { renderTable } from '../../render/table.ts';
 import { wavePicture } from '../../render/wave-picture.ts';
-import { findRollout, followRollout } from '../../rollout-follower.ts';
+import { watchRollout } from '../../rollout-watch.ts';
 
 export default class RolloutStatus extends AviaryCommand {
   static override summary = 'How a rollout goes: its waves, gates and devices';
@@ -27,7 +28,7 @@ export default class RolloutStatus extends AviaryCommand {
     const { args, flags } = await this.parse(RolloutStatus);
     const { client } = await this.connect(flags);
     const id = await findRollout(client, args.id);
-    if (flags.watch) this.exit(await followRollout(client, id, flags.timeout, process.stdout));
+    if (flags.watch) this.exit(await watchRollout(client, id, { timeoutSeconds: flags.timeout }, process.stdout));
     const rollout = await client.showRollout({ params: { id } });
     const items = await everyItem((cursor) =>
       client.listExecutions({ params: { id }, query: { limit: 500, ...cursor } }),

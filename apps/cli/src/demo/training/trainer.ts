@@ -13,7 +13,8 @@ export interface TrainingOptions {
   readonly seed: number;
   /** Writes a picture as the device will see it into `into`: lighting, cleaning. */
   readonly present: (pixels: Float32Array, into: Float32Array, random: () => number) => void;
-  readonly onEpoch: (epoch: number, loss: number) => void;
+  /** Ends the training before its time, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** He's initialisation: variance 2 over the number of inputs, which ReLU halves again. */
@@ -25,7 +26,7 @@ const initialWeights = (inputs: number, outputs: number, random: () => number): 
 
 /** Trains a multilayer perceptron with the step graph, in the runtime that will infer. Repeatable for a seed. */
 export const train = async (digits: readonly Digit[], options: TrainingOptions): Promise<DenseLayer[]> => {
-  const { sizes, epochs, learningRate, seed, present, onEpoch } = options;
+  const { sizes, epochs, learningRate, seed, present, signal } = options;
   const random = seededRandom(seed);
   const { model, parameters } = buildMlpTrainingStep(sizes);
   const session = await InferenceSession.create(model, { intraOpNumThreads: 1 });
@@ -40,11 +41,10 @@ export const train = async (digits: readonly Digit[], options: TrainingOptions):
   const labels = new BigInt64Array(BATCH);
   const weights = new Tensor('float32', new Float32Array(BATCH).fill(1), [BATCH]);
   for (let epoch = 1; epoch <= epochs; epoch += 1) {
+    signal?.throwIfAborted();
     // Smaller steps towards the end settle the weights.
     const rate = new Tensor('float32', Float32Array.of(learningRate * (1 - (0.9 * (epoch - 1)) / epochs)), []);
     const order = shuffled(digits, random);
-    let loss = 0;
-    let steps = 0;
     for (let start = 0; start + BATCH <= order.length; start += BATCH) {
       for (let index = 0; index < BATCH; index += 1) {
         const digit = order[start + index] as Digit;
@@ -59,10 +59,7 @@ export const train = async (digits: readonly Digit[], options: TrainingOptions):
         learning_rate: rate,
       });
       state = Object.fromEntries(parameters.map(({ name }) => [name, answer[`${name}_next`] as Tensor]));
-      loss += Number((answer.loss as Tensor).data[0]);
-      steps += 1;
     }
-    onEpoch(epoch, loss / steps);
   }
   await session.release();
   const data = (name: string) => (state[name] as Tensor).data as Float32Array;
