@@ -1,14 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { readFile, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { chooseVariant, type MatchableVariant, type Profile } from '@aviary/hardware';
 import { describeModel, readModel } from '@aviary/onnx';
 import { ApiError, problemSchema, type ReleaseSummary } from '@aviary/protocol';
 import {
-  type BuildProgress,
   type BuiltVariant,
   buildRelease,
   type InspectModel,
@@ -20,6 +17,7 @@ import { UsageError } from '../command-line/usage-error.ts';
 import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
 import { loadProfiles } from './profiles.ts';
+import { withScratchFolder } from './scratch-folder.ts';
 
 /** Oldest agent that understands what this command builds. */
 const MIN_AGENT = '0.1.0';
@@ -135,12 +133,8 @@ export const pushModel = async (
       `${definition.name}@${definition.version} was pushed before, and a release never changes. Raise the version in model.yaml.`,
     );
   }
-  const outputDirectory = join(tmpdir(), `aviary-push-${randomUUID()}`);
-  const onProgress = ({ step, variant }: BuildProgress) => {
-    if (step === 'seal') say(`signing and sealing ${variant}`);
-  };
-  try {
-    const { runModel } = await import('./golden-outputs.ts');
+  const { runModel } = await import('./golden-outputs.ts');
+  return withScratchFolder('aviary-push', async (outputDirectory) => {
     const built = await buildRelease({
       directory,
       definition,
@@ -153,10 +147,12 @@ export const pushModel = async (
       outputDirectory,
       inspectModel,
       runModel,
-      onProgress,
+      onProgress: ({ step, variant }) => {
+        if (step === 'seal') say(`signing and sealing ${variant}`);
+      },
     });
     for (const variant of built.variants) await uploadBlob(connection, variant);
-    return await client.publishRelease({
+    return client.publishRelease({
       body: {
         statement: built.envelope,
         variants: built.variants.map(({ target, ageHeader }) => ({
@@ -165,7 +161,5 @@ export const pushModel = async (
         })),
       },
     });
-  } finally {
-    await rm(outputDirectory, { recursive: true, force: true });
-  }
+  });
 };

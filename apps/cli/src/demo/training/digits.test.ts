@@ -1,0 +1,39 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { BOARDS, PICTURES_PER_DEVICE } from '../demo-fleet.ts';
+import { type Digit, loadDigits, PIXELS } from './digits.ts';
+
+const fingerprint = ({ pixels }: Digit): string => createHash('sha256').update(pixels).digest('hex');
+
+describe('loadDigits', async () => {
+  const sets = await loadDigits();
+  const all = [...sets.training, ...sets.acceptance, ...sets.heldOut];
+
+  it('splits the digits into three sets without overlap', () => {
+    const [training, acceptance, heldOut] = [sets.training, sets.acceptance, sets.heldOut].map(
+      (digits) => new Set(digits.map(fingerprint)),
+    );
+    expect(training?.intersection(acceptance ?? new Set()).size).toBe(0);
+    expect(training?.intersection(heldOut ?? new Set()).size).toBe(0);
+    expect(acceptance?.intersection(heldOut ?? new Set()).size).toBe(0);
+    expect(all).toHaveLength(10_000);
+  });
+
+  it('has pictures for every device of the demo', () => {
+    expect(sets.heldOut.length).toBeGreaterThanOrEqual(BOARDS.length * PICTURES_PER_DEVICE);
+  });
+
+  it('has every digit in every set, and ink from 0 to 1', () => {
+    for (const digits of Object.values(sets) as Digit[][]) {
+      expect(new Set(digits.map(({ label }) => label)).size).toBe(10);
+    }
+    expect(all.every(({ pixels }) => pixels.length === PIXELS && pixels.every((ink) => ink >= 0 && ink <= 1))).toBe(
+      true,
+    );
+  });
+
+  it('splits the same way each time', async () => {
+    const again = await loadDigits();
+    expect(again.acceptance.map(fingerprint)).toEqual(sets.acceptance.map(fingerprint));
+  });
+});

@@ -1,0 +1,226 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { buildMlp } from '@aviary/onnx';
+import { type ApiError, adminRoutes, createClient, PROBLEM_CONTENT_TYPE } from '@aviary/protocol';
+import {
+  ageRecipientOf,
+  encodeSigningKey,
+  generateAgeIdentity,
+  generateSigningKey,
+  type Signer,
+  signerOf,
+} from '@aviary/release';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Connection, fetchOrExplain } from '../connection.ts';
+import { runToEnd } from '../demo/child-process.ts';
+import { writePictures } from '../demo/training/pictures.ts';
+import { pushModel } from './push-model.ts';
+
+// Built: npx tsc -b apps/cli
+const AVIARY = fileURLToPath(new URL('../../bin/aviary.js', import.meta.url));
+const PIXELS = 28 * 28;
+const YAML = `name: grey
+version: 1.0.0
+task: classification
+labels: ["0", "1"]
+input: { width: 28, height: 28, color: gray, resize: stretch, layout: flat, scale: 1/255 }
+output: { activation: softmax, confidenceBelow: 0.7 }
+variants:
+  - { id: plain, file: model.onnx }
+acceptance: { samples: acceptance, goldenTolerance: 0.01, minAccuracy: 0.5 }
+`;
+
+const weights = (outputs: number) =>
+  buildMlp([PIXELS, outputs], [{ w: new Float32Array(PIXELS * outputs), b: new Float32Array(outputs) }]);
+
+const summary = {
+  release: 'grey@1.0.0',
+  model: 'grey',
+  version: '1.0.0',
+  releaseCounter: 4,
+  rollbackFloor: 2,
+  description: '',
+  publisher: 'ana',
+  publishedAt: 0,
+  variants: [],
+};
+
+let server: Server;
+let connection: Connection;
+let signer: Signer;
+let directory: string;
+let temporary: string;
+/** What the control plane knows, was given, and what it answers to an upload. */
+let releases: object[];
+let blobs: Map<string, Buffer>;
+let published: { variants: { id: string; ageHeader: string }[]; statement: { payload: string } } | undefined;
+let refuseUpload: 'problem' | 'page' | undefined;
+/** When set, an upload is never answered. */
+let uploadStarts: (() => void) | undefined;
+
+beforeAll(async () => {
+  signer = signerOf(generateSigningKey());
+  const recipient = ageRecipientOf(generateAgeIdentity());
+  temporary = await mkdtemp(join(tmpdir(), 'aviary-push-test-'));
+  vi.stubEnv('TMPDIR', temporary);
+  server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const body = Buffer.concat(chunks);
+    const send = (status: number, content: unknown, type = 'application/json') =>
+      response.writeHead(status, { 'content-type': type }).end(JSON.stringify(content));
+    const url = request.url ?? '';
+    if (url === '/api/v1/registry') {
+      send(200, { recipient, fleetCaFingerprint: 'a'.repeat(64), deviceUrl: 'https://x', mqttUrl: 'mqtts://x' });
+    } else if (url.startsWith('/api/v1/releases?')) send(200, { items: releases, nextCursor: null });
+    else if (url.startsWith('/api/v1/blobs/') && uploadStarts !== undefined) uploadStarts();
+    else if (url.startsWith('/api/v1/blobs/') && refuseUpload !== undefined) {
+      const problem = {
+        type: 'about:blank',
+        title: 'Full',
+        status: 507,
+        code: 'disk-full',
+        detail: 'The disk is full.',
+      };
+      send(
+        507,
+        refuseUpload === 'problem' ? problem : 'x',
+        refuseUpload === 'problem' ? PROBLEM_CONTENT_TYPE : 'text/html',
+      );
+    } else if (url.startsWith('/api/v1/blobs/')) {
+      blobs.set(url.slice('/api/v1/blobs/'.length), body);
+      send(204, undefined);
+    } else {
+      published = JSON.parse(body.toString());
+      send(201, summary);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const client = createClient(adminRoutes, { baseUrl, fetch: fetchOrExplain });
+  connection = { baseUrl, authorization: 'Bearer x', client };
+});
+
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  server.closeAllConnections();
+  server.close();
+  await rm(temporary, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  releases = [];
+  blobs = new Map();
+  published = undefined;
+  refuseUpload = undefined;
+  uploadStarts = undefined;
+  directory = await mkdtemp(join(temporary, 'model-'));
+  await writeFile(join(directory, 'model.yaml'), YAML);
+  await writeFile(join(directory, 'model.onnx'), weights(2));
+  await writePictures(join(directory, 'acceptance'), [
+    { label: 0, pixels: new Float32Array(PIXELS) },
+    { label: 1, pixels: new Float32Array(PIXELS).fill(1) },
+  ]);
+});
+
+const push = (folder = directory) => pushModel(folder, signer, connection, () => {});
+const refusal = async (folder = directory): Promise<string> => {
+  const error: unknown = await push(folder).catch((reason: unknown) => reason);
+  expect(published).toBeUndefined();
+  expect(blobs.size).toBe(0);
+  if (error instanceof Error)
+    return `${error.name === 'Error' ? error.constructor.name : error.name}: ${error.message}`;
+  throw new Error('expected a refusal');
+};
+const edit = (from: string, to: string) => writeFile(join(directory, 'model.yaml'), YAML.replace(from, to));
+const leftBehind = async (): Promise<string[]> =>
+  (await readdir(temporary)).filter((name) => name.startsWith('aviary-push-'));
+
+describe('pushModel', () => {
+  it('uploads each variant under its digest, then publishes the signed statement, and leaves nothing here', async () => {
+    expect((await push()).release).toBe('grey@1.0.0');
+    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
+    expect(statement).toMatchObject({ release: 'grey@1.0.0', releaseCounter: 1, rollbackFloor: 0 });
+    expect(published?.variants.map(({ id }) => id)).toEqual(['plain']);
+    const [[digest, bytes] = ['', Buffer.alloc(0)]] = blobs;
+    expect(blobs.size).toBe(1);
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(digest);
+    expect(bytes.includes(await readFile(join(directory, 'model.onnx')))).toBe(false);
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  it('counts on from the newest release, and keeps its rollback floor', async () => {
+    releases = [{ ...summary, release: 'grey@0.9.0', version: '0.9.0', releaseCounter: 7, rollbackFloor: 3 }];
+    await push();
+    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
+    expect(statement).toMatchObject({ releaseCounter: 8, rollbackFloor: 3 });
+  });
+
+  it('refuses a version that was pushed before', async () => {
+    releases = [summary];
+    expect(await refusal()).toMatch(/^UsageError: grey@1\.0\.0 was pushed before.*Raise the version/);
+  });
+
+  it('refuses what is no folder of a model', async () => {
+    expect(await refusal(join(directory, 'none'))).toContain('Expected a folder with a model.yaml');
+    expect(await refusal(join(directory, 'model.onnx'))).toContain('Expected a folder with a model.yaml');
+    expect(await refusal(join(directory, 'acceptance'))).toContain('There is no model.yaml in');
+  });
+
+  it.each([
+    ['a key that there is not', 'version:', 'vresion:', /line 2, column 1.*did you mean "version"/s],
+    ['a version that is none', '1.0.0', 'one', /line 2, column \d+, version: expected/],
+    ['several mistakes at once', 'task: classification\nlabels: ["0", "1"]', 'task: x\nlabels: 3', /2 problems/],
+    ['a file that is not there', 'file: model.onnx', 'file: other.onnx', /other\.onnx/],
+    ['samples that are not there', 'samples: acceptance', 'samples: nowhere', /nowhere/],
+    ['another number of labels', '["0", "1"]', '["0", "1", "2"]', /model\.onnx.*3 values, one per label.*has 2/],
+    ['another size of picture', 'width: 28', 'width: 27', /model\.onnx .* does not run/],
+  ])('says where %s is, and uploads nothing', async (_, from, to, words) => {
+    await edit(from, to);
+    expect(await refusal()).toMatch(words);
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  it('refuses a variant for which no board has a runtime', async () => {
+    await edit(
+      'file: model.onnx }',
+      'file: model.onnx }\n  - { id: odd, file: model.hef, runtime: hailort, format: hef, precision: fp32 }',
+    );
+    expect(await refusal()).toMatch(/^UsageError: No firmware profile can run variant "odd" \(hailort, hef, fp32\)/);
+  });
+
+  it('says what a file is that is no model', async () => {
+    await writeFile(join(directory, 'model.onnx'), 'version https://git-lfs.github.com/spec/v1\n');
+    expect(await refusal()).toMatch(/git lfs pull/);
+  });
+
+  it('gives up when an upload is refused, publishes nothing, and leaves nothing here', async () => {
+    refuseUpload = 'problem';
+    const error = (await push().catch((reason: unknown) => reason)) as ApiError;
+    expect(error.problem.code).toBe('disk-full');
+    refuseUpload = 'page';
+    await expect(push()).rejects.toThrow('The upload of plain was answered with HTTP 507. Try again.');
+    expect(published).toBeUndefined();
+    expect(await leftBehind()).toEqual([]);
+  });
+
+  it('that is cut off leaves nothing here either', async () => {
+    const keyPath = join(directory, 'publisher.key');
+    await writeFile(keyPath, encodeSigningKey(generateSigningKey()));
+    const cut = new AbortController();
+    uploadStarts = () => cut.abort(new Error('cut off'));
+    const environment = { TMPDIR: temporary, AVIARY_SERVER: connection.baseUrl, AVIARY_TOKEN: 'x' };
+    const pushing = runToEnd(AVIARY, ['model', 'push', directory, '--key', keyPath], {
+      environment,
+      signal: cut.signal,
+    });
+    await expect(pushing).rejects.toThrow('cut off');
+    expect(published).toBeUndefined();
+    expect(await leftBehind()).toEqual([]);
+  });
+});
