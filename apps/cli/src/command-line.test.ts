@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -245,5 +245,18 @@ describe('key init', () => {
     expect(code).toBe(0);
     expect(stderr).toContain('aviary key register');
     expect((await stat(path)).isFile()).toBe(true);
+  });
+});
+
+describe('demo', () => {
+  it('leaves a folder alone that is not of a demo', async () => {
+    const folder = join(home, 'mine');
+    await mkdir(join(folder, 'demo'), { recursive: true });
+    await writeFile(join(folder, 'demo', 'thesis.txt'), 'years of work');
+    const { code, stdout, stderr } = await aviary(['demo', '--once', '--data', folder]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('Choose another with --data');
+    expect(JSON.parse(stdout)).toMatchObject({ demo: 'aviary', ok: false });
+    expect(await readFile(join(folder, 'demo', 'thesis.txt'), 'utf8')).toBe('years of work');
   });
 });

@@ -42,7 +42,10 @@ export class Expectations {
     if (happened) {
       this.#happened.add(part);
       this.#narrator.good(seen);
-    } else this.#narrator.bad(`expected ${part.replaceAll('-', ' ')}, but: ${seen}`);
+    } else {
+      this.#happened.delete(part);
+      this.#narrator.bad(`expected ${part.replaceAll('-', ' ')}, but: ${seen}`);
+    }
   }
 
   /** A number for the summary. */

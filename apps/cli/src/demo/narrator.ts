@@ -4,11 +4,11 @@ const COLUMNS = 80;
 /** Where the text begins: after the time, ` 123.4 s  `. */
 const MARGIN = 10;
 
-/** Breaks a text at its spaces; a word that is longer than a line stays whole. */
-const wrapped = (text: string, width: number): string[] => {
+/** Breaks a line at its spaces; a word that is longer than a line stays whole. */
+const wrappedLine = (text: string, width: number): string[] => {
   const lines: string[] = [];
   let line = '';
-  // The spaces that a line begins with are its indentation.
+  // Only a space after a word parts words; more of them are columns of a table.
   for (const word of text.split(/(?<=\S) /)) {
     if (line !== '' && line.length + 1 + word.length > width) {
       lines.push(line);
@@ -17,6 +17,8 @@ const wrapped = (text: string, width: number): string[] => {
   }
   return [...lines, line];
 };
+
+const wrapped = (text: string, width: number): string[] => text.split('\n').flatMap((line) => wrappedLine(line, width));
 
 type Style = Parameters<typeof styleText>[0];
 
