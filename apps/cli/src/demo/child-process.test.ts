@@ -22,9 +22,9 @@ const program = async (source: string): Promise<string> => {
 const until = async (happened: () => boolean): Promise<void> => {
   while (!happened()) await pause(10);
 };
-const lives = (pid: number | undefined): boolean => {
+const lives = (pid: number): boolean => {
   try {
-    return process.kill(pid ?? -1, 0);
+    return process.kill(pid, 0);
   } catch {
     return false;
   }
@@ -49,7 +49,7 @@ describe('runToEnd', () => {
     const path = await program(
       'console.error("noise"); console.log(process.argv.slice(2).join(), process.env.COLOUR);',
     );
-    expect(await runToEnd(path, ['a', 'b'], { environment: { COLOUR: 'blå' } })).toBe('a,b blå\n');
+    expect(await runToEnd(path, ['a', 'b'], { COLOUR: 'blå' })).toBe('a,b blå\n');
   });
 
   it('fails with what the program said of its failure', async () => {
@@ -70,7 +70,7 @@ describe('runToEnd', () => {
     const path = await staying(ready, tidies);
     const told = new AbortController();
     const reason = new Error('enough');
-    const running = runToEnd(path, [], { signal: told.signal }).catch((error: unknown) => error);
+    const running = runToEnd(path, [], {}, told.signal).catch((error: unknown) => error);
     await until(() => existsSync(ready));
     told.abort(reason);
     expect(await running).toBe(reason);
@@ -79,14 +79,14 @@ describe('runToEnd', () => {
 
   it('does not begin after that', async () => {
     const path = await program('');
-    await expect(runToEnd(path, [], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough');
+    await expect(runToEnd(path, [], {}, AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
   });
 });
 
 describe('StayingProcess', () => {
   it('stays, keeps its log, and ends in order when asked', async () => {
     const [ready, log] = [join(directory, 'ready-stay'), join(directory, 'stay.log')];
-    const child = StayingProcess.start('child', await staying(ready, 'process.exit(0);'), [], log);
+    const child = new StayingProcess('child', await staying(ready, 'process.exit(0);'), [], log);
     await until(() => existsSync(ready));
     expect(child.ended).toBeUndefined();
     expect(lives(child.pid)).toBe(true);
@@ -99,7 +99,7 @@ describe('StayingProcess', () => {
 
   it('is forced to end when it will not', async () => {
     const ready = join(directory, 'ready-deaf');
-    const child = StayingProcess.start('child', await staying(ready, ''), [], join(directory, 'deaf.log'));
+    const child = new StayingProcess('child', await staying(ready, ''), [], join(directory, 'deaf.log'));
     await until(() => existsSync(ready));
     await child.stop(50);
     expect(child.ended).toBe('SIGKILL');
@@ -107,7 +107,7 @@ describe('StayingProcess', () => {
   });
 
   it('says that it ended by itself, and how', async () => {
-    const child = StayingProcess.start('child', await program('process.exit(7);'), [], join(directory, 'exit.log'));
+    const child = new StayingProcess('child', await program('process.exit(7);'), [], join(directory, 'exit.log'));
     await until(() => child.ended !== undefined);
     expect(child.ended).toBe('exit code 7');
     await child.stop();

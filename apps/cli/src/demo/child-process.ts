@@ -13,21 +13,18 @@ export class ProgramError extends Error {
   readonly code = 'program-failed';
 }
 
-export interface RunOptions {
-  readonly environment?: NodeJS.ProcessEnv;
-  /** Ends the program before its time. */
-  readonly signal?: AbortSignal;
-}
-
 /**
  * Runs a program to its end.
+ * @param environment beside our own
+ * @param signal ends it before its time
  * @returns what it said on standard output
  * @throws ProgramError with what it said on standard error; the signal's reason once the program has gone for it
  */
 export const runToEnd = (
   program: string,
   args: readonly string[],
-  { environment = {}, signal }: RunOptions = {},
+  environment: NodeJS.ProcessEnv = {},
+  signal?: AbortSignal,
 ): Promise<string> =>
   new Promise((resolve, reject) => {
     if (signal?.aborted === true) {
@@ -68,14 +65,20 @@ export class StayingProcess {
   #ended: string | undefined;
 
   /** Starts the program. */
-  static start(name: string, program: string, args: readonly string[], logPath: string): StayingProcess {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-    child.stderr?.pipe(createWriteStream(logPath, { flags: 'a' }));
-    return new StayingProcess(name, child);
-  }
-
-  private constructor(name: string, child: ChildProcess) {
+  constructor(
+    name: string,
+    program: string,
+    args: readonly string[],
+    logPath: string,
+    environment: NodeJS.ProcessEnv = {},
+  ) {
     this.name = name;
+    const child = spawn(process.execPath, [program, ...args], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true,
+    });
+    child.stderr.pipe(createWriteStream(logPath, { flags: 'a' }));
     this.#child = child;
     this.#gone = new Promise((resolve) => {
       child.once('error', (error) => {
@@ -94,8 +97,9 @@ export class StayingProcess {
     return this.#ended;
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
+  /** -1 when it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? -1;
   }
 
   /** Asks it to end, and forces it after a deadline. */

@@ -38,7 +38,7 @@ export class DemoControlPlane {
     const ports = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
     const args = ['all', '--data', this.#directory, ...ports];
     signal.throwIfAborted();
-    this.#process = StayingProcess.start('control plane', programOf('@aviary/control-plane'), args, this.#log);
+    this.#process = new StayingProcess('control plane', programOf('@aviary/control-plane'), args, this.#log);
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (!(await this.#isReady())) {
       if (this.#process.ended !== undefined || Date.now() > deadline) throw await this.#failure();

@@ -71,10 +71,10 @@ export class DemoFleet {
     const { token } = await this.#client.createJoinToken({ body: { ttlSeconds: TOKEN_SECONDS, labels: { site } } });
     const program = programOf('@aviary/agent');
     const state = ['--state-dir', join(home, 'state'), '--facts', facts];
-    await runToEnd(program, ['join', ...state, '--token', token, '--name', name], { signal });
+    await runToEnd(program, ['join', ...state, '--token', token, '--name', name], {}, signal);
     const source = ['--source', `dir:${pictures}`, '--fps', String(FRAMES_PER_SECOND)];
     const args = ['run', ...state, ...source, '--telemetry-seconds', String(TELEMETRY_SECONDS)];
     signal.throwIfAborted();
-    this.#agents.push(StayingProcess.start(name, program, args, join(home, 'agent.log')));
+    this.#agents.push(new StayingProcess(name, program, args, join(home, 'agent.log')));
   }
 }

@@ -270,6 +270,6 @@ export class DemoStory {
 
   #aviary(...args: string[]): Promise<string> {
     const environment = { AVIARY_SERVER: this.address, AVIARY_DATA: this.#directory };
-    return runToEnd(AVIARY, args, { environment, signal: this.#signal });
+    return runToEnd(AVIARY, args, environment, this.#signal);
   }
 }

@@ -215,10 +215,7 @@ describe('pushModel', () => {
     const cut = new AbortController();
     uploadStarts = () => cut.abort(new Error('cut off'));
     const environment = { TMPDIR: temporary, AVIARY_SERVER: connection.baseUrl, AVIARY_TOKEN: 'x' };
-    const pushing = runToEnd(AVIARY, ['model', 'push', directory, '--key', keyPath], {
-      environment,
-      signal: cut.signal,
-    });
+    const pushing = runToEnd(AVIARY, ['model', 'push', directory, '--key', keyPath], environment, cut.signal);
     await expect(pushing).rejects.toThrow('cut off');
     expect(published).toBeUndefined();
     expect(await leftBehind()).toEqual([]);

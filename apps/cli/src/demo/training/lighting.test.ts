@@ -37,7 +37,7 @@ describe('inTheStudio', () => {
       fc.property(picture, (pixels) => {
         const seen = new Float32Array(PIXELS);
         inTheStudio(pixels, seen);
-        expect(new Set(seen).isSubsetOf(new Set([0, 1]))).toBe(true);
+        expect(seen.every((value) => value === 0 || value === 1)).toBe(true);
       }),
       { numRuns: 20 },
     );
