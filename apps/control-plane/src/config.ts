@@ -16,11 +16,14 @@ const configSchema = z.object({
   httpPort: port.default(8080),
   devicePort: port.default(8443),
   mqttPort: port.default(8883),
-  databaseUrl: z.string().startsWith('postgres').optional(),
+  databaseUrl: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host/database')
+    .optional(),
   roles: z
     .string()
     .default('api,conductor')
-    .transform((text) => text.split(',').map((role) => role.trim()))
+    .transform((text) => [...new Set(text.split(',').map((role) => role.trim()))])
     .pipe(z.array(z.enum(ROLES)).min(1)),
   separate: z.stringbool().default(false),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -69,6 +72,11 @@ export const USAGE = `Usage: aviary-control-plane all|run [options]
 Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL.
 `;
 
+const complete = (settings: z.output<typeof configSchema>): Config => ({
+  ...settings,
+  publicHost: settings.publicHost ?? settings.host,
+});
+
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
 /**
@@ -86,6 +94,10 @@ export const readConfig = (
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
   const [command, ...extra] = parsed.positionals;
+  if (parsed.values.help === true || command === undefined || command === 'help') {
+    // Help is given whatever the settings say.
+    return { command: 'help', config: complete(configSchema.parse({})) };
+  }
   const given: Record<string, unknown> = {};
   for (const name of Object.keys(OPTIONS)) {
     const variable = name === 'database-url' ? 'DATABASE_URL' : `AVIARY_${name.toUpperCase().replaceAll('-', '_')}`;
@@ -96,14 +108,14 @@ export const readConfig = (
   if (!result.success) {
     const problems = result.error.issues.map((issue) => {
       const name = String(issue.path[0]);
-      return `  ${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}, got ${JSON.stringify(given[name])}`;
+      // An address of a database holds a password.
+      const got = name === 'databaseUrl' ? 'another kind of address' : JSON.stringify(given[name]);
+      return `  ${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}, got ${got}`;
     });
     throw new UsageError(`These settings are wrong:\n${problems.join('\n')}\nSee aviary-control-plane --help.`);
   }
-  const config = { ...result.data, publicHost: result.data.publicHost ?? result.data.host };
-  if (parsed.values.help === true || command === undefined || command === 'help') return { command: 'help', config };
   if ((command !== 'all' && command !== 'run') || extra.length > 0) {
     throw new UsageError(`Expected "all" or "run", got "${parsed.positionals.join(' ')}".\n\n${USAGE}`);
   }
-  return { command, config };
+  return { command, config: complete(result.data) };
 };

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 
@@ -19,6 +19,14 @@ export interface BlobStore {
   read(sha256: string, start: number, end: number): Readable;
 }
 
+/** Longer than any upload goes without a byte: a draft that nobody has written to since then is of a crash. */
+const ABANDONED_AFTER_MS = 86_400_000;
+
+const syncDirectory = async (path: string): Promise<void> => {
+  await using directory = await open(path, 'r');
+  await directory.sync();
+};
+
 /** How the blob store is named in Nest's injection: interfaces do not exist at run time. */
 export const BLOB_STORE = Symbol('blob store');
 
@@ -26,11 +34,24 @@ export const BLOB_STORE = Symbol('blob store');
 export class DirectoryBlobStore implements BlobStore {
   constructor(private readonly directory: string) {}
 
+  /** Removes what a crash has left of uploads. Others may be under way in another process, and stay. */
+  async start(): Promise<void> {
+    const names = await readdir(this.incoming).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return [];
+      throw error;
+    });
+    for (const name of names) {
+      const path = join(this.incoming, name);
+      const found = await stat(path).catch(() => undefined);
+      if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_AFTER_MS) await rm(path, { force: true });
+    }
+  }
+
   async put(sha256: string, content: AsyncIterable<Uint8Array>): Promise<number> {
     const path = this.path(sha256);
-    const draft = join(this.directory, 'incoming', randomUUID());
+    const draft = join(this.incoming, randomUUID());
     await mkdir(dirname(path), { recursive: true });
-    await mkdir(dirname(draft), { recursive: true });
+    await mkdir(this.incoming, { recursive: true });
     const hash = createHash('sha256');
     let length = 0;
     try {
@@ -48,8 +69,9 @@ export class DirectoryBlobStore implements BlobStore {
         );
       }
       await rename(draft, path);
-      await using directory = await open(dirname(path), 'r');
-      await directory.sync();
+      // The folder of the blob may be as new as the blob.
+      await syncDirectory(dirname(path));
+      await syncDirectory(this.directory);
       return length;
     } catch (error) {
       await rm(draft, { force: true });
@@ -71,7 +93,15 @@ export class DirectoryBlobStore implements BlobStore {
     return createReadStream(this.path(sha256), { start, end, highWaterMark: 256 * 1024 });
   }
 
+  private get incoming(): string {
+    return join(this.directory, 'incoming');
+  }
+
+  /** @throws RangeError for any other name: it could lead out of the directory. */
   private path(sha256: string): string {
+    if (!/^[0-9a-f]{64}$/.test(sha256)) {
+      throw new RangeError(`Expected 64 lower-case hex digits as the name of a blob, got ${JSON.stringify(sha256)}.`);
+    }
     return join(this.directory, sha256.slice(0, 2), sha256);
   }
 }

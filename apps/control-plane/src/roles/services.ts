@@ -47,6 +47,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const secrets = new SecretStore(database, masterKey);
   const profiles = await loadProfiles();
   const blobs = new DirectoryBlobStore(join(config.data, 'blobs'));
+  await blobs.start();
   const addresses = new PublicAddresses(config);
   const ca = await FleetCa.open(secrets);
   const devices = new DevicesService(database, profiles);

@@ -5,9 +5,27 @@ import type { FastifyRequest } from 'fastify';
 import { ProblemError } from '../../infra/problem.ts';
 import { readOrMakeFile } from '../../infra/shared-file.ts';
 
-/** Reads `<data>/admin.token` (0600), made at the first start: whoever can read the file administers the fleet. */
-export const loadAdminToken = (dataDirectory: string): Promise<string> =>
-  readOrMakeFile(join(dataDirectory, 'admin.token'), () => randomBytes(32).toString('base64url'));
+const SHORTEST_TOKEN = 32;
+
+/** The file with the admin token holds none that would keep anybody out. */
+export class AdminTokenError extends Error {
+  readonly code = 'admin-token';
+}
+
+/**
+ * Reads `<data>/admin.token` (0600), made at the first start: whoever can read the file administers the fleet.
+ * @throws AdminTokenError
+ */
+export const loadAdminToken = async (dataDirectory: string): Promise<string> => {
+  const path = join(dataDirectory, 'admin.token');
+  const token = await readOrMakeFile(path, () => randomBytes(32).toString('base64url'));
+  if (token.length < SHORTEST_TOKEN) {
+    throw new AdminTokenError(
+      `Expected a token of at least ${SHORTEST_TOKEN} characters in ${path}, got ${token.length}. Remove it, and the next start makes a new one.`,
+    );
+  }
+  return token;
+};
 
 /** Lets a request of the admin plane pass when it brings the admin token; the rest of the web has no business here. */
 @Injectable()

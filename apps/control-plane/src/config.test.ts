@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { readConfig, UsageError } from './config.ts';
+
+const refusal = (args: readonly string[], environment: NodeJS.ProcessEnv = {}): string => {
+  try {
+    readConfig(args, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as UsageError).message;
+  }
+  throw new Error('it was taken');
+};
+
+describe('readConfig', () => {
+  it('has a default for everything', () => {
+    expect(readConfig(['all'], {})).toEqual({
+      command: 'all',
+      config: {
+        data: '.aviary',
+        host: '127.0.0.1',
+        publicHost: '127.0.0.1',
+        httpPort: 8080,
+        devicePort: 8443,
+        mqttPort: 8883,
+        roles: ['api', 'conductor'],
+        separate: false,
+        logLevel: 'info',
+      },
+    });
+  });
+
+  it('reads the environment, flags win, and what is empty was not said', () => {
+    const environment = {
+      AVIARY_HTTP_PORT: '9090',
+      AVIARY_DEVICE_PORT: '9443',
+      AVIARY_HOST: '',
+      AVIARY_SEPARATE: 'true',
+      DATABASE_URL: 'postgres://somewhere/aviary',
+    };
+    const { config } = readConfig(['run', '--http-port', '7070', '--roles', ' gateway , api'], environment);
+    expect(config).toMatchObject({
+      httpPort: 7070,
+      devicePort: 9443,
+      host: '127.0.0.1',
+      separate: true,
+      databaseUrl: 'postgres://somewhere/aviary',
+      roles: ['gateway', 'api'],
+    });
+  });
+
+  it('gives a role once, however often it is named', () => {
+    expect(readConfig(['run', '--roles', 'api,gateway,api'], {}).config.roles).toEqual(['api', 'gateway']);
+  });
+
+  it('names every wrong value at once, as it is written on the command line', () => {
+    const words = refusal([
+      'run',
+      '--http-port',
+      '0',
+      '--mqtt-port',
+      'x',
+      '--roles',
+      'api,janitor',
+      '--log-level',
+      'loud',
+    ]);
+    for (const part of [
+      'http-port:',
+      'got "0"',
+      'mqtt-port:',
+      'got "x"',
+      'roles:',
+      '"api,janitor"',
+      'log-level:',
+      'debug',
+      '--help',
+    ]) {
+      expect(words).toContain(part);
+    }
+  });
+
+  it('does not repeat the password of a database', () => {
+    const words = refusal(['run'], { DATABASE_URL: 'mysql://aviary:hunter2@db/aviary' });
+    expect(words).toContain('database-url');
+    expect(words).toContain('postgres://');
+    expect(words).not.toContain('hunter2');
+  });
+
+  it.each([
+    [['walk'], 'Expected "all" or "run", got "walk"'],
+    [['run', 'all'], 'Expected "all" or "run", got "run all"'],
+    [['run', '--hots', 'x'], "Unknown option '--hots'"],
+    [['run', '--host'], 'argument missing'],
+  ])('refuses %j with how to do it', (args, words) => {
+    const message = refusal(args);
+    expect(message).toContain(words);
+    expect(message).toContain('Usage: aviary-control-plane');
+  });
+
+  it.each([[[]], [['help']], [['--help']], [['run', '-h']]])('helps with %j, whatever the environment says', (args) => {
+    expect(readConfig(args, { AVIARY_HTTP_PORT: 'x' }).command).toBe('help');
+  });
+});
