@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { ReleaseSummary, RolloutDetail } from '@aviary/protocol';
+import type { ExecutionView, ReleaseSummary, RolloutDetail } from '@aviary/protocol';
 import type { AdminClient } from '../connection.ts';
 import { runToEnd } from './child-process.ts';
 import { DemoControlPlane, type DemoPorts } from './demo-control-plane.ts';
@@ -19,8 +19,11 @@ const FRAMES_TO_MEASURE = 1_000;
 const MEASURE_TIMEOUT_MS = 40_000;
 const ACCURACY_FLOOR = 0.93;
 
-/** Short, since the demo’s fleet is six devices on one machine; a real fleet soaks for hours. */
-const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 3 };
+/**
+ * Short, since this is a demo; a real fleet soaks for hours. Its six devices share the cores of one machine, where a
+ * frame of 2 ms may take ten times as long: latency tells little here, and only a collapse of it counts.
+ */
+const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 50 };
 const GATES = [
   { execution: { maxFailureRate: '20%', minimum: 1 } },
   // More frames than two devices have seen when each has judged for itself.
@@ -30,6 +33,12 @@ const GATES = [
 const JUDGED_BY_BEHAVIOUR = /^(low confidence|p95)/;
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
+
+interface RolloutOutcome {
+  readonly rollout: RolloutDetail;
+  /** What became of the release on each device that tried it. */
+  readonly tries: readonly ExecutionView[];
+}
 
 const outcomeOf = ({ release, state, reason }: RolloutDetail): string =>
   `the rollout of ${release} is ${state.toLowerCase().replaceAll('_', ' ')}${reason === null ? '' : `: ${reason}`}`;
@@ -156,7 +165,7 @@ export class DemoStory {
       'Each device downloads, verifies the signature, tries the release on its acceptance suite, switches, and keeps ' +
         'it after a probation of 5 s.',
     );
-    const rollout = await this.#rollOut(client, '1.0.0', [{ size: '100%', soak: '1s' }]);
+    const { rollout } = await this.#rollOut(client, '1.0.0', [{ size: '100%', soak: '1s' }]);
     this.#expectations.expect('first-release-everywhere', rollout.state === 'FINISHED', outcomeOf(rollout));
     const accuracy = await this.#measure(client, '1.0.0');
     this.#expectations.expect(
@@ -172,7 +181,7 @@ export class DemoStory {
       `Rollout of ${MODEL}@1.1.0 in canary waves`,
       'First one device, then half of the fleet, then all. Between two waves the gates judge what the devices report.',
     );
-    const rollout = await this.#rollOut(client, '1.1.0', [
+    const { rollout } = await this.#rollOut(client, '1.1.0', [
       { size: 1, soak: '3s' },
       { size: '50%', soak: '3s' },
       { size: '100%', soak: '1s' },
@@ -197,7 +206,7 @@ export class DemoStory {
       'It is signed, and passes its own acceptance suite. How it does in the field, only the devices can tell: each ' +
         'watches it in its probation, on its own pictures, and goes back by itself.',
     );
-    const rollout = await this.#rollOut(client, '1.2.0', [
+    const { rollout, tries } = await this.#rollOut(client, '1.2.0', [
       { size: 2, soak: '3s' },
       { size: '50%', soak: '3s' },
       { size: '100%', soak: '1s' },
@@ -210,7 +219,15 @@ export class DemoStory {
       `wave 1 ${first?.state.toLowerCase()}; the other waves ${untouched ? 'never began' : 'began'}`,
     );
     this.#expectations.expect('bad-release-rolled-back', rollout.state === 'ROLLED_BACK', outcomeOf(rollout));
-    await this.#tellReasons(client, rollout.id);
+    // One may be told to go back before its own probation is over.
+    const judged = tries.filter(
+      ({ state, reason }) => state === 'ROLLED_BACK' && JUDGED_BY_BEHAVIOUR.test(reason ?? ''),
+    );
+    this.#expectations.expect(
+      'bad-release-judged-by-behaviour',
+      judged.length > 0 && tries.every((one) => judged.includes(one) || one.state === 'CANCELED'),
+      `${judged.length} of ${tries.length} devices took it back for how it behaves on their own pictures`,
+    );
     const served = `${MODEL}@1.1.0`;
     const good = await this.#fleet?.waitForAll(({ running }) => running?.release === served, this.#signal);
     this.#expectations.expect(
@@ -220,24 +237,8 @@ export class DemoStory {
     );
   }
 
-  /** What made the devices go back. One may be told to, before its own probation is over. */
-  async #tellReasons(client: AdminClient, id: string): Promise<void> {
-    const { items } = await client.listExecutions({ params: { id } });
-    const tried = items.filter(({ kind }) => kind === 'install');
-    const judged = tried.filter(
-      ({ state, reason }) => state === 'ROLLED_BACK' && reason !== null && JUDGED_BY_BEHAVIOUR.test(reason),
-    );
-    for (const { deviceName, reason } of judged) this.#narrator.say(`${deviceName} says: ${reason}`);
-    const others = tried.filter((execution) => !judged.includes(execution));
-    for (const { deviceName, reason } of others) this.#narrator.say(`${deviceName} was told to go back: ${reason}`);
-    this.#expectations.expect(
-      'bad-release-judged-by-behaviour',
-      judged.length > 0 && others.every(({ state }) => state === 'CANCELED'),
-      `${judged.length} of ${tried.length} devices took it back for how it behaves on their own pictures`,
-    );
-  }
-
-  async #rollOut(client: AdminClient, version: string, waves: readonly object[]): Promise<RolloutDetail> {
+  /** Rolls a release out and tells how it goes; when it does not get through, also what the devices say to that. */
+  async #rollOut(client: AdminClient, version: string, waves: readonly object[]): Promise<RolloutOutcome> {
     const { id } = await client.createRollout({
       body: {
         release: `${MODEL}@${version}`,
@@ -248,7 +249,14 @@ export class DemoStory {
       },
     });
     const options = { timeoutSeconds: ROLLOUT_TIMEOUT_S, signal: this.#signal };
-    return narrateRollout(client, this.#narrator, id, options);
+    const rollout = await narrateRollout(client, this.#narrator, id, options);
+    const { items } = await client.listExecutions({ params: { id } });
+    const tries = items.filter(({ kind }) => kind === 'install');
+    if (rollout.state !== 'FINISHED') {
+      for (const { deviceName, state, reason } of tries)
+        this.#narrator.say(`${deviceName}, ${state.toLowerCase().replaceAll('_', ' ')}: ${reason ?? 'no reason'}`);
+    }
+    return { rollout, tries };
   }
 
   /** Accuracy over all devices as they themselves measured and reported it. */
