@@ -26,7 +26,6 @@ const ACCURACY_FLOOR = 0.93;
 const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 50 };
 const GATES = [
   { execution: { maxFailureRate: '20%', minimum: 1 } },
-  // More frames than two devices have seen when each has judged for itself.
   { lowConfidenceRate: { max: 0.3, minimumFrames: 90, minimumDevices: 1 } },
 ];
 /** How a device says that it took a release back for how it behaves. */
@@ -204,7 +203,7 @@ export class DemoStory {
     this.#narrator.chapter(
       `Rollout of ${MODEL}@1.2.0, which is bad in the field`,
       'It is signed, and passes its own acceptance suite. How it does in the field, only the devices can tell: each ' +
-        'watches it in its probation, on its own pictures, and goes back by itself.',
+        'watches it in its probation, on its own pictures, and the gates watch what they report together.',
     );
     const { rollout, tries } = await this.#rollOut(client, '1.2.0', [
       { size: 2, soak: '3s' },
@@ -219,14 +218,17 @@ export class DemoStory {
       `wave 1 ${first?.state.toLowerCase()}; the other waves ${untouched ? 'never began' : 'began'}`,
     );
     this.#expectations.expect('bad-release-rolled-back', rollout.state === 'ROLLED_BACK', outcomeOf(rollout));
-    // One may be told to go back before its own probation is over.
+    // Whoever has seen enough first judges it: a device in its probation, or the gate over all of the wave.
     const judged = tries.filter(
       ({ state, reason }) => state === 'ROLLED_BACK' && JUDGED_BY_BEHAVIOUR.test(reason ?? ''),
     );
+    const stopped = first?.gates.some(({ gate, verdict }) => gate === 'lowConfidenceRate' && verdict === 'fail');
     this.#expectations.expect(
       'bad-release-judged-by-behaviour',
-      judged.length > 0 && tries.every((one) => judged.includes(one) || one.state === 'CANCELED'),
-      `${judged.length} of ${tries.length} devices took it back for how it behaves on their own pictures`,
+      (judged.length > 0 || stopped === true) &&
+        tries.every((execution) => judged.includes(execution) || execution.state === 'CANCELED'),
+      `judged by how it behaves in the field: ${judged.length} of ${tries.length} devices took it back by themselves, ` +
+        `the gate on confidence ${stopped === true ? 'stopped it' : 'was not needed'}`,
     );
     const served = `${MODEL}@1.1.0`;
     const good = await this.#fleet?.waitForAll(({ running }) => running?.release === served, this.#signal);
