@@ -5,9 +5,6 @@ import { readBatch, TelemetryMalformedError } from '../telemetry/telemetry-batch
 import type { TelemetryQueue } from '../telemetry/telemetry-queue.ts';
 import type { DeviceBroker, DeviceMessages } from './device-broker.ts';
 
-/** Answered before a device's keep-alive ends, since its later packets wait behind this one. */
-const STORE_DEADLINE_MS = 8_000;
-
 /** MQTT in: what devices say becomes rows, and is acknowledged once it is. */
 export class Gateway implements DeviceMessages {
   private broker: Pick<DeviceBroker, 'send'> | undefined;
@@ -38,16 +35,8 @@ export class Gateway implements DeviceMessages {
       this.log.warn({ device: deviceId, error: error.message }, 'a message without meaning was dropped');
       return;
     }
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('the database did not answer in time')), STORE_DEADLINE_MS);
-    });
-    try {
-      const ack = await Promise.race([this.telemetry.add(batch), late]);
-      if (ack !== undefined) this.broker?.send(deviceId, downTopic(deviceId, 'ack'), ack);
-    } finally {
-      clearTimeout(timer);
-    }
+    const ack = await this.telemetry.add(batch);
+    if (ack !== undefined) this.broker?.send(deviceId, downTopic(deviceId, 'ack'), ack);
   }
 
   gone(deviceId: string): void {

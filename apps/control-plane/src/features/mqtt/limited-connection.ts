@@ -1,5 +1,7 @@
 import { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
+
+/** A remaining length has at most four bytes (MQTT 3.1.1, 2.2.3). */
+const LARGEST_MULTIPLIER = 128 ** 3;
 
 /** A packet announced itself as larger than a device may send. */
 export class PacketTooLargeError extends Error {
@@ -19,7 +21,7 @@ export class LimitedConnection extends Duplex {
   private multiplier = 1;
 
   constructor(
-    private readonly socket: TLSSocket,
+    private readonly socket: Duplex,
     private readonly maxBytes: number,
   ) {
     super({ allowHalfOpen: false });
@@ -51,8 +53,9 @@ export class LimitedConnection extends Duplex {
         continue;
       }
       this.length += (byte & 0x7f) * this.multiplier;
+      const isEndless = this.multiplier === LARGEST_MULTIPLIER && (byte & 0x80) !== 0;
       this.multiplier *= 128;
-      if (this.length > this.maxBytes) {
+      if (this.length > this.maxBytes || isEndless) {
         return new PacketTooLargeError(
           `Expected MQTT packets of at most ${this.maxBytes} bytes, got one that announces more.`,
         );
