@@ -1,8 +1,6 @@
-import type { MetricsRecord } from '@aviary/protocol';
 import type { Sql } from '../../infra/database.ts';
 import { float8Array } from '../../infra/float8-array.ts';
-
-const MINUTE_MS = 60_000;
+import type { MinuteSum } from './minute-sum.ts';
 
 const FIELD_METRICS = `
   insert into field_metrics as f (device_id, release, since, updated_at, frames, dropped, errors, low_confidence,
@@ -44,90 +42,16 @@ const ROLL_UP = `
   ), field as (${FIELD_METRICS})
   ${MINUTES}`;
 
-export interface DeviceMetrics {
-  readonly deviceId: string;
-  readonly record: MetricsRecord;
-}
-
-/** What a release did on a device within one minute. */
-interface MinuteSum {
-  readonly deviceId: string;
-  readonly release: string;
-  firstAt: number;
-  lastAt: number;
-  frames: number;
-  dropped: number;
-  errors: number;
-  lowConfidence: number;
-  labelled: number;
-  correct: number;
-  /** Of the last window that had frames: a percentile cannot be summed. */
-  p95: number | null;
-  latencySum: number;
-  latencyMax: number;
-  effective: string;
-  requested: string;
-}
-
-const emptySum = ({ deviceId, record }: DeviceMetrics): MinuteSum => ({
-  deviceId,
-  release: record.release,
-  firstAt: record.at,
-  lastAt: record.at,
-  frames: 0,
-  dropped: 0,
-  errors: 0,
-  lowConfidence: 0,
-  labelled: 0,
-  correct: 0,
-  p95: null,
-  latencySum: 0,
-  latencyMax: 0,
-  effective: record.provider.effective,
-  requested: record.provider.requested[0] ?? '',
-});
-
-const addTo = (sum: MinuteSum, record: MetricsRecord): void => {
-  sum.firstAt = Math.min(sum.firstAt, record.at);
-  if (record.at >= sum.lastAt) {
-    sum.lastAt = record.at;
-    sum.effective = record.provider.effective;
-    sum.requested = record.provider.requested[0] ?? '';
-  }
-  // A device counts its windows forward, so that the last one read is the latest.
-  if (record.frames > 0) sum.p95 = record.latencyMs.p95;
-  sum.frames += record.frames;
-  sum.dropped += record.dropped;
-  sum.errors += record.errors;
-  sum.lowConfidence += record.lowConfidence;
-  sum.labelled += record.labelled;
-  sum.correct += record.correct;
-  sum.latencySum += record.latencyMs.sum;
-  sum.latencyMax = Math.max(sum.latencyMax, record.latencyMs.max);
-};
-
-/** Adds up what belongs to the same minute: a backlog of hours becomes few rows before it travels. */
-const sumByMinute = (metrics: readonly DeviceMetrics[]): MinuteSum[] => {
-  const sums = new Map<string, MinuteSum>();
-  for (const one of metrics) {
-    const key = `${one.deviceId} ${one.record.release} ${Math.floor(one.record.at / MINUTE_MS)}`;
-    let sum = sums.get(key);
-    if (sum === undefined) {
-      sum = emptySum(one);
-      sums.set(key, sum);
-    }
-    addTo(sum, one.record);
-  }
-  return [...sums.values()];
-};
-
 /** Adds metrics to what is known of each release on each device, as a whole and by the minute. */
-export const rollUp = async (sql: Sql, metrics: readonly DeviceMetrics[]): Promise<void> => {
-  if (metrics.length === 0) return;
-  const sums = sumByMinute(metrics);
+export const rollUp = async (
+  sql: Sql,
+  batches: readonly { readonly deviceId: string; readonly metrics: readonly MinuteSum[] }[],
+): Promise<void> => {
+  const sums = batches.flatMap(({ metrics }) => metrics);
+  if (sums.length === 0) return;
   const numbers = (of: (sum: MinuteSum) => number | null): Buffer => float8Array(sums.map(of));
   await sql.query(ROLL_UP, [
-    sums.map(({ deviceId }) => deviceId),
+    batches.flatMap(({ deviceId, metrics }) => metrics.map(() => deviceId)),
     sums.map(({ release }) => release),
     numbers(({ firstAt }) => firstAt),
     numbers(({ lastAt }) => lastAt),

@@ -1,7 +1,7 @@
 import type { Sql } from '../../infra/database.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import type { ExecutionsService } from '../rollouts/executions.service.ts';
-import { type DeviceMetrics, rollUp } from './metrics-roll-up.ts';
+import { rollUp } from './metrics-roll-up.ts';
 import type { ReceivedBatch } from './telemetry-batch.ts';
 
 /** Acts on the records of stored batches, within the transaction that stores them. */
@@ -12,13 +12,9 @@ export class RecordHandlers {
   ) {}
 
   async apply(sql: Sql, batches: readonly ReceivedBatch[]): Promise<void> {
-    const metrics: DeviceMetrics[] = [];
     for (const { deviceId, records } of batches) {
       for (const record of records) {
         switch (record.type) {
-          case 'metrics':
-            metrics.push({ deviceId, record });
-            break;
           case 'execution':
             await this.executions.report(sql, deviceId, record);
             break;
@@ -43,6 +39,6 @@ export class RecordHandlers {
         }
       }
     }
-    await rollUp(sql, metrics);
+    await rollUp(sql, batches);
   }
 }

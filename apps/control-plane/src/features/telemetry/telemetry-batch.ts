@@ -1,6 +1,12 @@
 import { isUtf8 } from 'node:buffer';
-import { type TelemetryRecord, telemetryBatchSchema, telemetryRecordSchema } from '@aviary/protocol';
+import {
+  type MetricsRecord,
+  type TelemetryRecord,
+  telemetryBatchSchema,
+  telemetryRecordSchema,
+} from '@aviary/protocol';
 import { z } from 'zod';
+import { type MinuteSum, sumByMinute } from './minute-sum.ts';
 
 /** One batch as it came, with the records that could be read; the others are kept and not acted on. */
 export interface ReceivedBatch {
@@ -9,7 +15,9 @@ export interface ReceivedBatch {
   readonly seq: number;
   /** The message itself, UTF-8. */
   readonly payload: Buffer;
-  readonly records: readonly TelemetryRecord[];
+  readonly records: readonly Exclude<TelemetryRecord, MetricsRecord>[];
+  /** Its metrics, summed at once: as records they would fill the memory while they wait for the database. */
+  readonly metrics: readonly MinuteSum[];
   readonly refused: readonly string[];
 }
 
@@ -27,8 +35,16 @@ export class TelemetryMalformedError extends Error {
  * @throws TelemetryMalformedError
  */
 export const readBatch = (deviceId: string, payload: Buffer): ReceivedBatch => {
-  const { epoch, seq, ...read } = readRecords(deviceId, parse(deviceId, payload));
-  return { deviceId, epoch, seq, payload, ...read };
+  const { epoch, seq, records, refused } = readRecords(deviceId, parse(deviceId, payload));
+  return {
+    deviceId,
+    epoch,
+    seq,
+    payload,
+    records: records.filter((record) => record.type !== 'metrics'),
+    metrics: sumByMinute(records.filter((record) => record.type === 'metrics')),
+    refused,
+  };
 };
 
 const parse = (deviceId: string, payload: Buffer): unknown => {

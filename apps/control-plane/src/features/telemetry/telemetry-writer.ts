@@ -51,10 +51,10 @@ export class TelemetryWriter {
       if (!isDataError(error)) throw error;
       const [first] = batches;
       if (first === undefined || batches.length > 1) return this.writeOneByOne(batches);
-      if (first.records.length === 0) throw error;
+      if (first.records.length === 0 && first.metrics.length === 0) throw error;
       // It keeps its place and its device goes on; what it says is there to be looked at.
       const reason = `the database refuses what it says: ${error.message}`;
-      return this.writeTogether([{ ...first, records: [], refused: [...first.refused, reason] }]);
+      return this.writeTogether([{ ...first, records: [], metrics: [], refused: [...first.refused, reason] }]);
     }
   }
 
