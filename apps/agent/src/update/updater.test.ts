@@ -175,6 +175,21 @@ describe('a release that was proven', () => {
     expect(rig.events).toEqual(['release-unservable']);
   });
 
+  it('is tried again also while its successor cannot be fetched, and said once', async () => {
+    const manners: Record<string, Manner> = { 'a@1.0.0': { failsToLoad: 'out of memory' } };
+    const rig = await updating(manners, (response) => response.writeHead(503).end());
+    const { updater, slot } = await rig.start();
+    const { signal } = new AbortController();
+    for (let i = 0; i < 3; i += 1) {
+      expect(await updater.step(signal)).toBe(true);
+      await expect(updater.step(signal)).rejects.toThrow('refused with 503');
+    }
+    manners['a@1.0.0'] = {};
+    await updater.step(signal);
+    expect(slot.serves?.digest).toBe(a.held.digest);
+    expect(rig.events).toEqual(['release-unservable']);
+  });
+
   it('gives way although the disk takes no decision', async () => {
     const rig = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a, b);

@@ -48,6 +48,8 @@ export class Updater {
   #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
   readonly #unservable = new Set<string>();
+  /** Of which that was said. */
+  readonly #lamented = new Set<string>();
   readonly #executors: Executors = {
     serve: ({ release }, signal) => this.#serve(release, signal),
     stop: () => this.#parts.slot.clear(),
@@ -66,6 +68,7 @@ export class Updater {
   /** A release was assigned anew: what was wrong with it before does not count. */
   forgive(digest: string): void {
     this.#unservable.delete(digest);
+    this.#lamented.delete(digest);
   }
 
   /** The workers of a release keep dying: something else is to serve, now and after a restart. */
@@ -112,7 +115,7 @@ export class Updater {
       const folder = await this.#openOrFetch(release, signal);
       await this.#load(release, folder);
       await slot.promote();
-      this.#unservable.delete(release.digest);
+      this.forgive(release.digest);
       log.info({ release: release.release }, 'serving');
     } catch (error) {
       if (signal.aborted) throw error;
@@ -120,8 +123,11 @@ export class Updater {
       await this.#decisions.deliver(slot.serves).catch((reason: unknown) => log.warn({ err: reason }, 'not noted'));
       if (this.#unservable.has(release.digest)) throw error;
       this.#unservable.add(release.digest);
-      const words = `${release.release} cannot serve: ${messageOf(error)}`;
-      await this.#parts.reporter.event('error', 'release-unservable', words);
+      if (!this.#lamented.has(release.digest)) {
+        const words = `${release.release} cannot serve: ${messageOf(error)}`;
+        await this.#parts.reporter.event('error', 'release-unservable', words);
+        this.#lamented.add(release.digest);
+      }
     }
     await this.#tidy();
   }
@@ -145,7 +151,11 @@ export class Updater {
     try {
       await this.#download(target, signal);
     } catch (error) {
-      if (error instanceof DownloadInterruptedError) throw error;
+      if (error instanceof DownloadInterruptedError) {
+        // While nothing comes and nothing serves, what could not serve before is tried again.
+        if (this.#parts.slot.serves === null) this.#unservable.clear();
+        throw error;
+      }
       const code = error instanceof DownloadCorruptError ? error.code : 'disk-failed';
       throw new StepError('FAILED', code, `the download failed: ${messageOf(error)}`);
     }
