@@ -2,7 +2,6 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadAdminToken } from '../features/access/admin-token.ts';
 import { loadMasterKey } from './master-key.ts';
 import { readOrMakeFile } from './shared-file.ts';
 
@@ -49,15 +48,6 @@ describe('a secret file that processes share', () => {
     await expect(loadMasterKey(directory)).rejects.toMatchObject({
       code: 'master-key',
       message: expect.stringMatching(/Expected 64 hex digits in .*master\.key.*backup/),
-    });
-  });
-
-  it('holds the admin token, and an empty one does not open the door to everybody', async () => {
-    expect(await loadAdminToken(directory)).toMatch(/^[\w-]{43}$/);
-    await writeFile(join(directory, 'admin.token'), '\n');
-    await expect(loadAdminToken(directory)).rejects.toMatchObject({
-      code: 'admin-token',
-      message: expect.stringMatching(/admin\.token.*Remove it/),
     });
   });
 });

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, randomBytes, type webcrypto, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import * as x509 from '@peculiar/x509';
 import { badRequest } from '../../infra/problem.ts';
@@ -35,7 +35,8 @@ const serialNumber = (): string => {
   return bytes.toString('hex');
 };
 
-const exportKey = async (key: CryptoKey): Promise<Buffer> => Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
+const exportKey = async (key: webcrypto.CryptoKey): Promise<Buffer> =>
+  Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
 
 const validity = (now: Date, days: number) => ({
   notBefore: new Date(now.getTime() - BACKDATE_MS),
@@ -46,7 +47,7 @@ const validity = (now: Date, days: number) => ({
 export class FleetCa {
   private constructor(
     private readonly certificate: x509.X509Certificate,
-    private readonly key: CryptoKey,
+    private readonly key: webcrypto.CryptoKey,
   ) {}
 
   static async open(secrets: SecretStore): Promise<FleetCa> {
@@ -128,7 +129,7 @@ export class FleetCa {
   }
 
   private async issue(
-    publicKey: CryptoKey,
+    publicKey: webcrypto.CryptoKey,
     subject: string,
     days: number,
     extensions: x509.Extension[],
