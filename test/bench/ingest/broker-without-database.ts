@@ -24,6 +24,4 @@ const gateway = new Gateway(devices, queue, log);
 const broker = new DeviceBroker(identity, gateway, log);
 gateway.attach(broker);
 await broker.start(config.host, config.mqttPort);
-process.stdin.resume();
-process.stdin.once('end', () => process.exit(0));
 process.once('SIGTERM', () => process.exit(0));
