@@ -29,7 +29,7 @@ export default {
       name: 'pure-libraries-do-no-io',
       comment: 'They decide; files, network and processes come in as arguments. Their clock is checked by Biome.',
       severity: 'error',
-      from: { path: '^libs/(rollout|hardware|protocol|onnx)/src/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^libs/(rollout|hardware|protocol|onnx|federation)/src/', pathNot: '\\.test\\.ts$' },
       to: { dependencyTypes: ['core'] },
     },
     {

@@ -136,7 +136,7 @@ describe('a pure library', () => {
     expect(await lint('libs/rollout/src/reads.ts', `export const value = () => ${words};`)).toContain(REFUSAL);
   });
 
-  it.each(['rollout', 'hardware', 'protocol', 'onnx'])('is libs/%s', async (name) => {
+  it.each(['rollout', 'hardware', 'protocol', 'onnx', 'federation'])('is libs/%s', async (name) => {
     expect(await lint(`libs/${name}/src/reads.ts`, 'export const now = () => Date.now();')).toContain(REFUSAL);
   });
 

@@ -1,7 +1,8 @@
+import { trainingSchema } from '@aviary/federation';
 import { deviceFactsSchema } from '@aviary/hardware';
 import { z } from 'zod';
 import { envelopeSchema } from './envelope.ts';
-import { deviceIdSchema, deviceNameSchema, sha256Schema } from './identifiers.ts';
+import { deviceIdSchema, deviceNameSchema, releaseNameSchema, sha256Schema, timestampSchema } from './identifiers.ts';
 import { route } from './route.ts';
 
 export const enrollRequestSchema = z.object({
@@ -31,6 +32,38 @@ export const assignmentResponseSchema = z.object({
 });
 export type AssignmentResponse = z.infer<typeof assignmentResponseSchema>;
 
+const idParams = z.object({ id: z.uuid() });
+const count = z.number().int().nonnegative();
+
+/** A device's part in a federated round. It does it only when its owner lets it learn. */
+export const roundTaskSchema = z.object({
+  round: z.uuid(),
+  part: z.enum(['train', 'evaluate']),
+  release: releaseNameSchema,
+  backbone: sha256Schema,
+  base: sha256Schema.describe('of the head from which to start; another one is refused as stale'),
+  training: trainingSchema,
+  minSamples: count,
+  update: sha256Schema.nullable().describe('of the aggregated update to evaluate; null while training'),
+  deadlineAt: timestampSchema.describe('later answers are refused'),
+});
+export type RoundTask = z.infer<typeof roundTaskSchema>;
+
+export const roundUpdateQuerySchema = z.object({
+  base: sha256Schema,
+  sha256: sha256Schema.describe('of the body'),
+  samples: z.coerce.number().int().positive(),
+  loss: z.coerce.number().describe('mean cross entropy over its samples, after training'),
+});
+
+export const roundEvaluationSchema = z.object({
+  update: sha256Schema,
+  samples: count,
+  base: z.object({ correct: count, loss: z.number() }),
+  candidate: z.object({ correct: count, loss: z.number() }),
+});
+export type RoundEvaluationReport = z.infer<typeof roundEvaluationSchema>;
+
 const tag = 'device plane';
 
 /** The device plane: HTTPS on its own port. All but `enroll` demand the device's certificate. */
@@ -40,6 +73,7 @@ export const deviceRoutes = {
     path: '/device/v1/enroll',
     summary: 'Trade a join token, a certificate request and an age recipient for an identity',
     tag,
+    access: 'public',
     body: enrollRequestSchema,
     response: enrollResponseSchema,
     status: 201,
@@ -49,6 +83,7 @@ export const deviceRoutes = {
     path: '/device/v1/assignment',
     summary: 'What this device should run, signed; 404 with code assignment-unknown when nothing was ever assigned',
     tag,
+    access: 'device',
     response: assignmentResponseSchema,
   }),
   blob: route({
@@ -56,7 +91,53 @@ export const deviceRoutes = {
     path: '/device/v1/blobs/:sha256',
     summary: 'The sealed bytes of a variant that this device was assigned; takes Range',
     tag,
+    access: 'device',
     params: z.object({ sha256: sha256Schema }),
     response: z.unknown(),
+  }),
+  roundTask: route({
+    method: 'GET',
+    path: '/device/v1/round',
+    summary: 'Its part in a federated round; 404 with code round-none when there is none',
+    tag,
+    access: 'device',
+    response: roundTaskSchema,
+  }),
+  roundAggregate: route({
+    method: 'GET',
+    path: '/device/v1/rounds/:id/aggregate',
+    summary: 'The aggregated update that is to be evaluated: float32, little endian',
+    tag,
+    access: 'device',
+    params: idParams,
+    response: z.unknown(),
+  }),
+  sendUpdate: route({
+    method: 'PUT',
+    path: '/device/v1/rounds/:id/update',
+    summary: 'What training has changed: float32, little endian; the same one again is answered as before',
+    tag,
+    access: 'device',
+    params: idParams,
+    query: roundUpdateQuerySchema,
+    upload: 'application/octet-stream',
+  }),
+  sendEvaluation: route({
+    method: 'POST',
+    path: '/device/v1/rounds/:id/evaluation',
+    summary: 'How the base and the candidate answer the device’s own labelled samples',
+    tag,
+    access: 'device',
+    params: idParams,
+    body: roundEvaluationSchema,
+  }),
+  declineRound: route({
+    method: 'POST',
+    path: '/device/v1/rounds/:id/decline',
+    summary: 'The device does not take part, and says why',
+    tag,
+    access: 'device',
+    params: idParams,
+    body: z.object({ code: z.string().regex(/^[a-z0-9-]{1,64}$/), reason: z.string().max(1000) }),
   }),
 };

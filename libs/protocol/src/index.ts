@@ -1,5 +1,23 @@
+export {
+  type Account,
+  type ApiToken,
+  CSRF_HEADER,
+  passwordSchema,
+  SESSION_COOKIE,
+  type Session,
+} from './admin-api/access.ts';
 export { adminRoutes } from './admin-api/admin-routes.ts';
-export type { DeviceDetail, DeviceSummary, FieldMetrics } from './admin-api/devices.ts';
+export { AUDIT_START, type AuditEntry, auditText } from './admin-api/audit.ts';
+export type { DeviceDetail, DeviceExecution, DeviceSummary, FieldMetrics, MetricsMinute } from './admin-api/devices.ts';
+export type { RoundCandidate, RoundDetail, RoundParticipant, RoundSummary } from './admin-api/federation.ts';
+export {
+  type ChangeEvent,
+  changeEventSchema,
+  type DeviceFigures,
+  deviceFiguresSchema,
+  LIVE_TOPICS,
+  type Overview,
+} from './admin-api/live.ts';
 export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
 export type {
   ExecutionView,
@@ -10,13 +28,21 @@ export type {
   WaveView,
 } from './admin-api/rollouts.ts';
 export { ApiError, type Client, createClient, type Fetch, routeUrl } from './client.ts';
-export { type AssignmentResponse, deviceRoutes, type EnrollRequest, type EnrollResponse } from './device-api.ts';
+export {
+  type AssignmentResponse,
+  deviceRoutes,
+  type EnrollRequest,
+  type EnrollResponse,
+  type RoundEvaluationReport,
+  type RoundTask,
+} from './device-api.ts';
 export { type Envelope, envelopeSchema } from './envelope.ts';
 export { deviceIdSchema, type Labels, labelsSchema, releaseNameSchema, sha256Schema } from './identifiers.ts';
 export { formatJoinToken, type JoinToken, JoinTokenError, parseJoinToken } from './join-token.ts';
 export { openApiDocument } from './openapi.ts';
 export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './presence.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
+export { type Access, mayGrant, ROLES, type Role } from './roles.ts';
 export type { Method, Route, RouteInput, RouteOutput, RouteRequest } from './route.ts';
 export * from './telemetry.ts';
 export {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { SESSION_COOKIE } from './admin-api/access.ts';
 import { adminRoutes } from './admin-api/admin-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { PROBLEM_CONTENT_TYPE } from './problem.ts';
@@ -93,9 +94,15 @@ describe('the OpenAPI document', () => {
     expect([...new Set(references)].sort()).toEqual(named.sort());
   });
 
-  it('demands a token everywhere, by a scheme that it declares', () => {
-    for (const { security } of operations) expect(security).toEqual([{ token: [] }]);
-    expect(document.components.securitySchemes).toEqual({ token: { type: 'http', scheme: 'bearer' } });
+  it('demands a token or a session wherever a route is not public, by schemes that it declares', () => {
+    for (const [id, { access }] of Object.entries(adminRoutes)) {
+      const expected = access === 'public' ? [] : [{ token: [] }, { session: [] }];
+      expect(operationOf(id).security).toEqual(expected);
+    }
+    expect(document.components.securitySchemes).toEqual({
+      token: { type: 'http', scheme: 'bearer' },
+      session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
+    });
   });
 
   it('describes every failure as a problem', () => {
@@ -131,7 +138,13 @@ describe('the OpenAPI document', () => {
   });
 
   it('lets a newer server add to its answers', () => {
-    expect(everywhere(document, 'additionalProperties')).not.toContain(false);
+    const answers = operations.map(({ responses }) => responses);
+    expect(everywhere(answers, 'additionalProperties')).not.toContain(false);
+    // What a caller gives may be refused for what nobody knows.
+    const closed = Object.entries(document.components.schemas).filter(([, schema]) =>
+      everywhere(schema, 'additionalProperties').includes(false),
+    );
+    expect(closed.map(([name]) => name)).toEqual(['RoundSpec', 'RoundTraining']);
   });
 
   it('takes the bytes of a blob as bytes', () => {

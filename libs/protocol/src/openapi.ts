@@ -5,6 +5,7 @@ import {
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
 } from 'zod-openapi';
+import { SESSION_COOKIE } from './admin-api/access.ts';
 import { adminRoutes } from './admin-api/admin-routes.ts';
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.ts';
 import type { Route } from './route.ts';
@@ -21,11 +22,15 @@ const requestBody = ({ body, upload }: Route): Pick<ZodOpenApiOperationObject, '
     : { requestBody: { required: true, content: { 'application/json': { schema: body } } } };
 };
 
+const whoMay = ({ access }: Route): string =>
+  typeof access === 'string' ? 'Open to everybody.' : `For the roles ${access.join(', ')}.`;
+
 const operation = (id: string, route: Route): ZodOpenApiOperationObject => ({
   operationId: id,
   summary: route.summary,
   tags: [route.tag],
-  security: [{ token: [] }],
+  security: route.access === 'public' ? [] : [{ token: [] }, { session: [] }],
+  description: whoMay(route),
   requestParams: {
     ...(route.params === undefined ? {} : { path: route.params as z.ZodObject }),
     ...(route.query === undefined ? {} : { query: route.query as z.ZodObject }),
@@ -54,7 +59,12 @@ export const openApiDocument = (version: string): ReturnType<typeof createDocume
     {
       openapi: '3.1.1',
       info: { title: 'Aviary', version, description: 'The admin plane of an Aviary control plane.' },
-      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      components: {
+        securitySchemes: {
+          token: { type: 'http', scheme: 'bearer' },
+          session: { type: 'apiKey', in: 'cookie', name: SESSION_COOKIE },
+        },
+      },
       paths,
     },
     { override: openToAdditions },

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Access } from './roles.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -15,6 +16,8 @@ export interface Route<
   readonly summary: string;
   /** Which part of the API it belongs to; a heading in the documentation. */
   readonly tag: string;
+  /** Who may call it. */
+  readonly access: Access;
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;

@@ -37,6 +37,15 @@ const RECORDS: Record<TelemetryRecord['type'], TelemetryRecord> = {
   metrics,
   event: { type: 'event', at, level: 'warning', code: 'clock-behind', message: 'The clock is behind.' },
   gap: { type: 'gap', at, until: at + 60_000, thinned: { metrics: 12 } },
+  learning: {
+    type: 'learning',
+    at,
+    release: 'meter-reader@1.1.0',
+    backbone: 'b'.repeat(64),
+    base: 'c'.repeat(64),
+    samples: 3,
+    perLabel: { '7': 3 },
+  },
 };
 
 const issuesOf = (value: unknown): string[] =>

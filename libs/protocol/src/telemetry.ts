@@ -80,6 +80,17 @@ export const gapRecordSchema = z.object({
   thinned: z.record(z.string(), count).describe('records let go, by type'),
 });
 
+/** How many labelled samples the device keeps for federated learning. Counts only: the samples never leave it. */
+export const learningRecordSchema = z.object({
+  type: z.literal('learning'),
+  at: timestampSchema,
+  release: releaseNameSchema.describe('the one whose backbone made the samples'),
+  backbone: sha256Schema,
+  base: sha256Schema.describe('of the head that the release serves with'),
+  samples: count,
+  perLabel: z.record(z.string().max(128), count),
+});
+
 export const telemetryRecordSchema = z.discriminatedUnion('type', [
   factsRecordSchema,
   runningRecordSchema,
@@ -87,6 +98,7 @@ export const telemetryRecordSchema = z.discriminatedUnion('type', [
   metricsRecordSchema,
   eventRecordSchema,
   gapRecordSchema,
+  learningRecordSchema,
 ]);
 
 /**
@@ -116,6 +128,7 @@ export type RunningRecord = z.infer<typeof runningRecordSchema>;
 export type ExecutionRecord = z.infer<typeof executionRecordSchema>;
 export type MetricsRecord = z.infer<typeof metricsRecordSchema>;
 export type EventRecord = z.infer<typeof eventRecordSchema>;
+export type LearningRecord = z.infer<typeof learningRecordSchema>;
 export type GapRecord = z.infer<typeof gapRecordSchema>;
 export type TelemetryRecord = z.infer<typeof telemetryRecordSchema>;
 export type TelemetryBatch = z.infer<typeof telemetryBatchSchema>;

@@ -9,6 +9,7 @@ export {
   type Format,
   MANIFEST_FILE,
   ManifestError,
+  type ManifestTraining,
   type Postprocessing,
   type Precision,
   type Preprocessing,
@@ -19,6 +20,7 @@ export {
   releaseManifestSchema,
   SIGNATURE_FILE,
   type Task,
+  TRAINING_STEP_FILE,
 } from './archive/manifest.ts';
 export {
   encodeOmsBundle,
@@ -82,6 +84,8 @@ export {
   verifyEnvelope,
 } from './documents/dsse.ts';
 export {
+  type Lineage,
+  lineageSchema,
   RELEASE_STATEMENT_TYPE,
   type ReleaseStatement,
   type ReleaseTarget,

@@ -2,6 +2,7 @@ import pg from 'pg';
 import { DataSource, type EntityManager } from 'typeorm';
 import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
+import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -41,7 +42,7 @@ export class Database implements Sql {
       type: 'postgres',
       url,
       entities: [...entities],
-      migrations: [Initial1764000000000],
+      migrations: [Initial1764000000000, AccessLiveFederation1765000000000],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },
       poolErrorHandler: (error: unknown) => log.warn({ error: String(error) }, 'an idle database connection ended'),
@@ -90,7 +91,7 @@ export class Database implements Sql {
    * Calls `wake` on each notification of `channel`. A lost one is no harm: whoever listens also looks from time to
    * time. The connection is made again whenever it ends.
    */
-  listen(channel: 'outbox' | 'rollouts', wake: () => void): void {
+  listen(channel: 'outbox' | 'rollouts' | 'rounds' | 'changes', wake: () => void): void {
     if (this.closing) return;
     const client = new pg.Client({ connectionString: this.url, keepAlive: true });
     this.listeners.add(client);

@@ -1,6 +1,18 @@
+import { accessRoutes } from './access.ts';
+import { auditRoutes } from './audit.ts';
 import { deviceAdminRoutes } from './devices.ts';
+import { federationRoutes } from './federation.ts';
+import { liveRoutes } from './live.ts';
 import { registryRoutes } from './registry.ts';
 import { rolloutRoutes } from './rollouts.ts';
 
 /** Every operation of the admin plane. */
-export const adminRoutes = { ...deviceAdminRoutes, ...registryRoutes, ...rolloutRoutes };
+export const adminRoutes = {
+  ...accessRoutes,
+  ...auditRoutes,
+  ...liveRoutes,
+  ...deviceAdminRoutes,
+  ...registryRoutes,
+  ...rolloutRoutes,
+  ...federationRoutes,
+};

@@ -1,4 +1,5 @@
 import { deviceFactsSchema } from '@aviary/hardware';
+import { EXECUTION_STATES } from '@aviary/rollout';
 import { z } from 'zod';
 import {
   deviceIdSchema,
@@ -11,6 +12,7 @@ import {
   timestampSchema,
 } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
+import { EVERY_ROLE, OPERATORS } from '../roles.ts';
 import { route } from '../route.ts';
 
 const tag = 'devices';
@@ -73,6 +75,24 @@ export const deviceDetailSchema = deviceSummarySchema
     certificate: z.object({ fingerprint: sha256Schema, expiresAt: timestampSchema }),
     facts: deviceFactsSchema,
     profileReasons: z.array(z.string()).describe('why this profile, in words'),
+    choice: z
+      .object({
+        release: releaseNameSchema,
+        variant: z.string().nullable(),
+        words: z.array(z.string()).describe('why this variant, and why not the others'),
+      })
+      .nullable()
+      .describe('of the release that it is assigned, else the one that it runs; null when there is neither'),
+    learning: z
+      .object({
+        backbone: sha256Schema,
+        release: releaseNameSchema,
+        samples: z.number().int().describe('labelled samples that it keeps for this backbone'),
+        perLabel: z.record(z.string(), z.number().int()),
+        at: timestampSchema,
+      })
+      .nullable()
+      .describe('null: it takes no part in federated learning'),
     field: z.array(fieldMetricsSchema),
     events: z.array(
       z.object({
@@ -86,12 +106,46 @@ export const deviceDetailSchema = deviceSummarySchema
   .meta({ id: 'DeviceDetail' });
 export type DeviceDetail = z.infer<typeof deviceDetailSchema>;
 
+/** What a release did on a device within one minute. */
+export const metricsMinuteSchema = z
+  .object({
+    at: timestampSchema.describe('start of the minute'),
+    release: releaseNameSchema,
+    frames: z.number().int(),
+    dropped: z.number().int(),
+    errors: z.number().int(),
+    lowConfidence: z.number().int(),
+    labelled: z.number().int(),
+    correct: z.number().int(),
+    latencyMeanMs: z.number().nullable().describe('null in a minute without frames'),
+    latencyMaxMs: z.number().nullable(),
+  })
+  .meta({ id: 'MetricsMinute' });
+export type MetricsMinute = z.infer<typeof metricsMinuteSchema>;
+
+/** One rollout's passage over a device. */
+export const deviceExecutionSchema = z
+  .object({
+    id: z.uuid(),
+    rolloutId: z.uuid(),
+    release: releaseNameSchema,
+    kind: z.enum(['install', 'rollback']),
+    state: z.enum(EXECUTION_STATES),
+    diverged: z.boolean(),
+    reason: z.string().nullable(),
+    createdAt: timestampSchema,
+    updatedAt: timestampSchema,
+  })
+  .meta({ id: 'DeviceExecution' });
+export type DeviceExecution = z.infer<typeof deviceExecutionSchema>;
+
 export const deviceAdminRoutes = {
   createJoinToken: route({
     method: 'POST',
     path: '/api/v1/join-tokens',
     summary: 'Make a token with which one device may join',
     tag,
+    access: OPERATORS,
     body: joinTokenRequestSchema,
     response: joinTokenResponseSchema,
     status: 201,
@@ -101,6 +155,7 @@ export const deviceAdminRoutes = {
     path: '/api/v1/devices',
     summary: 'Devices in order of their id, or those that a selector names',
     tag,
+    access: EVERY_ROLE,
     query: pageQuerySchema.extend({ selector: z.string().max(2000).optional() }),
     response: pageOf(deviceSummarySchema),
   }),
@@ -109,14 +164,38 @@ export const deviceAdminRoutes = {
     path: '/api/v1/devices/:id',
     summary: 'All that is known of one device',
     tag,
+    access: EVERY_ROLE,
     params: idParams,
     response: deviceDetailSchema,
+  }),
+  deviceMetrics: route({
+    method: 'GET',
+    path: '/api/v1/devices/:id/metrics',
+    summary: 'What a device did, minute by minute, oldest first',
+    tag,
+    access: EVERY_ROLE,
+    params: idParams,
+    query: z.object({
+      since: z.coerce.number().int().nonnegative().optional().describe('ms since 1970; default an hour ago'),
+      until: z.coerce.number().int().nonnegative().optional().describe('ms since 1970; default now'),
+    }),
+    response: z.object({ items: z.array(metricsMinuteSchema).describe('at most 1,440: a day') }),
+  }),
+  deviceExecutions: route({
+    method: 'GET',
+    path: '/api/v1/devices/:id/executions',
+    summary: 'Its part in rollouts, newest first',
+    tag,
+    access: EVERY_ROLE,
+    params: idParams,
+    response: z.object({ items: z.array(deviceExecutionSchema).describe('the newest 100') }),
   }),
   labelDevice: route({
     method: 'PATCH',
     path: '/api/v1/devices/:id',
     summary: 'Rename a device, or set labels (null removes one)',
     tag,
+    access: OPERATORS,
     params: idParams,
     body: z.object({
       name: deviceNameSchema.optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { envelopeSchema } from '../envelope.ts';
 import { releaseNameSchema, sha256Schema, timestampSchema } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
+import { ADMINS, EVERY_ROLE, PUBLISHERS } from '../roles.ts';
 import { route } from '../route.ts';
 
 const tag = 'registry';
@@ -36,6 +37,17 @@ export const variantSummarySchema = z
   })
   .meta({ id: 'VariantSummary' });
 
+/** Where a release that came out of a federated round comes from, as its publisher signed it. */
+export const lineageSchema = z
+  .object({
+    parent: releaseNameSchema,
+    round: z.uuid(),
+    updateSha256: sha256Schema,
+    devices: z.number().int().describe('whose updates it holds'),
+    samples: z.number().int(),
+  })
+  .meta({ id: 'Lineage' });
+
 export const releaseSummarySchema = z
   .object({
     release: releaseNameSchema,
@@ -46,6 +58,8 @@ export const releaseSummarySchema = z
     publisher: z.string().describe('name of who signed it'),
     publishedAt: timestampSchema,
     variants: z.array(variantSummarySchema),
+    trainable: z.boolean().describe('it brings a step graph, so that federated rounds can improve it'),
+    lineage: lineageSchema.nullable().describe('null: it did not come out of a federated round'),
   })
   .meta({ id: 'ReleaseSummary' });
 export type ReleaseSummary = z.infer<typeof releaseSummarySchema>;
@@ -82,6 +96,7 @@ export const registryRoutes = {
     path: '/api/v1/registry',
     summary: 'What a publisher needs before a push',
     tag,
+    access: EVERY_ROLE,
     response: registryInfoSchema,
   }),
   addPublisher: route({
@@ -89,6 +104,7 @@ export const registryRoutes = {
     path: '/api/v1/publishers',
     summary: 'Register the public key of somebody who signs releases',
     tag,
+    access: ADMINS,
     body: publisherSchema.pick({ name: true, publicKey: true }),
     response: publisherSchema,
     status: 201,
@@ -98,6 +114,7 @@ export const registryRoutes = {
     path: '/api/v1/publishers',
     summary: 'Who may sign releases',
     tag,
+    access: EVERY_ROLE,
     response: z.object({ items: z.array(publisherSchema) }),
   }),
   uploadBlob: route({
@@ -105,6 +122,7 @@ export const registryRoutes = {
     path: '/api/v1/blobs/:sha256',
     summary: 'Store sealed bytes; refused unless they have this digest',
     tag,
+    access: PUBLISHERS,
     params: z.object({ sha256: sha256Schema }),
     upload: 'application/octet-stream',
     response: z.object({ sha256: sha256Schema, length: z.number().int() }),
@@ -115,6 +133,7 @@ export const registryRoutes = {
     path: '/api/v1/releases',
     summary: 'Register a signed release whose blobs are all stored',
     tag,
+    access: PUBLISHERS,
     body: publishReleaseRequestSchema,
     response: releaseSummarySchema,
     status: 201,
@@ -124,6 +143,7 @@ export const registryRoutes = {
     path: '/api/v1/releases',
     summary: 'Releases, newest first',
     tag,
+    access: EVERY_ROLE,
     query: pageQuerySchema.extend({ model: z.string().optional() }),
     response: pageOf(releaseSummarySchema),
   }),
@@ -132,6 +152,7 @@ export const registryRoutes = {
     path: '/api/v1/releases/:release',
     summary: 'One release, and how it does in the field',
     tag,
+    access: EVERY_ROLE,
     params: releaseParams,
     response: releaseDetailSchema,
   }),

@@ -2,6 +2,7 @@ import { EXECUTION_STATES, ROLLOUT_STATES, WAVE_STATES } from '@aviary/rollout';
 import { z } from 'zod';
 import { deviceIdSchema, releaseNameSchema, timestampSchema } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
+import { EVERY_ROLE, OPERATORS } from '../roles.ts';
 import { route } from '../route.ts';
 
 const tag = 'rollouts';
@@ -107,6 +108,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts',
     summary: 'Start to bring a release to devices in waves',
     tag,
+    access: OPERATORS,
     body: specBodySchema,
     response: rolloutSummarySchema,
     status: 201,
@@ -116,6 +118,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts/preview',
     summary: 'What a rollout would do, without doing it',
     tag,
+    access: EVERY_ROLE,
     body: specBodySchema,
     response: rolloutPreviewSchema,
   }),
@@ -124,6 +127,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts',
     summary: 'Rollouts, newest first',
     tag,
+    access: EVERY_ROLE,
     query: pageQuerySchema,
     response: pageOf(rolloutSummarySchema),
   }),
@@ -132,6 +136,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts/:id',
     summary: 'One rollout with its waves, gates and history',
     tag,
+    access: EVERY_ROLE,
     params: idParams,
     response: rolloutDetailSchema,
   }),
@@ -140,6 +145,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts/:id/executions',
     summary: 'Each device’s part in a rollout',
     tag,
+    access: EVERY_ROLE,
     params: idParams,
     query: pageQuerySchema,
     response: pageOf(executionViewSchema),
@@ -149,6 +155,7 @@ export const rolloutRoutes = {
     path: '/api/v1/rollouts/:id/actions/:action',
     summary: 'Pause, resume, promote, abort or undo',
     tag,
+    access: OPERATORS,
     params: idParams.extend({ action: rolloutActionSchema }),
     response: rolloutSummarySchema,
   }),

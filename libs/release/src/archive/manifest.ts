@@ -115,11 +115,36 @@ export function channelCount(color: Preprocessing['color']): 1 | 3 {
   return color === 'gray' ? 1 : 3;
 }
 
+/**
+ * How a classifier's head can be trained on the device: the last fully connected layer of the model, which serves with a
+ * second output that gives the layer's input. Everything before it is the backbone, and stays as it is.
+ */
+export const manifestTrainingSchema = z.strictObject({
+  /** Name of the model output `[N, features]` that gives the head's input. */
+  featuresOutput: z.string().min(1),
+  features: z.number().int().positive(),
+  /** One per label. */
+  classes: z.number().int().min(2),
+  /** Initialisers of the head in the model file. */
+  weights: z.string().min(1),
+  bias: z.string().min(1),
+  /** The weights lie as `[classes, features]`. */
+  transposed: z.boolean(),
+  /** SHA-256 over the backbone: the model file without the values of the head. */
+  backbone: z.string().regex(/^[0-9a-f]{64}$/),
+  /** SHA-256 over the head: float32, little endian, weights `[features × classes]` row by row, then biases. */
+  base: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Path in the archive of the ONNX graph that does one training step. */
+  step: archivePathSchema,
+});
+export type ManifestTraining = z.infer<typeof manifestTrainingSchema>;
+
 /** Names of the files that every archive has beside the model and its acceptance samples. */
 export const MANIFEST_FILE = 'manifest.json';
 export const LABELS_FILE = 'labels.txt';
 export const SIGNATURE_FILE = 'model.sig';
 export const ACCEPTANCE_FOLDER = 'acceptance';
+export const TRAINING_STEP_FILE = 'training/step.onnx';
 
 /** `manifest.json` of an archive: all that a device needs to run this variant, with nothing outside the archive. */
 export const releaseManifestSchema = z
@@ -143,6 +168,7 @@ export const releaseManifestSchema = z
       /** ONNX Runtime execution providers, preferred first; the device's profile decides when absent. */
       providers: z.array(z.string().min(1)).min(1).optional(),
     }),
+    training: manifestTrainingSchema.optional(),
     acceptance: z.strictObject({
       limits: acceptanceLimitsSchema,
       /** Labelled pictures; `file` is a path in the archive, `label` one of `labels`. */

@@ -35,8 +35,30 @@ export const releaseTargetSchema = z.object({
   plaintextLength: byteCountSchema,
   /** SHA-256 of the tar's `model.sig`. */
   omsSha256: sha256Schema,
+  /** What a federated round has to know; see the manifest's `training`. */
+  training: z
+    .object({
+      backbone: sha256Schema,
+      base: sha256Schema,
+      features: z.number().int().positive(),
+      classes: z.number().int().min(2),
+    })
+    .optional(),
 });
 export type ReleaseTarget = z.infer<typeof releaseTargetSchema>;
+
+/** Where a release comes from that was built from a federated round. */
+export const lineageSchema = z.object({
+  /** The release whose head was improved. */
+  parent: releaseNameSchema,
+  round: z.uuid(),
+  /** SHA-256 of the aggregated update that was added to the parent's head. */
+  updateSha256: sha256Schema,
+  /** Devices whose updates it holds, and the labelled samples behind them. */
+  devices: z.number().int().positive(),
+  samples: z.number().int().positive(),
+});
+export type Lineage = z.infer<typeof lineageSchema>;
 
 /** What the publisher signs over a whole release. */
 export const releaseStatementSchema = z
@@ -51,6 +73,7 @@ export const releaseStatementSchema = z
     /** Milliseconds since 1970, the publisher's clock. */
     issuedAt: z.number().int().nonnegative(),
     targets: z.array(releaseTargetSchema).min(1),
+    lineage: lineageSchema.optional(),
   })
   .superRefine((statement, context) => {
     if (statement.rollbackFloor > statement.releaseCounter) {

@@ -162,6 +162,8 @@ export class DevicesService {
       ...summary,
       ...rest,
       certificate: { fingerprint, expiresAt },
+      choice: null,
+      learning: null,
       field: await this.database.query<FieldMetrics>(FIELD, [id]),
       events: await this.database.query<DeviceDetail['events'][number]>(EVENTS, [id]),
     };

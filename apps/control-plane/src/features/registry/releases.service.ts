@@ -22,7 +22,8 @@ const SUMMARY = `
     ${millisecondsOf('r.published_at')} as "publishedAt",
     (select json_agg(json_build_object('id', v.id, 'runtime', v.target ->> 'runtime', 'format', v.target ->> 'format',
        'precision', v.target ->> 'precision', 'sha256', v.sha256, 'length', v.length) order by v.id)
-     from variant v where v.release = r.name) as variants
+     from variant v where v.release = r.name) as variants,
+    exists (select 1 from variant v where v.release = r.name and v.target ? 'training') as trainable, r.lineage
   from release r join publisher p on p.key_id = r.publisher_key_id`;
 
 const FIELD = `
@@ -103,8 +104,8 @@ export class ReleasesService {
     );
     await this.database.transaction(async (sql) => {
       await sql.query(
-        `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement)
-         values ($1, $2, $3, $4, $5, $6, $7)`,
+        `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement, lineage)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
         [
           statement.release,
           model,
@@ -113,6 +114,7 @@ export class ReleasesService {
           statement.rollbackFloor,
           keyId,
           JSON.stringify(request.statement),
+          statement.lineage === undefined ? null : JSON.stringify(statement.lineage),
         ],
       );
       for (const { target, fileKey } of variants) {

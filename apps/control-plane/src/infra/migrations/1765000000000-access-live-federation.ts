@@ -1,0 +1,132 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+/** Accounts, sessions, tokens and audit; changes that pages follow; federated rounds; where releases come from. */
+export class AccessLiveFederation1765000000000 implements MigrationInterface {
+  name = 'AccessLiveFederation1765000000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      alter table release add column lineage jsonb;
+
+      create table account (
+        id uuid primary key default gen_random_uuid(),
+        name text not null unique,
+        role text not null,
+        password_hash text not null,
+        disabled boolean not null default false,
+        created_at timestamptz not null default now(),
+        last_login_at timestamptz
+      );
+
+      create table session (
+        secret_hash bytea primary key,
+        account_id uuid not null references account on delete cascade,
+        csrf_token text not null,
+        created_at timestamptz not null default now(),
+        expires_at timestamptz not null,
+        last_seen_at timestamptz not null default now()
+      );
+      create index session_account on session (account_id);
+      create index session_expiry on session (expires_at);
+
+      create table api_token (
+        id uuid primary key default gen_random_uuid(),
+        secret_hash bytea not null unique,
+        account_id uuid references account on delete cascade,
+        name text not null,
+        role text not null,
+        created_at timestamptz not null default now(),
+        expires_at timestamptz not null,
+        last_used_at timestamptz
+      );
+      create index api_token_account on api_token (account_id);
+
+      create table audit_entry (
+        seq bigint primary key,
+        at timestamptz not null,
+        actor text not null,
+        via text not null,
+        action text not null,
+        target text not null,
+        detail jsonb not null,
+        previous_hash text not null,
+        hash text not null
+      );
+
+      -- What pages follow. Ids are given out before transactions end, so a reader takes only what is older than every
+      -- transaction still under way, by the transaction id kept beside it.
+      create table change_event (
+        id bigint generated always as identity primary key,
+        transaction_id xid8 not null default pg_current_xact_id(),
+        at timestamptz not null default now(),
+        topic text not null,
+        -- null: many
+        ids jsonb
+      );
+      create index change_event_at on change_event (at);
+
+      create table learning_state (
+        device_id text primary key references device,
+        release text not null,
+        backbone text not null,
+        base text not null,
+        samples integer not null,
+        per_label jsonb not null,
+        at timestamptz not null
+      );
+      create index learning_state_backbone on learning_state (backbone);
+
+      create table federated_round (
+        id uuid primary key default gen_random_uuid(),
+        version integer not null default 1,
+        release text not null references release,
+        backbone text not null,
+        base text not null,
+        features integer not null,
+        classes integer not null,
+        target text not null,
+        spec jsonb not null,
+        state text not null,
+        reason text,
+        created_at timestamptz not null default now(),
+        deadline_at timestamptz,
+        ended_at timestamptz,
+        aggregate jsonb,
+        -- float32, little endian
+        aggregate_update bytea,
+        evaluation jsonb
+      );
+      create index federated_round_active on federated_round (created_at) where ended_at is null;
+
+      create table round_participant (
+        round_id uuid not null references federated_round on delete cascade,
+        device_id text not null references device,
+        part text not null,
+        state text not null,
+        samples integer,
+        loss double precision,
+        norm double precision,
+        reason text,
+        -- of the update; the same one again is answered as before
+        sha256 text,
+        update bytea,
+        evaluation jsonb,
+        updated_at timestamptz not null default now(),
+        primary key (round_id, device_id)
+      );
+      create index round_participant_device on round_participant (device_id, round_id);
+
+      create table round_history (
+        id bigint generated always as identity primary key,
+        round_id uuid not null references federated_round on delete cascade,
+        at timestamptz not null default now(),
+        message text not null
+      );
+      create index round_history_round on round_history (round_id, id);
+    `);
+  }
+
+  async down(): Promise<void> {
+    throw new Error('Accounts, audit and rounds are not thrown away. Restore a backup from before this migration.');
+  }
+}

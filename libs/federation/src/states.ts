@@ -1,0 +1,21 @@
+/** A round's states; the words in brackets of `docs/federation.md` belong to secure aggregation and are not used yet. */
+export const ROUND_STATES = [
+  'DRAFT',
+  'SELECTING',
+  'CONFIGURED',
+  'COLLECTING',
+  'AGGREGATING',
+  'EVALUATING',
+  'COMMITTED',
+  'ABANDONED',
+] as const;
+export type RoundState = (typeof ROUND_STATES)[number];
+
+/**
+ * One device's part in a round. `REPORTED`: its update or evaluation was accepted. `REFUSED`: it came and was not
+ * usable. `DECLINED`: the device said no. `SILENT`: the phase ended without it.
+ */
+export const PARTICIPANT_STATES = ['INVITED', 'WORKING', 'REPORTED', 'REFUSED', 'DECLINED', 'SILENT'] as const;
+export type ParticipantState = (typeof PARTICIPANT_STATES)[number];
+
+export const isEndedRound = (state: RoundState): boolean => state === 'COMMITTED' || state === 'ABANDONED';
