@@ -40,10 +40,12 @@ export {
   readArchive,
 } from './archive/variant-archive.ts';
 export { type DefinitionProblem, ModelDefinitionError } from './definition/definition-problem.ts';
+export type { RunModel } from './definition/golden-outputs.ts';
 export {
   type AcceptanceDefinition,
   type ModelDefinition,
   parseModelDefinition,
+  type TrainingDefinition,
   type VariantDefinition,
 } from './definition/model-definition.ts';
 export { ReleaseBuildError, type ReleaseBuildErrorCode } from './definition/release-build-error.ts';
@@ -55,9 +57,9 @@ export {
   type BuiltVariant,
   buildRelease,
   type InspectModel,
-  type RunModel,
 } from './definition/release-builder.ts';
 export type { Sample } from './definition/release-source.ts';
+export type { PrepareTraining, TrainableModel } from './definition/trainable-model.ts';
 export {
   ASSIGNMENT_TYPE,
   type Assignment,

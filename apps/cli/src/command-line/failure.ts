@@ -17,6 +17,8 @@ const CODES_OF_WRONG_FILES = new Set([
   'samples-invalid',
   'model-invalid',
   'golden-failed',
+  'training-failed',
+  'lineage-invalid',
 ]);
 
 /** What the parser of command lines adds to the errors that it throws; it exports none of its classes. */

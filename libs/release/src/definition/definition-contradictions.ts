@@ -22,6 +22,7 @@ export function findContradictions(
     ...uniqueLabels(definition.labels),
     ...channels(asRecord(definition.input)),
     ...variantsOf(definition.variants, formats),
+    ...trained(definition.training, asRecord(definition.output)),
     ...floor(definition.rollbackFloor, definition.releaseCounter),
   ];
 }
@@ -97,6 +98,16 @@ function variantsOf(
     });
   }
   return found;
+}
+
+function trained(training: unknown, output: Record<string, unknown> | undefined): Contradiction[] {
+  if (training === undefined || output?.activation !== 'none') return [];
+  return [
+    {
+      path: ['output', 'activation'],
+      expected: 'softmax, for with training the head is trained on what softmax makes of its output',
+    },
+  ];
 }
 
 function floor(rollbackFloor: unknown, releaseCounter: unknown): Contradiction[] {

@@ -51,6 +51,13 @@ describe('model.yaml', () => {
     });
   });
 
+  it('takes a head that is named, or is to be found, and the file of a lineage', () => {
+    const withKeys = (keys: string) => parseModelDefinition(`${keys}\n${SHORT}`);
+    expect(withKeys('training: auto').training).toEqual({});
+    expect(withKeys('training: { head: /fc/Gemm }').training).toEqual({ head: '/fc/Gemm' });
+    expect(withKeys('lineage: ./lineage.json').lineage).toBe('lineage.json');
+  });
+
   it('takes everything it knows', () => {
     const definition = parseModelDefinition(`# a comment
 name: meter-reader
@@ -260,6 +267,31 @@ acceptance:
       'rollbackFloor: 4\nreleaseCounter: 3\nname:',
       { path: 'rollbackFloor', line: 1, column: 16, received: '4' },
     ],
+    [
+      'a training that is none',
+      'name:',
+      'training: yes please\nname:',
+      {
+        path: 'training',
+        line: 1,
+        column: 11,
+        expected: 'auto, or head: with the name of a node in the model',
+        received: '"yes please"',
+      },
+    ],
+    [
+      'a training without its head',
+      'name:',
+      'training: {}\nname:',
+      { path: 'training.head', line: 1, received: 'nothing' },
+    ],
+    [
+      'training of a model that ends in probabilities',
+      'name:',
+      'training: auto\noutput: { activation: none }\nname:',
+      { path: 'output.activation', line: 2, column: 23, received: '"none"' },
+    ],
+    ['a lineage out of the folder', 'name:', 'lineage: ../l.json\nname:', { path: 'lineage', line: 1, column: 10 }],
   ])('says where: %s', (_, from, to, expected) => {
     expect(problemsOf(replaced(from, to))).toContainEqual(expect.objectContaining(expected));
   });
@@ -269,7 +301,7 @@ acceptance:
       expect.objectContaining({
         code: 'model-definition-invalid',
         message: expect.stringContaining(
-          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, variants, acceptance, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
+          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, variants, acceptance, training, lineage, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
         ),
       }),
     );

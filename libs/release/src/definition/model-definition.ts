@@ -37,6 +37,10 @@ export interface ModelDefinition {
   readonly output: Postprocessing;
   readonly variants: readonly VariantDefinition[];
   readonly acceptance: AcceptanceDefinition;
+  /** Absent: federated rounds cannot improve it. */
+  readonly training?: TrainingDefinition;
+  /** Path of the file that says from which federated round it comes. */
+  readonly lineage?: string;
   /** Absent: the floor stays where it is. */
   readonly rollbackFloor?: number;
   /** Absent: the registry's last counter of this model + 1. */
@@ -60,6 +64,11 @@ export interface AcceptanceDefinition {
   /** Of how many samples the model's raw output is kept as golden, when there is a `goldenTolerance`. */
   readonly goldenSamples: number;
   readonly limits: AcceptanceLimits;
+}
+
+export interface TrainingDefinition {
+  /** Name of the model's node that is the head; absent: the last fully connected layer is looked for. */
+  readonly head?: string;
 }
 
 /** What each runtime can load. TensorRT also takes ONNX: the engine is then built on the device. */
@@ -144,6 +153,13 @@ const definitionInputSchema = z.strictObject({
     samples: sourcePathSchema,
     goldenSamples: z.number().int().min(1).max(1000).default(8),
   }),
+  training: z
+    .union(
+      [z.literal('auto'), z.strictObject({ head: z.string().min(1).max(1000) })],
+      'expected auto, or head: with the name of a node in the model',
+    )
+    .optional(),
+  lineage: sourcePathSchema.optional(),
   rollbackFloor: z.number().int().nonnegative().optional(),
   releaseCounter: z.number().int().positive().optional(),
 });
@@ -153,7 +169,7 @@ type DefinitionInput = z.infer<typeof definitionInputSchema>;
 /**
  * Reads `model.yaml`. What may be left out: `description`, `output` (softmax, 0.5), of `input` all but width and height
  * (rgb, stretch, nchw, scale 1/255, mean 0, std 1), of a variant all but `file` (onnxruntime, the runtime's format, fp32,
- * id `format-precision`), the limits of `acceptance`, `rollbackFloor` and `releaseCounter`.
+ * id `format-precision`), the limits of `acceptance`, `training`, `lineage`, `rollbackFloor` and `releaseCounter`.
  * @throws ModelDefinitionError with every problem at once, each with its line and column.
  */
 export function parseModelDefinition(yamlText: string): ModelDefinition {
@@ -197,6 +213,8 @@ function resolve(input: DefinitionInput): ModelDefinition {
       };
     }),
     acceptance: { samples, goldenSamples, limits },
+    ...(input.training === undefined ? {} : { training: input.training === 'auto' ? {} : input.training }),
+    ...(input.lineage === undefined ? {} : { lineage: input.lineage }),
     ...(input.rollbackFloor === undefined ? {} : { rollbackFloor: input.rollbackFloor }),
     ...(input.releaseCounter === undefined ? {} : { releaseCounter: input.releaseCounter }),
   };

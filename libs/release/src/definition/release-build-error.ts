@@ -4,6 +4,8 @@ export type ReleaseBuildErrorCode =
   | 'samples-invalid'
   | 'model-invalid'
   | 'golden-failed'
+  | 'training-failed'
+  | 'lineage-invalid'
   | 'output-exists';
 
 /** A folder of which no release can be made; `code` says why. Nothing was left behind. */

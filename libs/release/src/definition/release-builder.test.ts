@@ -15,6 +15,7 @@ import { verifyReleaseStatement } from '../documents/release-statement.ts';
 import { generateSigningKey, signerOf } from '../documents/signing-key.ts';
 import { parseModelDefinition } from './model-definition.ts';
 import { type BuildProgress, type BuildReleaseOptions, buildRelease } from './release-builder.ts';
+import type { PrepareTraining } from './trainable-model.ts';
 
 const YAML = `name: meter-reader
 version: 1.0.0
@@ -192,6 +193,148 @@ describe('release', () => {
       inspectModel: ({ variant, bytes, labels }) => void seen.push(`${variant.id} ${bytes.length} ${labels}`),
     });
     expect(seen).toEqual(['onnx-fp32 100000 zero,one', 'tflite-int8 6 zero,one']);
+  });
+});
+
+const TRAINING = {
+  featuresOutput: 'relu',
+  features: 32,
+  classes: 2,
+  weights: 'w2',
+  bias: 'b2',
+  transposed: false,
+  backbone: 'a'.repeat(64),
+  base: 'b'.repeat(64),
+};
+const prepareTraining: PrepareTraining = ({ bytes }) => ({
+  model: Buffer.concat([bytes, Buffer.from('features')]),
+  training: TRAINING,
+  step: Buffer.from('step'),
+});
+const LINEAGE = {
+  parent: 'meter-reader@0.9.0',
+  round: '6f1c2a34-0000-4000-8000-000000000001',
+  updateSha256: 'c'.repeat(64),
+  devices: 4,
+  samples: 200,
+};
+
+describe('a trainable release', () => {
+  const trainable = (change: Partial<BuildReleaseOptions> = {}, line = 'training: auto') =>
+    build({ prepareTraining, ...change }, `${YAML}${line}\n`);
+
+  const filesOf = async (variant: { ageHeader: Buffer; payloadFile: string } | undefined) => {
+    const decrypter = new Decrypter();
+    decrypter.addIdentity(identity);
+    const sealed = await readFile(variant?.payloadFile ?? '');
+    return readArchive(await decrypter.decrypt(Buffer.concat([variant?.ageHeader ?? Buffer.alloc(0), sealed])));
+  };
+
+  it('brings the model with its features and the step, all of it signed', async () => {
+    const built = await trainable();
+    const files = await filesOf(built.variants[0]);
+    expect(files.get('model.onnx')?.subarray(100_000).toString()).toBe('features');
+    expect(files.get('training/step.onnx')?.toString()).toBe('step');
+    expect(parseManifest(files.get('manifest.json') ?? Buffer.alloc(0)).training).toEqual({
+      ...TRAINING,
+      step: 'training/step.onnx',
+    });
+    const signature = files.get('model.sig') ?? Buffer.alloc(0);
+    verifyModel(signature, files, [signer.publicKeyPem]);
+    files.set('training/step.onnx', Buffer.from('pest'));
+    expect(() => verifyModel(signature, files, [signer.publicKeyPem])).toThrow('training/step.onnx');
+  });
+
+  it('tells the control plane what its rounds have to know, of its ONNX variants alone', async () => {
+    const { statement, variants } = await trainable();
+    const { backbone, base, features, classes } = TRAINING;
+    expect(statement.targets.map(({ training }) => training)).toEqual([
+      { backbone, base, features, classes },
+      undefined,
+    ]);
+    expect([...(await filesOf(variants[1])).keys()]).not.toContain('training/step.onnx');
+  });
+
+  it('takes golden outputs of the model that it ships', async () => {
+    const run: number[] = [];
+    await trainable({
+      runModel: async ({ model, samples }) => {
+        run.push(model.length);
+        return samples.map(() => [0, 1]);
+      },
+    });
+    expect(run).toEqual([100_008, 6]);
+  });
+
+  it('asks for the head that is named', async () => {
+    const asked: unknown[] = [];
+    await trainable(
+      {
+        prepareTraining: (request) => {
+          asked.push([request.variant.id, request.head, request.labels]);
+          return prepareTraining(request);
+        },
+      },
+      'training: { head: fc }',
+    );
+    expect(asked).toEqual([['onnx-fp32', 'fc', ['zero', 'one']]]);
+  });
+
+  it.each<[string, BuildReleaseOptions['prepareTraining'], RegExp]>([
+    [
+      'has none',
+      () => {
+        throw new Error('no Gemm');
+      },
+      /^model\.yaml, training: model\.onnx \(variant onnx-fp32\): no Gemm$/,
+    ],
+    [
+      'has other classes than labels',
+      async (request) => ({
+        ...((await prepareTraining(request)) ?? expect.unreachable()),
+        training: { ...TRAINING, classes: 10 },
+      }),
+      /model\.yaml, training: .*expected a head with 2 classes, one per label, got 10$/,
+    ],
+    ['has it in no variant', () => undefined, /at least one variant whose head can be trained, got none/],
+  ])('is refused for a model whose head %s, and nothing is left', async (_, prepare, message) => {
+    const change = prepare === undefined ? {} : { prepareTraining: prepare };
+    await expect(trainable(change)).rejects.toMatchObject({
+      code: 'training-failed',
+      message: expect.stringMatching(message),
+    });
+    expect(existsSync(join(folder, 'out', 'release'))).toBe(false);
+  });
+});
+
+describe('lineage', () => {
+  const withLineage = async (content: string) => {
+    await put('lineage.json', content);
+    return build({}, `${YAML}lineage: lineage.json\n`);
+  };
+
+  it('is in the statement, as the file has it', async () => {
+    const { envelope } = await withLineage(JSON.stringify(LINEAGE));
+    expect(verifyReleaseStatement(envelope, [signer.publicKeyPem]).lineage).toEqual(LINEAGE);
+  });
+
+  it.each([
+    ['is no JSON', 'parent: x', 'lineage.json: expected JSON'],
+    ['lacks its round', JSON.stringify({ ...LINEAGE, round: undefined }), 'at round'],
+    [
+      'is of another model',
+      JSON.stringify({ ...LINEAGE, parent: 'bird@1.0.0' }),
+      'a release of meter-reader, got bird@',
+    ],
+  ])('is refused when it %s', async (_, content, message) => {
+    await expect(withLineage(content)).rejects.toMatchObject({
+      code: 'lineage-invalid',
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('is missed like every other file', async () => {
+    await expect(build({}, `${YAML}lineage: lineage.json\n`)).rejects.toMatchObject({ code: 'files-missing' });
   });
 });
 

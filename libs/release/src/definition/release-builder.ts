@@ -10,16 +10,19 @@ import {
   MANIFEST_FILE,
   type ReleaseManifest,
   SIGNATURE_FILE,
+  TRAINING_STEP_FILE,
 } from '../archive/manifest.ts';
 import { encodeOmsBundle, signModel } from '../archive/oms.ts';
 import { packArchive } from '../archive/variant-archive.ts';
 import type { DsseEnvelope } from '../documents/dsse.ts';
 import { type ReleaseStatement, type ReleaseTarget, signReleaseStatement } from '../documents/release-statement.ts';
 import type { Signer } from '../documents/signing-key.ts';
+import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
 import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
-import { type ReleaseSource, readReleaseSource, type Sample } from './release-source.ts';
+import { type ReleaseSource, readReleaseSource } from './release-source.ts';
 import { writeSealedFile } from './sealed-file.ts';
+import { type PrepareTraining, type TrainableModel, trainableModelOf } from './trainable-model.ts';
 
 /** Throws, with what is wrong, when the bytes are not a model of the variant's format. */
 export type InspectModel = (request: {
@@ -30,17 +33,7 @@ export type InspectModel = (request: {
   readonly input: ModelDefinition['input'];
 }) => void | Promise<void>;
 
-/**
- * Runs a variant over samples here: per sample the model's raw first output, before activation, in the order given;
- * undefined when this machine cannot run the variant, which then has no golden outputs.
- */
-export type RunModel = (request: {
-  readonly manifest: ReleaseManifest;
-  readonly model: Buffer;
-  readonly samples: readonly Sample[];
-}) => Promise<readonly (readonly number[])[] | undefined>;
-
-export type BuildStep = 'inspect' | 'golden' | 'golden-skipped' | 'pack' | 'seal' | 'sealed';
+export type BuildStep = 'inspect' | 'training' | 'golden' | 'golden-skipped' | 'pack' | 'seal' | 'sealed';
 
 export interface BuildProgress {
   readonly step: BuildStep;
@@ -67,6 +60,8 @@ export interface BuildReleaseOptions {
   readonly inspectModel: InspectModel;
   /** Needed when the definition has a `goldenTolerance`. */
   readonly runModel?: RunModel;
+  /** Needed when the definition has `training`; asked for ONNX variants. */
+  readonly prepareTraining?: PrepareTraining;
   readonly onProgress?: (progress: BuildProgress) => void;
 }
 
@@ -98,6 +93,9 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
       'acceptance.goldenTolerance is set, but nothing here can run the model',
     );
   }
+  if (definition.training !== undefined && options.prepareTraining === undefined) {
+    throw new ReleaseBuildError('training-failed', 'training is set, but nothing here can make a model trainable');
+  }
   const source = await readReleaseSource(options.directory, definition);
   for (const variant of definition.variants) await inspect(options, source, variant);
 
@@ -113,6 +111,12 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
   try {
     const variants: BuiltVariant[] = [];
     for (const variant of definition.variants) variants.push(await buildVariant(options, source, variant));
+    if (definition.training !== undefined && variants.every(({ target }) => target.training === undefined)) {
+      throw new ReleaseBuildError(
+        'training-failed',
+        'model.yaml, training: expected at least one variant whose head can be trained, got none',
+      );
+    }
     const statement: ReleaseStatement = {
       release: releaseOf(definition),
       releaseCounter: options.releaseCounter,
@@ -120,6 +124,7 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
       minAgent: options.minAgent,
       issuedAt: options.now,
       targets: variants.map(({ target }) => target),
+      ...(source.lineage === undefined ? {} : { lineage: source.lineage }),
     };
     return { statement, envelope: signReleaseStatement(statement, [options.signer]), variants };
   } catch (error) {
@@ -150,10 +155,12 @@ async function buildVariant(
   variant: VariantDefinition,
 ): Promise<BuiltVariant> {
   const { definition } = options;
-  const model = modelOf(source, variant);
-  const manifest = await manifestOf(options, source, variant);
+  const trainable = await makeTrainable(options, source, variant);
+  const model = trainable?.model ?? modelOf(source, variant);
+  const manifest = await manifestOf(options, source, variant, model, trainable?.training);
   const files = new Map<string, Uint8Array>([
     [manifest.variant.file, model],
+    ...(trainable === undefined ? [] : [[TRAINING_STEP_FILE, trainable.step] as const]),
     [MANIFEST_FILE, encodeManifest(manifest)],
     [LABELS_FILE, Buffer.from(`${source.labels.join('\n')}\n`, 'utf8')],
     ...source.samples.map((sample): [string, Uint8Array] => [`${ACCEPTANCE_FOLDER}/${sample.file}`, sample.bytes]),
@@ -182,16 +189,40 @@ async function buildVariant(
       plaintextSha256: createHash('sha256').update(tar).digest('hex'),
       plaintextLength: tar.length,
       omsSha256: createHash('sha256').update(signature).digest('hex'),
+      ...(trainable === undefined ? {} : { training: forRounds(trainable.training) }),
     },
     payloadFile,
     ageHeader,
   };
 }
 
+async function makeTrainable(
+  { definition, prepareTraining, onProgress }: BuildReleaseOptions,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+): Promise<TrainableModel | undefined> {
+  if (definition.training === undefined || prepareTraining === undefined || variant.format !== 'onnx') return undefined;
+  onProgress?.({ step: 'training', variant: variant.id });
+  const request = { variant, bytes: modelOf(source, variant), labels: source.labels };
+  return trainableModelOf(prepareTraining, definition.training, request);
+}
+
+/** What the control plane has to know of it; the rest is for the device. */
+function forRounds({
+  backbone,
+  base,
+  features,
+  classes,
+}: TrainableModel['training']): NonNullable<ReleaseTarget['training']> {
+  return { backbone, base, features, classes };
+}
+
 async function manifestOf(
   options: BuildReleaseOptions,
   source: ReleaseSource,
   variant: VariantDefinition,
+  model: Uint8Array,
+  training: TrainableModel['training'] | undefined,
 ): Promise<ReleaseManifest> {
   const { definition } = options;
   const { id, runtime, format, precision, providers } = variant;
@@ -213,54 +244,20 @@ async function manifestOf(
       file: `model.${format}`,
       ...(providers === undefined ? {} : { providers: [...providers] }),
     },
+    ...(training === undefined ? {} : { training: { ...training, step: TRAINING_STEP_FILE } }),
     acceptance: {
       limits: definition.acceptance.limits,
       samples: source.samples.map(({ file, label }) => ({ file: `${ACCEPTANCE_FOLDER}/${file}`, label })),
       golden: [],
     },
   };
-  return {
-    ...manifest,
-    acceptance: { ...manifest.acceptance, golden: await goldenOf(options, source, variant, manifest) },
-  };
-}
-
-async function goldenOf(
-  options: BuildReleaseOptions,
-  source: ReleaseSource,
-  variant: VariantDefinition,
-  manifest: ReleaseManifest,
-): Promise<ReleaseManifest['acceptance']['golden']> {
-  const { goldenSamples, limits } = options.definition.acceptance;
-  if (limits.goldenTolerance === undefined || options.runModel === undefined) return [];
-  options.onProgress?.({ step: 'golden', variant: variant.id });
+  const { goldenSamples, limits } = definition.acceptance;
+  if (limits.goldenTolerance === undefined || options.runModel === undefined) return manifest;
+  options.onProgress?.({ step: 'golden', variant: id });
   const samples = source.samples.slice(0, goldenSamples);
-  let outputs: readonly (readonly number[])[] | undefined;
-  try {
-    outputs = await options.runModel({ manifest, model: modelOf(source, variant), samples });
-  } catch (cause) {
-    throw new ReleaseBuildError(
-      'golden-failed',
-      `${variant.file} (variant ${variant.id}) does not run: ${messageOf(cause)}`,
-      {
-        cause,
-      },
-    );
-  }
-  if (outputs === undefined) {
-    options.onProgress?.({ step: 'golden-skipped', variant: variant.id });
-    return [];
-  }
-  return samples.map((sample, index) => {
-    const output = outputs[index];
-    if (output?.length !== source.labels.length || !output.every(Number.isFinite)) {
-      throw new ReleaseBuildError(
-        'golden-failed',
-        `${variant.file} (variant ${variant.id}) on ${sample.file}: expected ${source.labels.length} finite values, one per label, got ${output?.length ?? 'no'}`,
-      );
-    }
-    return { file: `${ACCEPTANCE_FOLDER}/${sample.file}`, output: [...output] };
-  });
+  const golden = await goldenOutputsOf(options.runModel, variant, { manifest, model, samples });
+  if (golden === undefined) options.onProgress?.({ step: 'golden-skipped', variant: id });
+  return { ...manifest, acceptance: { ...manifest.acceptance, golden: golden ?? [] } };
 }
 
 function releaseOf(definition: ModelDefinition): string {

@@ -1,6 +1,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { isArchivePath } from '../archive/manifest.ts';
+import { type Lineage, lineageSchema } from '../documents/release-statement.ts';
+import { splitReleaseName } from '../release-name.ts';
 import type { ModelDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 
@@ -17,13 +20,14 @@ export interface ReleaseSource {
   readonly samples: readonly Sample[];
   /** Bytes of each variant's model file, by the variant's id. */
   readonly models: ReadonlyMap<string, Buffer>;
+  readonly lineage?: Lineage;
 }
 
 const SAMPLES_LIST = 'labels.csv';
 
 /**
- * Reads labels, samples and model files from the folder of `model.yaml`.
- * @throws ReleaseBuildError `files-missing` (all of them at once), `labels-invalid`, `samples-invalid`.
+ * Reads labels, samples, model files and lineage from the folder of `model.yaml`.
+ * @throws ReleaseBuildError `files-missing` (all of them at once), `labels-invalid`, `samples-invalid`, `lineage-invalid`.
  */
 export async function readReleaseSource(directory: string, definition: ModelDefinition): Promise<ReleaseSource> {
   const { samples: folder } = definition.acceptance;
@@ -32,6 +36,7 @@ export async function readReleaseSource(directory: string, definition: ModelDefi
     ...(typeof definition.labels === 'string' ? [definition.labels] : []),
     ...definition.variants.map((variant) => variant.file),
     list,
+    ...(definition.lineage === undefined ? [] : [definition.lineage]),
   ];
   await expectFiles(directory, named);
   const labels =
@@ -47,7 +52,28 @@ export async function readReleaseSource(directory: string, definition: ModelDefi
   for (const row of rows) samples.push({ ...row, bytes: await readFile(join(directory, folder, row.file)) });
   const models = new Map<string, Buffer>();
   for (const variant of definition.variants) models.set(variant.id, await readFile(join(directory, variant.file)));
-  return { labels, samples, models };
+  if (definition.lineage === undefined) return { labels, samples, models };
+  const lineage = parseLineage(await readFile(join(directory, definition.lineage)), definition);
+  return { labels, samples, models, lineage };
+}
+
+/** JSON, as a candidate's folder has it. Its parent is a release of the same model. */
+function parseLineage(bytes: Buffer, { name, lineage: file = 'lineage' }: ModelDefinition): Lineage {
+  let content: unknown;
+  try {
+    content = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new ReleaseBuildError('lineage-invalid', `${file}: expected JSON`, { cause });
+  }
+  const parsed = lineageSchema.safeParse(content);
+  if (!parsed.success) {
+    throw new ReleaseBuildError('lineage-invalid', `${file} is invalid: ${z.prettifyError(parsed.error)}`);
+  }
+  const { parent } = parsed.data;
+  if (splitReleaseName(parent).model !== name) {
+    throw new ReleaseBuildError('lineage-invalid', `${file}, parent: expected a release of ${name}, got ${parent}`);
+  }
+  return parsed.data;
 }
 
 async function expectFiles(directory: string, files: readonly string[]): Promise<void> {
