@@ -5,7 +5,7 @@ import { bytesField, type Field, floatField, messageField, textField, varintFiel
 export const ELEMENT = { float32: 1, int64: 7, float16: 10 } as const;
 export type ElementType = keyof typeof ELEMENT;
 
-/** A fixed size, or the name of a free dimension. */
+/** A fixed size, or the name of a free dimension; without a name it is simply not known. */
 export type Shape = readonly (number | string)[];
 export type Attribute = number | string | readonly number[] | { readonly float: number };
 
@@ -22,9 +22,10 @@ const attribute = (name: string, value: Attribute): Field => {
   return messageField(NODE.attribute, [head, ...value.map((item) => varintField(8, item)), varintField(20, 7)]);
 };
 
-const valueInfo = (field: number, name: string, type: ElementType, shape: Shape): Field => {
+/** ValueInfoProto of a tensor. */
+export const valueInfoField = (field: number, name: string, type: ElementType, shape: Shape): Field => {
   const dimensions = shape.map((size) =>
-    messageField(1, [typeof size === 'number' ? varintField(1, size) : textField(2, size)]),
+    messageField(1, size === '' ? [] : [typeof size === 'number' ? varintField(1, size) : textField(2, size)]),
   );
   const tensorType = messageField(1, [varintField(1, ELEMENT[type]), messageField(2, dimensions)]);
   return messageField(field, [textField(VALUE_INFO.name, name), messageField(VALUE_INFO.type, [tensorType])]);
@@ -73,12 +74,12 @@ export class GraphBuilder {
   }
 
   input(name: string, type: ElementType, shape: Shape): string {
-    this.inputs.push(valueInfo(GRAPH.input, name, type, shape));
+    this.inputs.push(valueInfoField(GRAPH.input, name, type, shape));
     return name;
   }
 
   output(name: string, type: ElementType, shape: Shape): void {
-    this.outputs.push(valueInfo(GRAPH.output, name, type, shape));
+    this.outputs.push(valueInfoField(GRAPH.output, name, type, shape));
   }
 
   /** A constant of 32-bit floats, row by row. */

@@ -1,5 +1,8 @@
-export { toFloat16Weights, toHalf } from './float16-weights.ts';
+export { toFloat16Weights } from './float16-weights.ts';
 export { type Attribute, type ElementType, GraphBuilder, type Shape } from './graph-builder.ts';
+export { fromHalf, toHalf } from './half.ts';
+export { findHead, type Head, HeadNotFoundError } from './head.ts';
+export { backboneBytes, headLength, readHead, withFeaturesOutput, withHead } from './head-values.ts';
 export { addDenseLayers, buildMlp, type DenseLayer } from './mlp.ts';
 export {
   describeModel,

@@ -1,6 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { toFloat16Weights, toHalf } from './float16-weights.ts';
+import { toFloat16Weights } from './float16-weights.ts';
+import { fromHalf, toHalf } from './half.ts';
 import { buildMlp } from './mlp.ts';
 import { describeModel, NotAnOnnxModelError, readModel, withGraph, writeModel } from './model.ts';
 import { bytesField, readFields, writeFields } from './wire.ts';
@@ -89,6 +90,14 @@ describe('half precision', () => {
     [1e-9, 0x0000],
   ])('rounds %d to the nearest', (value, bits) => {
     expect(toHalf(value)).toBe(bits);
+  });
+
+  it('widens and rounds each of its numbers back to itself', () => {
+    for (let bits = 0; bits < 0x10000; bits += 1) {
+      if (Number.isNaN(fromHalf(bits))) expect(bits & 0x7fff).toBeGreaterThan(0x7c00);
+      else if (toHalf(fromHalf(bits)) !== bits) expect(toHalf(fromHalf(bits)), `${fromHalf(bits)}`).toBe(bits);
+    }
+    expect([0x3c00, 0x0001, 0x7bff, 0xfc00].map(fromHalf)).toEqual([1, 2 ** -24, 65504, Number.NEGATIVE_INFINITY]);
   });
 
   it('keeps a NaN one', () => {

@@ -12,9 +12,9 @@ import {
 
 /** Field numbers of onnx.proto (ONNX 1.17, IR version 10). */
 export const MODEL = { irVersion: 1, producer: 2, graph: 7, opsetImport: 8 } as const;
-export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
+export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13 } as const;
 export const NODE = { input: 1, output: 2, name: 3, opType: 4, attribute: 5 } as const;
-export const TENSOR = { dims: 1, dataType: 2, floatData: 4, name: 8, rawData: 9 } as const;
+export const TENSOR = { dims: 1, dataType: 2, floatData: 4, name: 8, rawData: 9, dataLocation: 14 } as const;
 export const VALUE_INFO = { name: 1, type: 2 } as const;
 
 /** TensorProto.DataType, as far as names help people. */
