@@ -59,6 +59,10 @@ describe('the whole way', () => {
     const installs = items.filter(({ kind }) => kind === 'install');
     expect(installs).toHaveLength(1);
     expect(installs[0]).toMatchObject({ state: 'ROLLED_BACK', from: 'grey@1.0.0' });
+    const failed = await fleet.client.listExecutions({ params: { id: rollout.id }, query: { outcome: 'failed' } });
+    expect(failed.items).toEqual(installs);
+    const open = await fleet.client.listExecutions({ params: { id: rollout.id }, query: { outcome: 'open' } });
+    expect(open.items).toEqual([]);
     expect(installs[0]?.reason).toMatch(/low confidence on 100 % of \d+ frames, at most 30 % allowed/);
     await fleet.allRun('grey@1.0.0');
   });

@@ -20,6 +20,7 @@ export {
 } from './admin-api/live.ts';
 export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
 export type {
+  ExecutionOutcome,
   ExecutionView,
   RolloutAction,
   RolloutDetail,

@@ -156,7 +156,13 @@ export class CommandRefusedError extends Error {
   readonly code = 'rollout-command-refused';
 }
 
-const demand = (command: RolloutCommand, snapshot: RolloutSnapshot, allowed: readonly RolloutState[]): void => {
+/** As much of a rollout as decides whether a person's command is allowed. */
+export interface CommandSubject {
+  readonly state: RolloutState;
+  readonly waves: readonly Pick<WaveSnapshot, 'index' | 'state'>[];
+}
+
+const demand = (command: RolloutCommand, snapshot: CommandSubject, allowed: readonly RolloutState[]): void => {
   if (allowed.includes(snapshot.state)) return;
   throw new CommandRefusedError(
     `Expected a rollout that is ${allowed.join(' or ')} for ${command}; this one is ${snapshot.state}.`,
@@ -167,7 +173,7 @@ const demand = (command: RolloutCommand, snapshot: RolloutSnapshot, allowed: rea
  * What a person's command does.
  * @throws CommandRefusedError with what it would need
  */
-export const command = (snapshot: RolloutSnapshot, asked: RolloutCommand): Decision[] => {
+export const command = (snapshot: CommandSubject, asked: RolloutCommand): Decision[] => {
   const failed = snapshot.waves.find((wave) => wave.state === 'FAILED');
   switch (asked) {
     case 'pause':

@@ -78,6 +78,10 @@ export const executionViewSchema = z
   .meta({ id: 'ExecutionView' });
 export type ExecutionView = z.infer<typeof executionViewSchema>;
 
+/** What became of an execution: it goes on, it brought its device there, it speaks against the release, or neither. */
+export const EXECUTION_OUTCOMES = ['open', 'succeeded', 'failed', 'canceled'] as const;
+export type ExecutionOutcome = (typeof EXECUTION_OUTCOMES)[number];
+
 /** What a dry run answers: nothing is created. */
 export const rolloutPreviewSchema = z
   .object({
@@ -147,7 +151,7 @@ export const rolloutRoutes = {
     tag,
     access: EVERY_ROLE,
     params: idParams,
-    query: pageQuerySchema,
+    query: pageQuerySchema.extend({ outcome: z.enum(EXECUTION_OUTCOMES).optional() }),
     response: pageOf(executionViewSchema),
   }),
   actOnRollout: route({

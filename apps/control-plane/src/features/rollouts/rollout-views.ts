@@ -1,4 +1,5 @@
-import type { ExecutionView, RolloutDetail, RolloutSummary } from '@aviary/protocol';
+import type { ExecutionOutcome, ExecutionView, RolloutDetail, RolloutSummary } from '@aviary/protocol';
+import { EXECUTION_STATES, FAILURE_STATES, isEndedExecution, SUCCESS_STATES } from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
 
 const SUMMARY = `
@@ -23,7 +24,21 @@ const EXECUTIONS = `
   select e.id, e.device_id as "deviceId", d.name as "deviceName", d.profile, e.wave_index as wave, e.kind, e.state,
     e.diverged, e.variant, e.from_release as "from", e.reason, ${millisecondsOf('e.updated_at')} as "updatedAt"
   from execution e join device d on d.id = e.device_id
-  where e.rollout_id = $1 and e.id > $2 order by e.id limit $3`;
+  where e.rollout_id = $1 and e.id > $2`;
+
+const ENDS_OF: Readonly<Record<Exclude<ExecutionOutcome, 'open'>, readonly string[]>> = {
+  succeeded: SUCCESS_STATES,
+  failed: FAILURE_STATES,
+  canceled: ['CANCELED', 'REMOVED'],
+};
+
+/** Who succeeded and then ran something else counts as failed, as it does for the gates. */
+const outcomeToSql = (outcome: ExecutionOutcome): { condition: string; states: readonly string[] } => {
+  const states = outcome === 'open' ? EXECUTION_STATES.filter((state) => !isEndedExecution(state)) : ENDS_OF[outcome];
+  if (outcome === 'succeeded') return { condition: 'e.state = any($4) and not e.diverged', states };
+  if (outcome === 'failed') return { condition: '(e.state = any($4) or e.diverged)', states };
+  return { condition: 'e.state = any($4)', states };
+};
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
@@ -57,7 +72,15 @@ export const rolloutViews = {
     return { ...summary, spec: spec?.spec ?? {}, rollback: counts === null ? null : { counts }, history };
   },
 
-  executions(sql: Sql, rolloutId: string, after: string | undefined, limit: number): Promise<ExecutionView[]> {
-    return sql.query<ExecutionView>(EXECUTIONS, [rolloutId, after ?? FIRST_ID, limit]);
+  /** In the order of their ids. @param page `cursor`: the id to go on after */
+  executions(
+    sql: Sql,
+    rolloutId: string,
+    page: { cursor?: string | undefined; limit: number; outcome?: ExecutionOutcome | undefined },
+  ): Promise<ExecutionView[]> {
+    const parameters: unknown[] = [rolloutId, page.cursor ?? FIRST_ID, page.limit];
+    if (page.outcome === undefined) return sql.query(`${EXECUTIONS} order by e.id limit $3`, parameters);
+    const { condition, states } = outcomeToSql(page.outcome);
+    return sql.query(`${EXECUTIONS} and ${condition} order by e.id limit $3`, [...parameters, states]);
   },
 };

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
-import type { RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
+import type { ExecutionOutcome, RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
 import { splitReleaseName } from '@aviary/release';
 import {
   BUCKETS,
@@ -100,9 +100,12 @@ export class RolloutsService {
     return detail;
   }
 
-  async executions(id: string, query: { cursor?: string | undefined; limit: number }) {
+  async executions(
+    id: string,
+    query: { cursor?: string | undefined; limit: number; outcome?: ExecutionOutcome | undefined },
+  ) {
     await this.summary(id);
-    const items = await rolloutViews.executions(this.database, id, query.cursor, query.limit + 1);
+    const items = await rolloutViews.executions(this.database, id, { ...query, limit: query.limit + 1 });
     const more = items.length > query.limit;
     if (more) items.pop();
     return { items, nextCursor: more ? (items.at(-1)?.id ?? null) : null };
