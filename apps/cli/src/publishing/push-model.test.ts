@@ -12,6 +12,10 @@ import {
   encodeSigningKey,
   generateAgeIdentity,
   generateSigningKey,
+  openHeader,
+  openPayload,
+  parseManifest,
+  readArchive,
   type Signer,
   signerOf,
 } from '@aviary/release';
@@ -48,7 +52,11 @@ const summary = {
   publisher: 'ana',
   publishedAt: 0,
   variants: [],
+  trainable: false,
+  lineage: null,
 };
+
+const identity = generateAgeIdentity();
 
 let server: Server;
 let connection: Connection;
@@ -65,7 +73,7 @@ let uploadStarts: (() => void) | undefined;
 
 beforeAll(async () => {
   signer = signerOf(generateSigningKey());
-  const recipient = ageRecipientOf(generateAgeIdentity());
+  const recipient = ageRecipientOf(identity);
   temporary = await mkdtemp(join(tmpdir(), 'aviary-push-test-'));
   vi.stubEnv('TMPDIR', temporary);
   server = createServer(async (request, response) => {
@@ -154,6 +162,32 @@ describe('pushModel', () => {
     expect(await leftBehind()).toEqual([]);
   });
 
+  it('makes a release trainable, and tells from which round it comes', async () => {
+    const lineage = {
+      parent: 'grey@0.9.0',
+      round: '6f1c2a34-0000-4000-8000-000000000001',
+      updateSha256: 'c'.repeat(64),
+      devices: 3,
+      samples: 90,
+    };
+    await writeFile(join(directory, 'lineage.json'), JSON.stringify(lineage));
+    await edit('task: classification', 'task: classification\ntraining: auto\nlineage: lineage.json');
+    await push();
+    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
+    expect(statement.lineage).toEqual(lineage);
+    expect(statement.targets[0].training).toMatchObject({ features: PIXELS, classes: 2 });
+    const header = Buffer.from(published?.variants[0]?.ageHeader ?? '', 'base64');
+    const plain: Buffer[] = [];
+    for await (const part of openPayload(openHeader(header, identity), [...blobs.values()])) plain.push(part);
+    const files = await readArchive(Buffer.concat(plain));
+    expect(files.get('training/step.onnx')?.length).toBeGreaterThan(0);
+    expect(parseManifest(files.get('manifest.json') ?? Buffer.alloc(0))).toMatchObject({
+      training: statement.targets[0].training,
+      acceptance: { golden: [{ output: [0, 0] }, { output: [0, 0] }] },
+    });
+    expect(await leftBehind()).toEqual([]);
+  });
+
   it('counts on from the newest release, and keeps its rollback floor', async () => {
     releases = [{ ...summary, release: 'grey@0.9.0', version: '0.9.0', releaseCounter: 7, rollbackFloor: 3 }];
     await push();
@@ -180,6 +214,12 @@ describe('pushModel', () => {
     ['samples that are not there', 'samples: acceptance', 'samples: nowhere', /nowhere/],
     ['another number of labels', '["0", "1"]', '["0", "1", "2"]', /model\.onnx.*3 values, one per label.*has 2/],
     ['another size of picture', 'width: 28', 'width: 27', /model\.onnx .* does not run/],
+    [
+      'a head that there is not',
+      'task: classification',
+      'task: classification\ntraining: { head: fc }',
+      /model\.yaml, training\.head: model\.onnx \(variant plain\): .*"fc".*none/,
+    ],
   ])('says where %s is, and uploads nothing', async (_, from, to, words) => {
     await edit(from, to);
     expect(await refusal()).toMatch(words);

@@ -16,6 +16,7 @@ import {
 import { UsageError } from '../command-line/usage-error.ts';
 import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
+import { prepareTraining } from './prepare-training.ts';
 import { loadProfiles } from './profiles.ts';
 import { withScratchFolder } from './scratch-folder.ts';
 
@@ -147,8 +148,10 @@ export const pushModel = async (
       outputDirectory,
       inspectModel,
       runModel,
+      prepareTraining,
       onProgress: ({ step, variant }) => {
         if (step === 'seal') say(`signing and sealing ${variant}`);
+        if (step === 'training-skipped') say(`${variant} is not trainable: its head is quantised`);
       },
     });
     for (const variant of built.variants) await uploadBlob(connection, variant);

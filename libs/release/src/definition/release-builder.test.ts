@@ -266,6 +266,21 @@ describe('a trainable release', () => {
     expect(run).toEqual([100_008, 6]);
   });
 
+  it('goes on without a variant that cannot be trained, and says so', async () => {
+    const yaml = YAML.replace('file: model.onnx', 'file: model.onnx\n  - { file: model.onnx, precision: int8 }');
+    const { statement } = await build(
+      { prepareTraining: (request) => (request.variant.precision === 'int8' ? undefined : prepareTraining(request)) },
+      `${yaml}training: auto\n`,
+    );
+    expect(statement.targets.map(({ training }) => training?.features)).toEqual([32, undefined, undefined]);
+    const steps = progress.filter(({ step }) => step.startsWith('training'));
+    expect(steps.map(({ step, variant }) => `${step} ${variant}`)).toEqual([
+      'training onnx-fp32',
+      'training onnx-int8',
+      'training-skipped onnx-int8',
+    ]);
+  });
+
   it('asks for the head that is named', async () => {
     const asked: unknown[] = [];
     await trainable(

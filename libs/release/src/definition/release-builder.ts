@@ -33,7 +33,15 @@ export type InspectModel = (request: {
   readonly input: ModelDefinition['input'];
 }) => void | Promise<void>;
 
-export type BuildStep = 'inspect' | 'training' | 'golden' | 'golden-skipped' | 'pack' | 'seal' | 'sealed';
+export type BuildStep =
+  | 'inspect'
+  | 'training'
+  | 'training-skipped'
+  | 'golden'
+  | 'golden-skipped'
+  | 'pack'
+  | 'seal'
+  | 'sealed';
 
 export interface BuildProgress {
   readonly step: BuildStep;
@@ -204,7 +212,9 @@ async function makeTrainable(
   if (definition.training === undefined || prepareTraining === undefined || variant.format !== 'onnx') return undefined;
   onProgress?.({ step: 'training', variant: variant.id });
   const request = { variant, bytes: modelOf(source, variant), labels: source.labels };
-  return trainableModelOf(prepareTraining, definition.training, request);
+  const trainable = await trainableModelOf(prepareTraining, definition.training, request);
+  if (trainable === undefined) onProgress?.({ step: 'training-skipped', variant: variant.id });
+  return trainable;
 }
 
 /** What the control plane has to know of it; the rest is for the device. */
