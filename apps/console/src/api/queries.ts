@@ -1,0 +1,105 @@
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
+import {
+  deviceExecutions,
+  deviceMetrics,
+  listDevices,
+  listExecutions,
+  listPublishers,
+  listReleases,
+  listRollouts,
+  listRounds,
+  showDevice,
+  showOverview,
+  showRelease,
+  showRollout,
+  showRound,
+} from './generated/index.ts';
+
+/**
+ * What pages read. A key begins with the topic of the changes that make it stale, then `list`, or `one` and an id:
+ * `live/live-stream.ts` finds by that which queries to read again.
+ */
+export const queries = {
+  overview: () => queryOptions({ queryKey: ['overview'], queryFn: ({ signal }) => showOverview({ signal }) }),
+
+  devices: (query: { selector?: string; limit?: number }) =>
+    infiniteQueryOptions({
+      queryKey: ['devices', 'list', query],
+      queryFn: ({ pageParam, signal }) =>
+        listDevices({ query: { ...query, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal }),
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+  device: (id: string) =>
+    queryOptions({
+      queryKey: ['devices', 'one', id],
+      queryFn: ({ signal }) => showDevice({ path: { id }, signal }),
+    }),
+  deviceExecutions: (id: string) =>
+    queryOptions({
+      queryKey: ['devices', 'one', id, 'executions'],
+      queryFn: ({ signal }) => deviceExecutions({ path: { id }, signal }),
+    }),
+  /** Read once; what comes after is live. */
+  deviceMetrics: (id: string) =>
+    queryOptions({
+      queryKey: ['metrics', id],
+      queryFn: ({ signal }) => deviceMetrics({ path: { id }, signal }),
+      gcTime: 0,
+    }),
+
+  releases: (query: { model?: string } = {}) =>
+    infiniteQueryOptions({
+      queryKey: ['releases', 'list', query],
+      queryFn: ({ pageParam, signal }) =>
+        listReleases({ query: { ...query, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal }),
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+  release: (release: string) =>
+    queryOptions({
+      queryKey: ['releases', 'one', release],
+      queryFn: ({ signal }) => showRelease({ path: { release }, signal }),
+    }),
+  publishers: () =>
+    queryOptions({
+      queryKey: ['releases', 'list', 'publishers'],
+      queryFn: ({ signal }) => listPublishers({ signal }),
+    }),
+
+  rollouts: () =>
+    infiniteQueryOptions({
+      queryKey: ['rollouts', 'list'],
+      queryFn: ({ pageParam, signal }) =>
+        listRollouts({ query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+  rollout: (id: string) =>
+    queryOptions({
+      queryKey: ['rollouts', 'one', id],
+      queryFn: ({ signal }) => showRollout({ path: { id }, signal }),
+    }),
+  rolloutExecutions: (id: string) =>
+    infiniteQueryOptions({
+      queryKey: ['rollouts', 'one', id, 'executions'],
+      queryFn: ({ pageParam, signal }) =>
+        listExecutions({ path: { id }, query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+
+  rounds: () =>
+    infiniteQueryOptions({
+      queryKey: ['rounds', 'list'],
+      queryFn: ({ pageParam, signal }) =>
+        listRounds({ query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+      initialPageParam: null as string | null,
+      getNextPageParam: (page) => page.nextCursor,
+    }),
+  round: (id: string) =>
+    queryOptions({
+      queryKey: ['rounds', 'one', id],
+      queryFn: ({ signal }) => showRound({ path: { id }, signal }),
+    }),
+};

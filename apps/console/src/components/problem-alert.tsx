@@ -1,0 +1,38 @@
+import { Alert, List, Text } from '@mantine/core';
+import { IconAlertTriangle } from '@tabler/icons-react';
+import { ProblemError } from '../api/problem-error.ts';
+
+interface Props {
+  readonly error: unknown;
+  /** What could not be done. */
+  readonly title?: string;
+}
+
+/** What went wrong, in the words of the control plane; places in a text stay under each other. */
+export const ProblemAlert = ({ error, title = 'That did not work' }: Props) => {
+  if (error === null || error === undefined) return null;
+  const message = error instanceof Error ? error.message : String(error);
+  const problems = error instanceof ProblemError ? error.problems : [];
+  return (
+    <Alert role="alert" color="red" variant="outline" icon={<IconAlertTriangle />} title={title}>
+      <Text
+        size="sm"
+        c="var(--mantine-color-text)"
+        className={message.includes('\n') ? 'mono' : ''}
+        style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}
+      >
+        {message}
+      </Text>
+      {problems.length > 0 && (
+        <List size="sm" mt="xs">
+          {problems.map(({ path, message: words }) => (
+            <List.Item key={`${path} ${words}`}>
+              {path !== '' && <code className="mono">{path}: </code>}
+              {words}
+            </List.Item>
+          ))}
+        </List>
+      )}
+    </Alert>
+  );
+};

@@ -1,0 +1,3 @@
+import { PageHeader } from '../../components/page-header.tsx';
+
+export const FederationPage = () => <PageHeader title="Federation" />;
