@@ -19,3 +19,7 @@ export const PARTICIPANT_STATES = ['INVITED', 'WORKING', 'REPORTED', 'REFUSED', 
 export type ParticipantState = (typeof PARTICIPANT_STATES)[number];
 
 export const isEndedRound = (state: RoundState): boolean => state === 'COMMITTED' || state === 'ABANDONED';
+
+/** What a device does in a round. Who evaluates does not train, so that nobody judges what it has learnt by heart. */
+export const PARTS = ['train', 'evaluate'] as const;
+export type Part = (typeof PARTS)[number];

@@ -1,4 +1,4 @@
-import { trainingSchema } from '@aviary/federation';
+import { PARTS, trainingSchema } from '@aviary/federation';
 import { deviceFactsSchema } from '@aviary/hardware';
 import { z } from 'zod';
 import { envelopeSchema } from './envelope.ts';
@@ -38,7 +38,7 @@ const count = z.number().int().nonnegative();
 /** A device's part in a federated round. It does it only when its owner lets it learn. */
 export const roundTaskSchema = z.object({
   round: z.uuid(),
-  part: z.enum(['train', 'evaluate']),
+  part: z.enum(PARTS),
   release: releaseNameSchema,
   backbone: sha256Schema,
   base: sha256Schema.describe('of the head from which to start; another one is refused as stale'),
@@ -56,11 +56,13 @@ export const roundUpdateQuerySchema = z.object({
   loss: z.coerce.number().describe('mean cross entropy over its samples, after training'),
 });
 
+const answersSchema = z.object({ correct: count, loss: z.number().describe('mean cross entropy of a sample') });
+
 export const roundEvaluationSchema = z.object({
   update: sha256Schema,
   samples: count,
-  base: z.object({ correct: count, loss: z.number() }),
-  candidate: z.object({ correct: count, loss: z.number() }),
+  base: answersSchema,
+  candidate: answersSchema,
 });
 export type RoundEvaluationReport = z.infer<typeof roundEvaluationSchema>;
 

@@ -1,4 +1,4 @@
-import { PARTICIPANT_STATES, ROUND_STATES, roundSpecSchema } from '@aviary/federation';
+import { PARTICIPANT_STATES, PARTS, ROUND_STATES, roundSpecSchema } from '@aviary/federation';
 import { z } from 'zod';
 import { deviceIdSchema, releaseNameSchema, sha256Schema, timestampSchema } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
@@ -9,13 +9,15 @@ const tag = 'federation';
 const idParams = z.object({ id: z.uuid() });
 const count = z.number().int().nonnegative();
 
-/** How heads answered the labelled samples of devices that did not train: sums over all of them. */
+const answersSchema = z.object({ correct: count, loss: z.number().describe('mean cross entropy of a sample') });
+
+/** How heads answered the labelled samples of devices that did not train, all of them together. */
 export const evaluationSchema = z
   .object({
     devices: count,
     samples: count,
-    base: z.object({ correct: count, loss: z.number() }),
-    candidate: z.object({ correct: count, loss: z.number() }),
+    base: answersSchema,
+    candidate: answersSchema,
     words: z.string().describe('the judgement as a sentence, with its numbers'),
   })
   .meta({ id: 'RoundEvaluation' });
@@ -43,7 +45,7 @@ export const roundParticipantSchema = z
   .object({
     deviceId: deviceIdSchema,
     deviceName: z.string(),
-    part: z.enum(['train', 'evaluate']),
+    part: z.enum(PARTS),
     state: z.enum(PARTICIPANT_STATES),
     samples: count.nullable(),
     loss: z.number().nullable().describe('mean cross entropy over its samples, after training'),
