@@ -10,6 +10,11 @@ import { EnrollmentService } from '../features/devices/enrollment.service.ts';
 import { DeviceIdentityGuard } from '../features/director/device-identity.guard.ts';
 import { DirectorController } from '../features/director/director.controller.ts';
 import { DirectorService } from '../features/director/director.service.ts';
+import { DeviceRoundsController } from '../features/federation/device-rounds.controller.ts';
+import { ParticipationsService } from '../features/federation/participations.service.ts';
+import { RoundsController } from '../features/federation/rounds.controller.ts';
+import { RoundsService } from '../features/federation/rounds.service.ts';
+import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
@@ -84,6 +89,14 @@ export const closeWithin = async (app: NestFastifyApplication): Promise<void> =>
   clearTimeout(deadline);
 };
 
+/** Bytes are passed on as they come, never gathered in memory. */
+const passUploadsOn = (app: NestFastifyApplication): void => {
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+};
+
 /** The admin plane: the API for people's tools, behind the admin token. */
 export const startAdminPlane = (
   services: Services,
@@ -91,7 +104,7 @@ export const startAdminPlane = (
   where: { host: string; port: number },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
-    [HealthController, DevicesController, RegistryController, RolloutsController],
+    [HealthController, DevicesController, RegistryController, RolloutsController, RoundsController],
     [
       ...shared(services),
       { provide: FleetCa, useValue: services.ca },
@@ -99,6 +112,7 @@ export const startAdminPlane = (
       { provide: PublishersService, useValue: services.publishers },
       { provide: ReleasesService, useValue: services.releases },
       { provide: RolloutsService, useValue: services.rollouts },
+      { provide: RoundsService, useValue: services.rounds },
     ],
   );
   return listen(module, new FastifyAdapter({ forceCloseConnections: 'idle' }), log, where, (app) => {
@@ -106,15 +120,11 @@ export const startAdminPlane = (
     app.useGlobalGuards({
       canActivate: (context) => context.getClass() === HealthController || guard.canActivate(context),
     });
-    // Blobs are passed on as they come, never gathered in memory.
-    app
-      .getHttpAdapter()
-      .getInstance()
-      .addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+    passUploadsOn(app);
   });
 };
 
-/** The device plane: TLS that asks for a device certificate without demanding it; each route checks. */
+/** The device plane: TLS that asks for a device certificate without demanding it; all but joining demands it here. */
 export const startDevicePlane = (
   services: Services,
   identity: TlsIdentity,
@@ -122,12 +132,23 @@ export const startDevicePlane = (
   where: { host: string; port: number },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
-    [EnrollmentController, DirectorController],
-    [...shared(services), { provide: EnrollmentService, useValue: services.enrollment }, DeviceIdentityGuard],
+    [EnrollmentController, DirectorController, DeviceRoundsController],
+    [
+      ...shared(services),
+      { provide: EnrollmentService, useValue: services.enrollment },
+      { provide: ParticipationsService, useValue: services.participations },
+      { provide: UpdatesService, useValue: services.updates },
+    ],
   );
   const adapter = new FastifyAdapter({
     forceCloseConnections: 'idle',
     https: { ...identity, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' },
   });
-  return listen(module, adapter, log, where);
+  return listen(module, adapter, log, where, (app) => {
+    const guard = new DeviceIdentityGuard(services.devices);
+    app.useGlobalGuards({
+      canActivate: (context) => context.getClass() === EnrollmentController || guard.canActivate(context),
+    });
+    passUploadsOn(app);
+  });
 };

@@ -5,6 +5,10 @@ import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
 import { JoinToken } from '../features/devices/join-token.entity.ts';
 import { DirectorService } from '../features/director/director.service.ts';
+import { LineageService } from '../features/federation/lineage.service.ts';
+import { ParticipationsService } from '../features/federation/participations.service.ts';
+import { RoundsService } from '../features/federation/rounds.service.ts';
+import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
 import { Publisher } from '../features/registry/publisher.entity.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
@@ -37,6 +41,9 @@ export interface Services {
   readonly applier: DecisionsApplier;
   readonly notifier: Notifier;
   readonly rollouts: RolloutsService;
+  readonly rounds: RoundsService;
+  readonly participations: ParticipationsService;
+  readonly updates: UpdatesService;
 }
 
 /** Connects to the database, brings it up to date, and puts the services together by name. */
@@ -52,13 +59,17 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const ca = await FleetCa.open(secrets);
   const devices = new DevicesService(database, profiles);
   const publishers = new PublishersService(database);
-  const releases = await ReleasesService.open(database, secrets, masterKey, publishers, blobs);
+  const lineages = new LineageService(database);
+  const releases = await ReleasesService.open(database, secrets, masterKey, publishers, blobs, lineages);
   const director = await DirectorService.open(database, secrets, releases);
   const enrollment = new EnrollmentService(database, devices, ca, director, publishers, addresses.mqttUrl);
   const executions = new ExecutionsService(director);
   const applier = new DecisionsApplier(director);
   const notifier = new Notifier(director, releases, profiles);
   const rollouts = new RolloutsService(database, releases, profiles, applier);
+  const rounds = new RoundsService(database, releases);
+  const participations = new ParticipationsService(database);
+  const updates = new UpdatesService(database);
   const adminToken = await loadAdminToken(config.data);
   return {
     database,
@@ -75,5 +86,8 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     applier,
     notifier,
     rollouts,
+    rounds,
+    participations,
+    updates,
   };
 };

@@ -49,12 +49,12 @@ export const selectorToSql = (selector: Selector, first = 1): SqlCondition => {
 };
 
 /**
- * Reads a selector that came from outside, and compiles it.
+ * Reads a selector that came from outside, and compiles it as `selectorToSql` does.
  * @throws ProblemError `selector-invalid` that shows the place
  */
-export const readSelector = (text: string): SqlCondition => {
+export const readSelector = (text: string, first = 1): SqlCondition => {
   try {
-    return selectorToSql(parseSelector(text));
+    return selectorToSql(parseSelector(text), first);
   } catch (error) {
     if (error instanceof SelectorError) throw badRequest(error.code, `The selector cannot be read: ${error.message}`);
     throw error;

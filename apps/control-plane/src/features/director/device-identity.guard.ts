@@ -1,21 +1,18 @@
 import type { TLSSocket } from 'node:tls';
-import { type CanActivate, createParamDecorator, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import type { RequestOfDevice } from '../../infra/http/device-id.ts';
 import { ProblemError } from '../../infra/problem.ts';
-import { DevicesService } from '../devices/devices.service.ts';
-
-type WithDevice = FastifyRequest & { deviceId?: string };
+import type { DevicesService } from '../devices/devices.service.ts';
 
 /**
  * The device port asks for a certificate without demanding it, because joining needs none; every other route demands
  * it here: issued by the fleet CA, not expired, and the device's current one.
  */
-@Injectable()
 export class DeviceIdentityGuard implements CanActivate {
-  constructor(@Inject(DevicesService) private readonly devices: DevicesService) {}
+  constructor(private readonly devices: DevicesService) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<WithDevice>();
+    const request = context.switchToHttp().getRequest<RequestOfDevice>();
     const socket = request.raw.socket as TLSSocket;
     const certificate = socket.getPeerCertificate();
     if (certificate.subject === undefined) {
@@ -45,10 +42,3 @@ export class DeviceIdentityGuard implements CanActivate {
     return true;
   }
 }
-
-/** The device that the certificate names. */
-export const DeviceId = createParamDecorator((_: unknown, context: ExecutionContext): string => {
-  const { deviceId } = context.switchToHttp().getRequest<WithDevice>();
-  if (deviceId === undefined) throw new Error('DeviceId needs DeviceIdentityGuard on the route');
-  return deviceId;
-});

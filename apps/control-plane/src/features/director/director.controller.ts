@@ -1,15 +1,14 @@
 import { deviceRoutes, type RouteRequest } from '@aviary/protocol';
-import { Controller, Inject, Req, Res, UseGuards } from '@nestjs/common';
+import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BLOB_STORE, type BlobStore } from '../../infra/blob-store.ts';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
+import { DeviceId } from '../../infra/http/device-id.ts';
 import { parseRange } from '../../infra/http/range.ts';
 import { notFound } from '../../infra/problem.ts';
-import { DeviceId, DeviceIdentityGuard } from './device-identity.guard.ts';
 import { DirectorService } from './director.service.ts';
 
 @Controller()
-@UseGuards(DeviceIdentityGuard)
 export class DirectorController {
   constructor(
     @Inject(DirectorService) private readonly director: DirectorService,

@@ -14,6 +14,7 @@ import { type Database, millisecondsOf } from '../../infra/database.ts';
 import type { MasterKey } from '../../infra/master-key.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import type { SecretStore } from '../../infra/secret-store.ts';
+import type { LineageService } from '../federation/lineage.service.ts';
 import type { PublishersService } from './publishers.service.ts';
 
 const SUMMARY = `
@@ -48,6 +49,7 @@ export class ReleasesService {
     private readonly masterKey: MasterKey,
     private readonly publishers: PublishersService,
     private readonly blobs: BlobStore,
+    private readonly lineages: LineageService,
     /** To whom publishers seal file keys. */
     readonly recipient: string,
     private readonly identity: string,
@@ -59,17 +61,19 @@ export class ReleasesService {
     masterKey: MasterKey,
     publishers: PublishersService,
     blobs: BlobStore,
+    lineages: LineageService,
   ): Promise<ReleasesService> {
     const stored = await secrets.getOrCreate('registry-identity', async () => {
       const identity = generateAgeIdentity();
       return { secret: Buffer.from(identity), publicPart: ageRecipientOf(identity) };
     });
-    return new ReleasesService(database, masterKey, publishers, blobs, stored.publicPart, stored.secret.toString());
+    const { publicPart, secret } = stored;
+    return new ReleasesService(database, masterKey, publishers, blobs, lineages, publicPart, secret.toString());
   }
 
   /**
    * Registers a release; all its blobs must be stored already. The very same release again is no change.
-   * @throws ProblemError when the signature, a blob, a key or a number does not fit
+   * @throws ProblemError when the signature, a blob, a key, a number or the lineage does not fit
    */
   async publish(request: {
     statement: unknown;
@@ -99,6 +103,7 @@ export class ReleasesService {
         `Expected a release counter above ${last?.counter} for ${model}, got ${statement.releaseCounter}. Push again: the counter is taken anew.`,
       );
     }
+    if (statement.lineage !== undefined) await this.lineages.check(statement.lineage);
     const variants = await Promise.all(
       statement.targets.map(async (target) => ({ target, fileKey: await this.fileKeyOf(target, request.variants) })),
     );

@@ -97,6 +97,10 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
         evaluation jsonb
       );
       create index federated_round_active on federated_round (created_at) where ended_at is null;
+      create unique index federated_round_one_per_model on federated_round (split_part(release, '@', 1))
+        where ended_at is null;
+      -- Trained numbers do not compress; trying costs time.
+      alter table federated_round alter column aggregate_update set storage external;
 
       create table round_participant (
         round_id uuid not null references federated_round on delete cascade,
@@ -115,6 +119,7 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
         primary key (round_id, device_id)
       );
       create index round_participant_device on round_participant (device_id, round_id);
+      alter table round_participant alter column update set storage external;
 
       create table round_history (
         id bigint generated always as identity primary key,
@@ -123,6 +128,18 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
         message text not null
       );
       create index round_history_round on round_history (round_id, id);
+
+      create index release_lineage_round on release ((lineage ->> 'round')) where lineage is not null;
+
+      create function notify_rounds() returns trigger language plpgsql as $$
+      begin
+        perform pg_notify('rounds', '');
+        return null;
+      end $$;
+      create trigger federated_round_notify after insert or update on federated_round
+        for each statement execute function notify_rounds();
+      create trigger round_participant_notify after update on round_participant
+        for each statement execute function notify_rounds();
     `);
   }
 

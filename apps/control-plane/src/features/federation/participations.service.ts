@@ -1,0 +1,119 @@
+import type { RoundSpec } from '@aviary/federation';
+import type { RoundEvaluationReport, RoundTask } from '@aviary/protocol';
+import { type Database, millisecondsOf } from '../../infra/database.ts';
+import { badRequest, conflict, ProblemError } from '../../infra/problem.ts';
+import { demandOpen, isOpenPart, type Participation, readParticipation } from './participation.ts';
+
+const TASK = `
+  select r.id as round, p.part, r.release, r.backbone, r.base, r.spec, ${millisecondsOf('r.deadline_at')} as "deadlineAt",
+    case p.part when 'evaluate' then r.aggregate ->> 'sha256' end as update
+  from round_participant p join federated_round r on r.id = p.round_id
+  where p.device_id = $1 and p.state in ('INVITED', 'WORKING') and r.deadline_at > clock_timestamp()
+    and r.state = case p.part when 'train' then 'COLLECTING' else 'EVALUATING' end
+  order by r.created_at limit 1`;
+
+const BEGIN = `
+  update round_participant set state = 'WORKING', updated_at = now()
+  where round_id = $1 and device_id = $2 and state = 'INVITED'`;
+
+const DECLINE = `
+  update round_participant set state = 'DECLINED', reason = $3, updated_at = now() where round_id = $1 and device_id = $2`;
+
+const EVALUATE = `
+  update round_participant set state = $3, reason = $4, evaluation = $5, samples = $6, updated_at = now()
+  where round_id = $1 and device_id = $2`;
+
+/** A device's part in rounds, all but its update: what it is asked, its evaluation, its no. */
+export class ParticipationsService {
+  constructor(private readonly database: Database) {}
+
+  /** What the device is asked to do now. @throws ProblemError `round-none` (404) */
+  async taskOf(deviceId: string): Promise<RoundTask> {
+    const [row] = await this.database.query<Omit<RoundTask, 'training' | 'minSamples'> & { spec: RoundSpec }>(TASK, [
+      deviceId,
+    ]);
+    if (row === undefined) {
+      throw new ProblemError(404, 'round-none', 'No federated round asks anything of this device now.');
+    }
+    const { spec, ...task } = row;
+    await this.database.query(BEGIN, [task.round, deviceId]);
+    return { ...task, training: spec.training, minSamples: spec.minSamples };
+  }
+
+  /** The aggregated update, for the devices that judge it. @throws ProblemError */
+  async aggregateFor(deviceId: string, round: string): Promise<{ sha256: string; bytes: Buffer }> {
+    const own = await readParticipation(this.database, round, deviceId);
+    demandOpen(own, 'evaluate');
+    const [row] = await this.database.query<{ sha256: string; bytes: Buffer }>(
+      `select aggregate ->> 'sha256' as sha256, aggregate_update as bytes from federated_round
+       where id = $1 and aggregate_update is not null`,
+      [round],
+    );
+    if (row === undefined) throw new Error(`round ${round} is evaluated without an aggregate`);
+    return row;
+  }
+
+  /** Takes how the heads answered the device's own samples; the same again is answered as before. @throws ProblemError */
+  async takeEvaluation(deviceId: string, round: string, report: RoundEvaluationReport): Promise<void> {
+    const refusal = await this.database.transaction(async (sql) => {
+      const own = await readParticipation(sql, round, deviceId, true);
+      if (own.state === 'REPORTED' && own.evaluation !== null) {
+        if (isSameReport(own.evaluation, report)) return undefined;
+        throw conflict(
+          'evaluation-exists',
+          'This device has sent another evaluation for this round already, and it counts.',
+        );
+      }
+      demandOpen(own, 'evaluate');
+      const wrong = wrongWith(report, own);
+      const reason = wrong === undefined ? null : `${wrong.code}: ${wrong.message}`;
+      const { samples } = report;
+      await sql.query(EVALUATE, [
+        round,
+        deviceId,
+        wrong ? 'REFUSED' : 'REPORTED',
+        reason,
+        JSON.stringify(report),
+        samples,
+      ]);
+      return wrong;
+    });
+    if (refusal !== undefined) throw refusal;
+  }
+
+  /** The device does not take part. Said again, it changes nothing. @throws ProblemError `round-part-ended` */
+  async decline(deviceId: string, round: string, why: { code: string; reason: string }): Promise<void> {
+    await this.database.transaction(async (sql) => {
+      const own = await readParticipation(sql, round, deviceId, true);
+      if (own.state === 'DECLINED') return;
+      if (!isOpenPart(own)) {
+        throw conflict('round-part-ended', `This device’s part in the round has ended already, as ${own.state}.`);
+      }
+      await sql.query(DECLINE, [round, deviceId, `${why.code}: ${why.reason}`]);
+    });
+  }
+}
+
+const isSameReport = (a: RoundEvaluationReport, b: RoundEvaluationReport): boolean =>
+  a.update === b.update &&
+  a.samples === b.samples &&
+  (['base', 'candidate'] as const).every(
+    (head) => a[head].correct === b[head].correct && a[head].loss === b[head].loss,
+  );
+
+const wrongWith = (report: RoundEvaluationReport, { round }: Participation): ProblemError | undefined => {
+  const { update, samples, base, candidate } = report;
+  if (update !== round.aggregate?.sha256) {
+    return badRequest(
+      'evaluation-stale',
+      `Expected an evaluation of the update ${round.aggregate?.sha256}, got one of ${update}.`,
+    );
+  }
+  if (samples < 1 || base.correct > samples || candidate.correct > samples) {
+    return badRequest(
+      'evaluation-impossible',
+      `Expected at least 1 sample and at most as many right answers, got ${samples} samples with ${base.correct} and ${candidate.correct} right answers.`,
+    );
+  }
+  return undefined;
+};
