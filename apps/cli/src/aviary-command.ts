@@ -1,3 +1,5 @@
+import { createInterface } from 'node:readline/promises';
+import { parseDuration } from '@aviary/rollout';
 import { Args, Command, Flags } from '@oclif/core';
 import { stringify } from 'yaml';
 import { UsageError } from './command-line/usage-error.ts';
@@ -31,6 +33,25 @@ export const portFlag = Flags.custom<string>({
   },
 });
 
+/** A number, as `--learning-rate` takes it; what it may be is for the control plane to say. */
+export const numberFlag = Flags.custom<number>({
+  parse: async (text, _, { name }) => {
+    if (text.trim() !== '' && Number.isFinite(Number(text))) return Number(text);
+    throw new UsageError(`Expected a number for --${name}, got "${text}".`);
+  },
+});
+
+/** A span of time in seconds, written as `--ttl 30m`. */
+export const durationFlag = Flags.custom<number>({
+  parse: async (text, _, { name }) => {
+    const seconds = parseDuration(text);
+    if (seconds !== undefined) return seconds;
+    throw new UsageError(`Expected a duration such as 30m or 2h for --${name}, got "${text}".`);
+  },
+});
+
+export const yesFlag = { yes: Flags.boolean({ char: 'y', description: 'do not ask' }) };
+
 /** An argument that says which thing is meant. A variable that a script forgot to set arrives as nothing. */
 export const nameArg = Args.custom<string>({
   parse: async (text, _, { name, description }) => {
@@ -48,6 +69,16 @@ export abstract class AviaryCommand extends Command {
 
   protected connect(flags: { server?: string | undefined; 'token-file'?: string | undefined }): Promise<Connection> {
     return connect({ server: flags.server, tokenFile: flags['token-file'] });
+  }
+
+  /** @throws UsageError without a terminal to ask at, Error when the answer is no */
+  protected async confirm(question: string, yes: boolean): Promise<void> {
+    if (yes) return;
+    if (!process.stdin.isTTY) throw new UsageError(`${question} There is no terminal to ask at; say --yes.`);
+    const terminal = createInterface({ input: process.stdin, output: process.stderr });
+    const answer = await terminal.question(`${question} [y/N] `);
+    terminal.close();
+    if (!/^y(es)?$/i.test(answer.trim())) throw new Error('Nothing was done.');
   }
 
   /** Prints data on standard output: as a table made by `table`, or whole. */

@@ -16,6 +16,7 @@ let home: string;
 let server: Server;
 let address: string;
 let rolloutState = 'FINISHED';
+let roundState = 'COMMITTED';
 const heard: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
 
 const device = {
@@ -44,6 +45,28 @@ const rollout = () => ({
   history: [],
 });
 
+const round = () => ({
+  id: ID,
+  release: 'meter-reader@1.1.0',
+  target: 'all',
+  state: roundState,
+  reason: null,
+  createdAt: 0,
+  deadlineAt: null,
+  endedAt: null,
+  goal: 4,
+  selected: 0,
+  updates: 0,
+  refused: 0,
+  candidate: null,
+  spec: { release: 'meter-reader@1.1.0' },
+  backbone: 'a'.repeat(64),
+  participants: [],
+  aggregate: null,
+  evaluation: null,
+  history: [],
+});
+
 const PROBLEM = {
   type: 'about:blank',
   title: 'The rollout cannot be created',
@@ -67,7 +90,13 @@ const answer = (request: IncomingMessage, response: ServerResponse, body: string
   else if (url === '/api/v1/join-tokens') send(201, { token: 'aviary-join.word', expiresAt: 0 });
   else if (url === `/api/v1/rollouts/${ID}`) send(200, rollout());
   else if (url === '/api/v1/rollouts') send(400, PROBLEM, 'application/problem+json');
-  else if (url.startsWith('/api/v1/publishers')) send(200, { items: 'none' });
+  else if (url === `/api/v1/rounds/${ID}`) send(200, round());
+  else if (url === `/api/v1/rounds/${ID}/actions/abandon`)
+    send(200, { ...round(), state: 'ABANDONED', reason: 'told to' });
+  else if (url === '/api/v1/rounds') send(201, round());
+  else if (url === '/api/v1/rounds/preview') {
+    send(200, { devices: 6, eligible: 4, samples: 260, words: ['2 have too few labelled samples'] });
+  } else if (url.startsWith('/api/v1/publishers')) send(200, { items: 'none' });
   else
     send(
       404,
@@ -126,6 +155,12 @@ describe('usage errors', () => {
     ['a rollout without a release', ['rollout', 'create'], 'Expected', '--release model@version'],
     ['a rollout file that is not there', ['rollout', 'create', '-f', 'no.yaml'], '"no.yaml"', '--file'],
     ['an undo without a terminal and without --yes', ['rollout', 'undo', ID], 'no terminal', '--yes'],
+    ['a round without a release', ['fed', 'create'], 'Expected', '--release model@version'],
+    ['a round file that is not there', ['fed', 'create', '-f', 'no.yaml'], '"no.yaml"', '--file'],
+    ['a number that is none', ['fed', 'create', '--release', 'a@1.0.0', '--goal', 'four'], '"four"', '--goal'],
+    ['a time that is none', ['fed', 'create', '--release', 'a@1.0.0', '--collect-for', '9'], '"9"', 'such as 30m'],
+    ['an abandoning without --yes', ['fed', 'abandon', ID], 'no terminal', '--yes'],
+    ['a candidate without its folder', ['fed', 'candidate', ID, '--version', '1.2.0', '--out', 'x'], '', '--from'],
     ['a flag that the demo has not', ['demo', '--onec'], '--onec', 'Did you mean --once?'],
   ])('%s ends with 2 and says what came and what can be', async (_, args, came, expected) => {
     const { code, stdout, stderr } = await aviary(args);
@@ -139,6 +174,7 @@ describe('usage errors', () => {
 describe('help', () => {
   it.each([
     ['device', 'let them join'],
+    ['fed', 'no picture leaves them'],
     ['key', 'publishers sign'],
     ['model', 'Releases of models'],
     ['rollout', 'in waves'],
@@ -216,6 +252,57 @@ describe('rollout status --watch', () => {
   it('ends with 124 when it takes too long', async () => {
     rolloutState = 'RUNNING';
     expect((await aviary(['rollout', 'status', ID, '--watch', '--timeout', '1'])).code).toBe(124);
+  });
+});
+
+describe('fed', () => {
+  it.each([
+    ['COMMITTED', 0],
+    ['ABANDONED', 1],
+  ])('status --watch ends with its code when the round is %s', async (state, code) => {
+    roundState = state;
+    const watched = await aviary(['fed', 'status', ID, '--watch']);
+    expect(watched).toMatchObject({ code, stderr: '', stdout: expect.stringContaining(state) });
+  });
+
+  it('status --watch ends with 124 when it takes too long', async () => {
+    roundState = 'COLLECTING';
+    expect((await aviary(['fed', 'status', ID, '--watch', '--timeout', '1'])).code).toBe(124);
+  });
+
+  it('create asks for what the file says, and the flags over it', async () => {
+    const file = join(home, 'round.yaml');
+    await writeFile(file, 'release: meter-reader@1.0.0\ngoal: 9\ncollectFor: 2h\ntraining: { epochs: 3, seed: 7 }\n');
+    const flags = ['--release', 'meter-reader@1.1.0', '--selector', 'site=lyon', '--epochs', '4', '--margin', '0.01'];
+    const { code, stdout } = await aviary(['fed', 'create', '-f', file, ...flags]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: `${ID}\n` });
+    expect(JSON.parse(heard.at(-1)?.body ?? '')).toMatchObject({
+      release: 'meter-reader@1.1.0',
+      target: 'site=lyon',
+      goal: 9,
+      collectFor: 7200,
+      margin: 0.01,
+      training: { epochs: 4, seed: 7 },
+    });
+  });
+
+  it('create --dry-run says who could take part, and starts nothing', async () => {
+    const { stdout } = await aviary(['fed', 'create', '--release', 'meter-reader@1.1.0', '--dry-run']);
+    expect(stdout).toContain('4 of 6 devices could take part, with 260 labelled samples.');
+    expect(stdout).toContain('2 have too few labelled samples');
+    expect(heard.at(-1)?.url).toBe('/api/v1/rounds/preview');
+  });
+
+  it('create says every place that is wrong, and asks for nothing', async () => {
+    const before = heard.length;
+    const { code, stderr } = await aviary(['fed', 'create', '--release', 'a@1.0.0', '--goal', '0', '--epochs', '0.5']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/goal: .*\n {2}training\.epochs: /);
+    expect(heard.length).toBe(before);
+  });
+
+  it('abandon says what became of it', async () => {
+    expect(await aviary(['fed', 'abandon', ID, '--yes'])).toMatchObject({ stdout: `${ID}  ABANDONED: told to\n` });
   });
 });
 

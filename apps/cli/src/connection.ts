@@ -51,7 +51,8 @@ const readToken = async (tokenFile: string | undefined): Promise<string> => {
   }
 };
 
-interface Page<Item> {
+/** One page of a list. */
+export interface Page<Item> {
   readonly items: readonly Item[];
   readonly nextCursor: string | null;
 }

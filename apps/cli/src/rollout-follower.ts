@@ -1,42 +1,10 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { ApiError, type RolloutDetail } from '@aviary/protocol';
-import { type AdminClient, ConnectionError } from './connection.ts';
+import type { RolloutDetail } from '@aviary/protocol';
+import type { AdminClient } from './connection.ts';
+import { type FollowOptions, follow } from './follower.ts';
 
-export interface FollowOptions {
-  /** How long to look at it at most. */
-  readonly timeoutSeconds: number;
-  /** Milliseconds from one look to the next. */
-  readonly lookMs?: number;
-  /** How long nobody may answer: a control plane that restarts is away for a moment. */
-  readonly awayMs?: number;
-  /** Ends it before its time, with the signal's reason. */
-  readonly signal?: AbortSignal;
-}
-
-const isAway = (error: unknown): boolean =>
-  error instanceof ConnectionError || (error instanceof ApiError && error.problem.status >= 500);
-
-/**
- * Gives each look at a rollout, the first at once, until whoever follows has seen enough or the time is over. That the
- * control plane is away says nothing about the rollout.
- * @throws ConnectionError, ApiError when it stays away, or refuses
- */
-export async function* followRollout(
+/** Gives each look at a rollout; see `follow`. */
+export const followRollout = (
   client: Pick<AdminClient, 'showRollout'>,
   id: string,
-  { timeoutSeconds, lookMs = 500, awayMs = 60_000, signal }: FollowOptions,
-): AsyncGenerator<RolloutDetail, void, void> {
-  const deadline = Date.now() + timeoutSeconds * 1000;
-  let seenAt = Date.now();
-  do {
-    let rollout: RolloutDetail | undefined;
-    try {
-      rollout = await client.showRollout({ params: { id } });
-      seenAt = Date.now();
-    } catch (error) {
-      if (!isAway(error) || Date.now() - seenAt > awayMs) throw error;
-    }
-    if (rollout !== undefined) yield rollout;
-    await pause(lookMs, undefined, signal === undefined ? {} : { signal });
-  } while (Date.now() < deadline);
-}
+  options: FollowOptions,
+): AsyncGenerator<RolloutDetail, void, void> => follow(() => client.showRollout({ params: { id } }), options);

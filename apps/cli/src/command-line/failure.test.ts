@@ -40,4 +40,13 @@ describe('failureOf', () => {
     const error = new UsageError('Parsing --ttl \n\tExpected a duration, got "5".\nSee more help with --help');
     expect(failureOf(error, 'device enroll-token').text).toBe('aviary: Expected a duration, got "5".');
   });
+
+  it('names all flags that are missing, on one line', () => {
+    const words =
+      'The following errors occurred:\n  Missing required flag from\n  Missing required flag out\nSee more help with --help';
+    const error = Object.assign(new Error(words), { oclif: { exit: 2 } });
+    expect(failureOf(error, 'fed candidate').text).toBe(
+      'aviary: Expected --from, got nothing. Expected --out, got nothing. See: aviary fed candidate --help',
+    );
+  });
 });

@@ -35,7 +35,11 @@ const isParserError = (error: Error): error is ParserError => 'oclif' in error;
 
 /** The parser puts its own words around a message. */
 const bare = (message: string): string =>
-  message.replace(/^Parsing --\S+\s+/, '').replace(/\s*See more help with --help$/, '');
+  message
+    .replace(/^Parsing --\S+\s+/, '')
+    .replace(/^The following errors? occurred:\s+/, '')
+    .replace(/\s*See more help with --help$/, '')
+    .replaceAll(/Missing required flag (\S+)/g, 'Expected --$1, got nothing');
 
 const parserSentence = (error: ParserError): string => {
   const [flag] = error.flags ?? [];
@@ -49,7 +53,7 @@ const parserSentence = (error: ParserError): string => {
   if (typeof argument === 'string') return `Expected no further argument, got "${argument}".`;
   if (argument !== undefined)
     return `Expected ${argument.name.toUpperCase()} (${argument.description ?? 'an argument'}), got nothing.`;
-  return `${bare(error.message)}.`;
+  return `${bare(error.message).replaceAll(/\s*\n\s*/g, '. ')}.`;
 };
 
 /**

@@ -1,7 +1,8 @@
 import type { RolloutDetail, WaveView } from '@aviary/protocol';
 import type { AdminClient } from '../connection.ts';
+import type { FollowOptions } from '../follower.ts';
 import { waveBar } from '../render/wave-picture.ts';
-import { type FollowOptions, followRollout } from '../rollout-follower.ts';
+import { followRollout } from '../rollout-follower.ts';
 import type { Narrator } from './narrator.ts';
 
 const ENDED: ReadonlySet<RolloutDetail['state']> = new Set(['FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED']);

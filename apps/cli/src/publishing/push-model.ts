@@ -1,21 +1,13 @@
 import { createReadStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { chooseVariant, type MatchableVariant, type Profile } from '@aviary/hardware';
 import { describeModel, readModel } from '@aviary/onnx';
 import { ApiError, problemSchema, type ReleaseSummary } from '@aviary/protocol';
-import {
-  type BuiltVariant,
-  buildRelease,
-  type InspectModel,
-  type ModelDefinition,
-  parseModelDefinition,
-  type Signer,
-} from '@aviary/release';
+import { type BuiltVariant, buildRelease, type InspectModel, type ModelDefinition, type Signer } from '@aviary/release';
 import { UsageError } from '../command-line/usage-error.ts';
 import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
+import { readModelFolder } from './model-folder.ts';
 import { prepareTraining } from './prepare-training.ts';
 import { loadProfiles } from './profiles.ts';
 import { withScratchFolder } from './scratch-folder.ts';
@@ -116,12 +108,7 @@ export const pushModel = async (
   connection: Connection,
   say: (line: string) => void,
 ): Promise<ReleaseSummary> => {
-  const folder = await stat(directory).catch(() => undefined);
-  if (folder?.isDirectory() !== true) throw new UsageError(`Expected a folder with a model.yaml, got "${directory}".`);
-  const text = await readFile(join(directory, 'model.yaml'), 'utf8').catch(() => {
-    throw new UsageError(`There is no model.yaml in ${directory}. docs/model-yaml.md shows one in ten lines.`);
-  });
-  const definition = parseModelDefinition(text);
+  const { definition } = await readModelFolder(directory);
   await refuseUnusable(definition);
   const { client } = connection;
   const [{ recipient }, releases] = await Promise.all([

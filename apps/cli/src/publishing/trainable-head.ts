@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { encodeHead } from '@aviary/federation';
 import {
   backboneBytes,
   findHead,
@@ -18,18 +19,9 @@ export interface TrainableHead {
   readonly values: Float32Array;
   /** SHA-256 of the served file without the head's values. */
   readonly backbone: string;
-  /** SHA-256 of the values as `headBytes` has them. */
+  /** SHA-256 of the values as they travel: 32-bit floats, little endian. */
   readonly base: string;
 }
-
-/** Values of a head, or of an update to one, as they travel: 32-bit floats, little endian. */
-export const headBytes = (values: Float32Array): Buffer => {
-  const bytes = Buffer.alloc(4 * values.length);
-  values.forEach((value, index) => {
-    bytes.writeFloatLE(value, 4 * index);
-  });
-  return bytes;
-};
 
 export const sha256Of = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -48,6 +40,6 @@ export const readTrainableHead = (file: Uint8Array, node?: string): TrainableHea
     head,
     values,
     backbone: sha256Of(backboneBytes(served, head)),
-    base: sha256Of(headBytes(values)),
+    base: sha256Of(encodeHead(values)),
   };
 };

@@ -1,4 +1,5 @@
 import type { RolloutSummary, WaveView } from '@aviary/protocol';
+import { stateBar } from './state-bar.ts';
 import { printable } from './table.ts';
 
 const WIDTH = 28;
@@ -11,13 +12,8 @@ const sum = (wave: WaveView, states: readonly (keyof WaveView['counts'])[]): num
   states.reduce((total, state) => total + (wave.counts[state] ?? 0), 0);
 
 /** A wave as a bar of `width` cells, each a share of its devices. */
-export const waveBar = (wave: WaveView, width: number): string => {
-  const cells = (count: number) => (wave.size === 0 ? 0 : Math.round((count / wave.size) * width));
-  const good = cells(sum(wave, GOOD));
-  const bad = cells(sum(wave, BAD));
-  const moving = Math.min(cells(sum(wave, MOVING)), width - good - bad);
-  return ('█'.repeat(good) + '×'.repeat(bad) + '▒'.repeat(Math.max(0, moving))).padEnd(width, '·').slice(0, width);
-};
+export const waveBar = (wave: WaveView, width: number): string =>
+  stateBar({ good: sum(wave, GOOD), bad: sum(wave, BAD), moving: sum(wave, MOVING), total: wave.size }, width);
 
 const countsOf = (wave: WaveView): string =>
   Object.entries(wave.counts)

@@ -1,6 +1,5 @@
-import { parseDuration } from '@aviary/rollout';
 import { Flags } from '@oclif/core';
-import { AviaryCommand } from '../../aviary-command.ts';
+import { AviaryCommand, durationFlag } from '../../aviary-command.ts';
 import { UsageError } from '../../command-line/usage-error.ts';
 
 export default class DeviceEnrollToken extends AviaryCommand {
@@ -12,7 +11,7 @@ export default class DeviceEnrollToken extends AviaryCommand {
   static override examples = ['<%= config.bin %> device enroll-token --ttl 30m --label site=lyon'];
 
   static override flags = {
-    ttl: Flags.string({ description: 'how long it works', default: '1h' }),
+    ttl: durationFlag({ description: 'how long it works', default: 3600, defaultHelp: async () => '1h' }),
     label: Flags.string({
       char: 'l',
       description: 'a label that the device gets, key=value',
@@ -23,9 +22,6 @@ export default class DeviceEnrollToken extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(DeviceEnrollToken);
-    const ttlSeconds = parseDuration(flags.ttl);
-    if (ttlSeconds === undefined)
-      throw new UsageError(`Expected a duration such as 30m or 2h for --ttl, got "${flags.ttl}".`);
     const labels = Object.fromEntries(
       flags.label.map((label) => {
         const at = label.indexOf('=');
@@ -34,7 +30,7 @@ export default class DeviceEnrollToken extends AviaryCommand {
       }),
     );
     const { client } = await this.connect(flags);
-    const { token, expiresAt } = await client.createJoinToken({ body: { ttlSeconds, labels } });
+    const { token, expiresAt } = await client.createJoinToken({ body: { ttlSeconds: flags.ttl, labels } });
     this.logToStderr(
       `Works once, until ${new Date(expiresAt).toISOString()}. On the device: aviary-agent join --token TOKEN`,
     );

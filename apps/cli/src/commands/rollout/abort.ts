@@ -1,4 +1,5 @@
-import { RolloutActionCommand, rolloutIdArg, yesFlag } from '../../rollout-action.ts';
+import { yesFlag } from '../../aviary-command.ts';
+import { RolloutActionCommand, rolloutIdArg } from '../../rollout-action.ts';
 
 export default class RolloutAbort extends RolloutActionCommand {
   static override summary = 'Stop a rollout for good; devices that have the release keep it';

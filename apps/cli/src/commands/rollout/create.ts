@@ -1,30 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import type { RolloutPreview } from '@aviary/protocol';
 import { Flags } from '@oclif/core';
-import { parse } from 'yaml';
 import { AviaryCommand, outputFlag, secondsFlag } from '../../aviary-command.ts';
+import { readYaml } from '../../command-line/read-yaml.ts';
 import { UsageError } from '../../command-line/usage-error.ts';
 import { renderTable } from '../../render/table.ts';
 import { watchRollout } from '../../rollout-watch.ts';
-
-const readSpec = async (path: string): Promise<Record<string, unknown>> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch {
-    throw new UsageError(`Expected a rollout specification for --file, and cannot read "${path}".`);
-  }
-  let value: unknown;
-  try {
-    value = parse(text);
-  } catch (error) {
-    throw new UsageError(`Expected YAML in ${path}: ${error instanceof Error ? error.message : error}`);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new UsageError(`Expected keys such as "release: model@version" in ${path}. docs/rollouts.md shows them all.`);
-  }
-  return { ...value };
-};
 
 const previewTable = (preview: RolloutPreview): string =>
   [
@@ -79,7 +59,10 @@ export default class RolloutCreate extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(RolloutCreate);
-    const spec = flags.file === undefined ? {} : await readSpec(flags.file);
+    const spec =
+      flags.file === undefined
+        ? {}
+        : await readYaml(flags.file, 'a rollout specification', 'docs/rollouts.md shows them all.');
     if (flags.release !== undefined) spec.release = flags.release;
     if (flags.target !== undefined) spec.target = flags.target;
     if (flags['on-failure'] !== undefined) spec.onFailure = flags['on-failure'];

@@ -1,4 +1,5 @@
-import { RolloutActionCommand, rolloutIdArg, yesFlag } from '../../rollout-action.ts';
+import { yesFlag } from '../../aviary-command.ts';
+import { RolloutActionCommand, rolloutIdArg } from '../../rollout-action.ts';
 
 export default class RolloutUndo extends RolloutActionCommand {
   static override summary = 'Bring every device of a rollout back to what it had before';
