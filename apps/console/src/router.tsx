@@ -18,6 +18,10 @@ const setUp = createRoute({
   component: lazyRouteComponent(() => import('./pages/set-up/set-up-page.tsx'), 'SetUpPage'),
 });
 
+/** A form that begins with a release: `?release=meter-reader@1.1.0`. */
+const releaseSearch = (search: Record<string, unknown>): { release?: string } =>
+  typeof search.release === 'string' ? { release: search.release } : {};
+
 /** Everything behind the log-in. */
 const app = createRoute({
   getParentRoute: () => root,
@@ -46,15 +50,42 @@ const models = createRoute({
   path: '/models',
   component: lazyRouteComponent(() => import('./pages/models/models-page.tsx'), 'ModelsPage'),
 });
+const release = createRoute({
+  getParentRoute: () => app,
+  path: '/models/$release',
+  component: lazyRouteComponent(() => import('./pages/models/release-page.tsx'), 'ReleasePage'),
+});
 const rollouts = createRoute({
   getParentRoute: () => app,
   path: '/rollouts',
   component: lazyRouteComponent(() => import('./pages/rollouts/rollouts-page.tsx'), 'RolloutsPage'),
 });
+const newRollout = createRoute({
+  getParentRoute: () => app,
+  path: '/rollouts/new',
+  validateSearch: releaseSearch,
+  component: lazyRouteComponent(() => import('./pages/rollouts/new-rollout-page.tsx'), 'NewRolloutPage'),
+});
+const rollout = createRoute({
+  getParentRoute: () => app,
+  path: '/rollouts/$rolloutId',
+  component: lazyRouteComponent(() => import('./pages/rollouts/rollout-page.tsx'), 'RolloutPage'),
+});
 const federation = createRoute({
   getParentRoute: () => app,
   path: '/federation',
   component: lazyRouteComponent(() => import('./pages/federation/federation-page.tsx'), 'FederationPage'),
+});
+const newRound = createRoute({
+  getParentRoute: () => app,
+  path: '/federation/new',
+  validateSearch: releaseSearch,
+  component: lazyRouteComponent(() => import('./pages/federation/new-round-page.tsx'), 'NewRoundPage'),
+});
+const round = createRoute({
+  getParentRoute: () => app,
+  path: '/federation/$roundId',
+  component: lazyRouteComponent(() => import('./pages/federation/round-page.tsx'), 'RoundPage'),
 });
 const access = createRoute({
   getParentRoute: () => app,
@@ -66,7 +97,20 @@ export const router = createRouter({
   routeTree: root.addChildren([
     logIn,
     setUp,
-    app.addChildren([overview, devices, device, models, rollouts, federation, access]),
+    app.addChildren([
+      overview,
+      devices,
+      device,
+      models,
+      release,
+      rollouts,
+      newRollout,
+      rollout,
+      federation,
+      newRound,
+      round,
+      access,
+    ]),
   ]),
   defaultPreload: 'intent',
   scrollRestoration: true,

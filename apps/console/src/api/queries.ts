@@ -2,6 +2,7 @@ import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import {
   deviceExecutions,
   deviceMetrics,
+  type ListExecutionsData,
   listDevices,
   listExecutions,
   listPublishers,
@@ -15,6 +16,11 @@ import {
   showRound,
 } from './generated/index.ts';
 
+/** What became of an execution. */
+export type ExecutionOutcome = NonNullable<NonNullable<ListExecutionsData['query']>['outcome']>;
+
+const pageFrom = (cursor: string | null): { cursor?: string } => (cursor === null ? {} : { cursor });
+
 /**
  * What pages read. A key begins with the topic of the changes that make it stale, then `list`, or `one` and an id:
  * `live/live-stream.ts` finds by that which queries to read again.
@@ -25,8 +31,7 @@ export const queries = {
   devices: (query: { selector?: string; limit?: number }) =>
     infiniteQueryOptions({
       queryKey: ['devices', 'list', query],
-      queryFn: ({ pageParam, signal }) =>
-        listDevices({ query: { ...query, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal }),
+      queryFn: ({ pageParam, signal }) => listDevices({ query: { ...query, ...pageFrom(pageParam) }, signal }),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.nextCursor,
     }),
@@ -51,8 +56,7 @@ export const queries = {
   releases: (query: { model?: string } = {}) =>
     infiniteQueryOptions({
       queryKey: ['releases', 'list', query],
-      queryFn: ({ pageParam, signal }) =>
-        listReleases({ query: { ...query, ...(pageParam === null ? {} : { cursor: pageParam }) }, signal }),
+      queryFn: ({ pageParam, signal }) => listReleases({ query: { ...query, ...pageFrom(pageParam) }, signal }),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.nextCursor,
     }),
@@ -70,8 +74,7 @@ export const queries = {
   rollouts: () =>
     infiniteQueryOptions({
       queryKey: ['rollouts', 'list'],
-      queryFn: ({ pageParam, signal }) =>
-        listRollouts({ query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+      queryFn: ({ pageParam, signal }) => listRollouts({ query: pageFrom(pageParam), signal }),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.nextCursor,
     }),
@@ -80,11 +83,11 @@ export const queries = {
       queryKey: ['rollouts', 'one', id],
       queryFn: ({ signal }) => showRollout({ path: { id }, signal }),
     }),
-  rolloutExecutions: (id: string) =>
+  rolloutExecutions: (id: string, outcome?: ExecutionOutcome) =>
     infiniteQueryOptions({
-      queryKey: ['rollouts', 'one', id, 'executions'],
+      queryKey: ['rollouts', 'one', id, 'executions', outcome ?? 'all'],
       queryFn: ({ pageParam, signal }) =>
-        listExecutions({ path: { id }, query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+        listExecutions({ path: { id }, query: { ...(outcome && { outcome }), ...pageFrom(pageParam) }, signal }),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.nextCursor,
     }),
@@ -92,8 +95,7 @@ export const queries = {
   rounds: () =>
     infiniteQueryOptions({
       queryKey: ['rounds', 'list'],
-      queryFn: ({ pageParam, signal }) =>
-        listRounds({ query: pageParam === null ? {} : { cursor: pageParam }, signal }),
+      queryFn: ({ pageParam, signal }) => listRounds({ query: pageFrom(pageParam), signal }),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.nextCursor,
     }),

@@ -16,11 +16,24 @@ interface Props extends Omit<ButtonProps, 'children'> {
   /** A word that has to be typed first; only for what touches the whole fleet. */
   readonly typeToConfirm?: string;
   readonly roles?: readonly Role[];
+  /** As of a `RoleButton`. */
+  readonly refusal?: string | null;
+  readonly hint?: ReactNode;
   readonly onConfirm: () => Promise<unknown>;
 }
 
 /** A change that is asked about once more, with its command. */
-export const ConfirmButton = ({ label, children, command, typeToConfirm, roles, onConfirm, ...rest }: Props) => {
+export const ConfirmButton = ({
+  label,
+  children,
+  command,
+  typeToConfirm,
+  roles,
+  refusal,
+  hint,
+  onConfirm,
+  ...rest
+}: Props) => {
   const [opened, { open, close }] = useDisclosure(false);
   const [typed, setTyped] = useState('');
   const [busy, setBusy] = useState(false);
@@ -47,7 +60,7 @@ export const ConfirmButton = ({ label, children, command, typeToConfirm, roles, 
 
   return (
     <>
-      <RoleButton {...rest} roles={roles ?? OPERATORS} onClick={ask}>
+      <RoleButton {...rest} roles={roles ?? OPERATORS} refusal={refusal ?? null} hint={hint} onClick={ask}>
         {label}
       </RoleButton>
       <Modal opened={opened} onClose={close} title={label}>

@@ -1,0 +1,56 @@
+interface GateField {
+  /** As in the specification. */
+  readonly key: string;
+  readonly label: string;
+  readonly placeholder: string;
+  readonly initial: string;
+}
+
+interface GateWords {
+  readonly title: string;
+  readonly help: string;
+  readonly fields: readonly GateField[];
+}
+
+const executions: GateField = { key: 'minimum', label: 'judge from … executions', placeholder: '5', initial: '5' };
+
+/** The gates that a rollout can have, as `docs/rollouts.md` has them, with what a form asks for each. */
+export const GATE_KINDS = {
+  execution: {
+    title: 'Failed devices',
+    help: 'Of those that have ended: failed, rejected, timed out, rolled back, or running something else later.',
+    fields: [{ key: 'maxFailureRate', label: 'at most', placeholder: '5%', initial: '5%' }, executions],
+  },
+  success: {
+    title: 'Succeeded devices',
+    help: 'Of those that have ended.',
+    fields: [{ key: 'minSuccessRate', label: 'at least', placeholder: '95%', initial: '95%' }, executions],
+  },
+  lowConfidenceRate: {
+    title: 'Unsure answers',
+    help: 'Of all answers of the wave’s devices since they serve the release.',
+    fields: [
+      { key: 'max', label: 'at most', placeholder: '15%', initial: '15%' },
+      { key: 'minimumFrames', label: 'judge from … frames', placeholder: '100', initial: '100' },
+      { key: 'minimumDevices', label: 'on … devices', placeholder: '1', initial: '1' },
+    ],
+  },
+  latencyP95: {
+    title: 'Latency (p95)',
+    help: 'Fails when the newest p95 of any device is above it.',
+    fields: [
+      { key: 'maxMs', label: 'at most … ms', placeholder: '80', initial: '80' },
+      { key: 'minimumDevices', label: 'judge from … devices', placeholder: '1', initial: '1' },
+    ],
+  },
+  acceleratorFallback: {
+    title: 'Lost accelerators',
+    help: 'Devices that asked for an accelerator and run on something else.',
+    fields: [{ key: 'max', label: 'at most … devices', placeholder: '0', initial: '0' }],
+  },
+} as const satisfies Readonly<Record<string, GateWords>>;
+
+export type GateKind = keyof typeof GATE_KINDS;
+export const GATE_NAMES = Object.keys(GATE_KINDS) as GateKind[];
+
+export const gateWords = (kind: GateKind): GateWords => GATE_KINDS[kind];

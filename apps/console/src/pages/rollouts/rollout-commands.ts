@@ -1,0 +1,46 @@
+import { CommandRefusedError, command } from '@aviary/rollout';
+import type { RolloutAction, RolloutSummary } from '../../api/generated/index.ts';
+
+interface ActionWords {
+  readonly label: string;
+  /** What it does, for a tooltip or the question before it. */
+  readonly meaning: string;
+  /** Ends the rollout or takes it back: asks first. */
+  readonly asks: boolean;
+}
+
+export const ROLLOUT_ACTIONS: Readonly<Record<RolloutAction, ActionWords>> = {
+  pause: { label: 'Pause', meaning: 'No further device is told; those under way go on.', asks: false },
+  resume: { label: 'Resume', meaning: 'The rollout goes on where it was paused.', asks: false },
+  promote: {
+    label: 'Promote',
+    meaning: 'The wave that soaks or has failed counts as passed, whatever its gates say.',
+    asks: false,
+  },
+  abort: {
+    label: 'Abort',
+    meaning:
+      'This ends the rollout. Devices that have the release keep it; those under way get 30 seconds, then they are canceled and go back.',
+    asks: true,
+  },
+  undo: {
+    label: 'Undo',
+    meaning: 'Every device that this rollout brought to the release goes back to what it had before.',
+    asks: true,
+  },
+};
+
+/** Why a rollout does not take a command now, in the words that the control plane would answer; null when it does. */
+export const refusalOf = (rollout: Pick<RolloutSummary, 'state' | 'waves'>, action: RolloutAction): string | null => {
+  try {
+    command(rollout, action);
+    return null;
+  } catch (error) {
+    if (error instanceof CommandRefusedError) return error.message;
+    throw error;
+  }
+};
+
+/** What a person would type for it. */
+export const actionEquivalent = (id: string, action: RolloutAction): string =>
+  `aviary rollout ${action} ${id.slice(0, 8)}`;

@@ -1,0 +1,39 @@
+import { parseRolloutSpec, RolloutSpecError } from '@aviary/rollout';
+import { describe, expect, it } from 'vitest';
+import { GATE_NAMES } from './gate-kinds.ts';
+import { newGate, newRolloutForm, newWave, specOf } from './rollout-form.ts';
+
+const usual = newRolloutForm('meter-reader@1.1.0');
+
+const problemsOf = (spec: unknown): readonly string[] => {
+  try {
+    parseRolloutSpec(spec);
+    return [];
+  } catch (error) {
+    if (error instanceof RolloutSpecError) return error.problems.map(({ path }) => path);
+    throw error;
+  }
+};
+
+describe('specOf', () => {
+  it('is a specification, with every gate that there is as the form begins it', () => {
+    const spec = parseRolloutSpec(specOf({ ...usual, gates: GATE_NAMES.map(newGate) }));
+    expect(spec.gates.map((gate) => Object.keys(gate)[0])).toEqual(GATE_NAMES);
+    expect(spec.strategy.waves.map(({ size }) => size)).toEqual([{ percent: 10 }, { percent: 50 }, { percent: 100 }]);
+  });
+
+  it('passes on what is no number, so that the place is named', () => {
+    const waves = [{ ...newWave('ten', 'soon'), minimum: 'few' }, newWave('100%', '0s')];
+    const gates = [{ ...newGate('latencyP95'), values: { maxMs: 'fast', minimumDevices: '1' } }];
+    const spec = specOf({ ...usual, release: 'meter-reader', target: 'site=', waves, gates, deadline: '0s' });
+    expect(problemsOf(spec)).toEqual([
+      'release',
+      'target',
+      'strategy.waves.0.size',
+      'strategy.waves.0.minimum',
+      'strategy.waves.0.soak',
+      'strategy.deadline',
+      'gates.0.latencyP95.maxMs',
+    ]);
+  });
+});
