@@ -2,7 +2,6 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { JoinToken } from '../../apps/control-plane/src/features/devices/join-token.entity.ts';
 import { Publisher } from '../../apps/control-plane/src/features/registry/publisher.entity.ts';
 import { Database } from '../../apps/control-plane/src/infra/database.ts';
 import type { Logger } from '../../apps/control-plane/src/infra/log.ts';
@@ -37,14 +36,14 @@ export class TestDatabase {
       'select pg_reload_conf()',
     );
     const { log, lines } = createMemoryLog();
-    const database = new Database(server.url, [Publisher, JoinToken], log);
+    const database = new Database(server.url, [Publisher], log);
     await database.start();
     return new TestDatabase(directory, database, server.url, lines, log, server);
   }
 
   /** Another process's connections to the same database. The caller stops it. */
   async another(): Promise<Database> {
-    const database = new Database(this.url, [Publisher, JoinToken], this.log);
+    const database = new Database(this.url, [Publisher], this.log);
     await database.start();
     return database;
   }

@@ -3,7 +3,7 @@ import { openServices, type Services } from '../../apps/control-plane/src/roles/
 import type { TestDatabase } from './test-database.ts';
 
 /** The control plane's services as one of its processes has them; several may share a database. The caller stops them. */
-export const openTestServices = ({ directory, url, log }: TestDatabase): Promise<Services> => {
-  const { config } = readConfig(['run', '--data', directory, '--database-url', url], {});
+export const openTestServices = ({ directory, url, log }: TestDatabase, ...options: string[]): Promise<Services> => {
+  const { config } = readConfig(['run', '--data', directory, '--database-url', url, ...options], {});
   return openServices({ ...config, databaseUrl: url }, log);
 };

@@ -13,6 +13,10 @@ const configSchema = z.object({
   data: z.string().min(1).default('.aviary'),
   host: z.string().min(1).default('127.0.0.1'),
   publicHost: z.string().min(1).optional(),
+  publicUrl: z
+    .url({ protocol: /^https?$/, error: 'expected an address such as https://fleet.example' })
+    .transform((text) => text.replace(/\/+$/, ''))
+    .optional(),
   httpPort: port.default(8080),
   devicePort: port.default(8443),
   mqttPort: port.default(8883),
@@ -43,6 +47,7 @@ const OPTIONS = {
   data: { type: 'string' },
   host: { type: 'string' },
   'public-host': { type: 'string' },
+  'public-url': { type: 'string' },
   'http-port': { type: 'string' },
   'device-port': { type: 'string' },
   'mqtt-port': { type: 'string' },
@@ -61,6 +66,8 @@ export const USAGE = `Usage: aviary-control-plane all|run [options]
   --data DIR           where keys, blobs and the embedded database live (.aviary)
   --host HOST          address to listen on (127.0.0.1)
   --public-host HOST   name under which devices reach this machine (the value of --host)
+  --public-url URL     address of the console where a proxy shows it, e.g. https://fleet.example; the proxy's
+                       X-Forwarded-For, -Proto and -Host are then believed (none: browsers come directly)
   --http-port N        admin plane: API and console (8080)
   --device-port N      device plane: HTTPS with device certificates (8443)
   --mqtt-port N        MQTT over TLS (8883)

@@ -18,6 +18,8 @@ export interface Route<
   readonly tag: string;
   /** Who may call it. */
   readonly access: Access;
+  /** A POST that only answers, e.g. a dry run: nothing to audit. */
+  readonly changesNothing?: true;
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;

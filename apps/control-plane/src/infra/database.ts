@@ -27,11 +27,19 @@ const sqlOf = (manager: { query(text: string, parameters?: unknown[]): Promise<u
   },
 });
 
+/**
+ * Sees each transaction when its work is done and can still be undone.
+ * @param result what the work answered
+ * @returns what to do once it is committed
+ */
+export type CommitWitness = (sql: Sql, result: unknown) => Promise<() => void>;
+
 /** The PostgreSQL that the roles share: TypeORM for what people edit, hand-written SQL beside it, LISTEN for wake-ups. */
 export class Database implements Sql {
   readonly source: DataSource;
   private readonly listeners = new Set<pg.Client>();
   private closing = false;
+  private witness: CommitWitness | undefined;
 
   constructor(
     private readonly url: string,
@@ -83,8 +91,21 @@ export class Database implements Sql {
   }
 
   /** Runs `work` in one transaction, which ends with it. */
-  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
-    return this.source.transaction((manager: EntityManager) => work(sqlOf(manager)));
+  async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+    let committed = () => {};
+    const result = await this.source.transaction(async (manager: EntityManager) => {
+      const sql = sqlOf(manager);
+      const done = await work(sql);
+      if (this.witness !== undefined) committed = await this.witness(sql, done);
+      return done;
+    });
+    committed();
+    return result;
+  }
+
+  /** Lets `witness` see every transaction from now on, and write into it. */
+  beforeCommit(witness: CommitWitness): void {
+    this.witness = witness;
   }
 
   /**

@@ -18,6 +18,16 @@ export class ProblemError extends Error {
   }
 }
 
+/** A refusal that will be none after a while; the HTTP edge says so with `Retry-After`. */
+export class TryLaterError extends ProblemError {
+  readonly seconds: number;
+
+  constructor(code: string, detail: string, seconds: number) {
+    super(429, code, detail);
+    this.seconds = seconds;
+  }
+}
+
 export const badRequest = (code: string, detail: string, problems?: readonly { path: string; message: string }[]) =>
   new ProblemError(400, code, detail, problems);
 export const notFound = (what: string, id: string, hint: string) =>

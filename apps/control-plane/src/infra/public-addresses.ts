@@ -1,12 +1,31 @@
 import { isIPv6 } from 'node:net';
 
-/** Under which addresses devices reach this control plane. */
+const EVERYWHERE = new Set(['0.0.0.0', '::']);
+
+const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
+
+/** Under which addresses devices and people reach this control plane. */
 export class PublicAddresses {
   readonly deviceUrl: string;
   readonly mqttUrl: string;
 
-  constructor(config: { publicHost: string; devicePort: number; mqttPort: number }) {
-    const host = isIPv6(config.publicHost) ? `[${config.publicHost}]` : config.publicHost;
+  /** Of the console and the API, as browsers see it. */
+  readonly consoleUrl: string;
+  /** Whether browsers come through a proxy, which then tells the client's address and scheme. */
+  readonly behindProxy: boolean;
+
+  constructor(config: {
+    host: string;
+    publicHost: string;
+    publicUrl?: string | undefined;
+    httpPort: number;
+    devicePort: number;
+    mqttPort: number;
+  }) {
+    const host = inUrl(config.publicHost);
+    const own = EVERYWHERE.has(config.host) ? config.publicHost : config.host;
+    this.consoleUrl = config.publicUrl ?? `http://${inUrl(EVERYWHERE.has(own) ? 'localhost' : own)}:${config.httpPort}`;
+    this.behindProxy = config.publicUrl !== undefined;
     this.deviceUrl = `https://${host}:${config.devicePort}`;
     this.mqttUrl = `mqtts://${host}:${config.mqttPort}`;
   }

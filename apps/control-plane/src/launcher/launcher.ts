@@ -1,5 +1,9 @@
 import { mkdir } from 'node:fs/promises';
+import { adminRoutes } from '@aviary/protocol';
 import { type Config, ROLES } from '../config.ts';
+import { loadAdminToken } from '../features/access/admin-token.ts';
+import { setUpAddress } from '../features/access/set-up-code.ts';
+import { PublicAddresses } from '../infra/public-addresses.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from './embedded-database.ts';
 import { checkPortFree } from './ports.ts';
 import { RoleProcess } from './role-process.ts';
@@ -23,6 +27,15 @@ const waitUntilReady = async (url: string, stopped: () => boolean): Promise<void
   }
   if (!stopped())
     throw new NotReadyError(`The control plane was not ready within ${READY_TIMEOUT_MS / 1000} s; see its log above.`);
+};
+
+/** Where the console is, and how to come in for the first time as long as there is no account. */
+const consoleWords = async (url: string, config: Config): Promise<string> => {
+  const { consoleUrl } = new PublicAddresses(config);
+  const answer = await fetch(`${url}${adminRoutes.showSetup.path}`).catch(() => undefined);
+  const setup = adminRoutes.showSetup.response?.safeParse(await answer?.json().catch(() => undefined));
+  if (setup?.data?.needed !== true) return `${consoleUrl}/`;
+  return `${consoleUrl}/ — first visit: ${setUpAddress(consoleUrl, await loadAdminToken(config.data))}`;
 };
 
 /**
@@ -55,6 +68,7 @@ export const runEverything = async (config: Config): Promise<void> => {
     ['--data', config.data],
     ['--host', config.host],
     ['--public-host', config.publicHost],
+    ...(config.publicUrl === undefined ? [] : [['--public-url', config.publicUrl]]),
     ['--http-port', String(config.httpPort)],
     ['--device-port', String(config.devicePort)],
     ['--mqtt-port', String(config.mqttPort)],
@@ -94,6 +108,7 @@ export const runEverything = async (config: Config): Promise<void> => {
       say(
         `ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT mqtts://${config.publicHost}:${config.mqttPort}`,
       );
+      say(`Console: ${await consoleWords(url, config)}`);
       say(`data in ${config.data} · stop with Ctrl-C`);
     }
     await toldToStop;

@@ -1,8 +1,17 @@
 import { openApiDocument } from '@aviary/protocol';
+import fastifyCookie from '@fastify/cookie';
 import { Controller, Get, Inject, Module, type Provider, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { AdminTokenGuard } from '../features/access/admin-token.ts';
+import { AccessController } from '../features/access/access.controller.ts';
+import { AccessGuard } from '../features/access/access.guard.ts';
+import { AccountsService } from '../features/access/accounts.service.ts';
+import { Callers } from '../features/access/callers.ts';
+import { LogInService } from '../features/access/log-in.service.ts';
+import { TokensService } from '../features/access/tokens.service.ts';
+import { AuditController } from '../features/audit/audit.controller.ts';
+import { AuditInterceptor } from '../features/audit/audit.interceptor.ts';
+import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { DevicesController } from '../features/devices/devices.controller.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentController } from '../features/devices/enrollment.controller.ts';
@@ -97,16 +106,31 @@ const passUploadsOn = (app: NestFastifyApplication): void => {
     .addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
 };
 
-/** The admin plane: the API for people's tools, behind the admin token. */
+/** What is open to everybody without being an operation of the API. */
+const OPEN_CONTROLLERS: ReadonlySet<Type> = new Set([HealthController]);
+
+/** The admin plane: the API for people and their tools, behind the guard that knows them. */
 export const startAdminPlane = (
   services: Services,
   log: Logger,
   where: { host: string; port: number },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
-    [HealthController, DevicesController, RegistryController, RolloutsController, RoundsController],
+    [
+      HealthController,
+      AccessController,
+      AuditController,
+      DevicesController,
+      RegistryController,
+      RolloutsController,
+      RoundsController,
+    ],
     [
       ...shared(services),
+      { provide: AccountsService, useValue: services.accounts },
+      { provide: TokensService, useValue: services.tokens },
+      { provide: LogInService, useValue: services.logIns },
+      { provide: AuditTrail, useValue: services.audit },
       { provide: FleetCa, useValue: services.ca },
       { provide: PublicAddresses, useValue: services.addresses },
       { provide: PublishersService, useValue: services.publishers },
@@ -115,11 +139,15 @@ export const startAdminPlane = (
       { provide: RoundsService, useValue: services.rounds },
     ],
   );
-  return listen(module, new FastifyAdapter({ forceCloseConnections: 'idle' }), log, where, (app) => {
-    const guard = new AdminTokenGuard(services.adminToken);
-    app.useGlobalGuards({
-      canActivate: (context) => context.getClass() === HealthController || guard.canActivate(context),
-    });
+  const { addresses, adminToken, sessions, tokens } = services;
+  // One proxy, and only where one is said to be: anybody may write these headers.
+  const trustProxy = (_address: string, hop: number) => addresses.behindProxy && hop === 0;
+  const adapter = new FastifyAdapter({ forceCloseConnections: 'idle', trustProxy });
+  return listen(module, adapter, log, where, (app) => {
+    const callers = new Callers(adminToken, sessions, tokens);
+    app.useGlobalGuards(new AccessGuard(callers, OPEN_CONTROLLERS, new URL(addresses.consoleUrl).host));
+    app.useGlobalInterceptors(new AuditInterceptor(services.audit));
+    void app.register(fastifyCookie);
     passUploadsOn(app);
   });
 };

@@ -1,9 +1,14 @@
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
+import { AccountsService } from '../features/access/accounts.service.ts';
 import { loadAdminToken } from '../features/access/admin-token.ts';
+import { LogInService } from '../features/access/log-in.service.ts';
+import { LogInLimit } from '../features/access/log-in-limit.ts';
+import { SessionsService } from '../features/access/sessions.service.ts';
+import { TokensService } from '../features/access/tokens.service.ts';
+import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
-import { JoinToken } from '../features/devices/join-token.entity.ts';
 import { DirectorService } from '../features/director/director.service.ts';
 import { LineageService } from '../features/federation/lineage.service.ts';
 import { ParticipationsService } from '../features/federation/participations.service.ts';
@@ -31,6 +36,11 @@ export interface Services {
   readonly blobs: BlobStore;
   readonly addresses: PublicAddresses;
   readonly adminToken: string;
+  readonly audit: AuditTrail;
+  readonly sessions: SessionsService;
+  readonly tokens: TokensService;
+  readonly accounts: AccountsService;
+  readonly logIns: LogInService;
   readonly ca: FleetCa;
   readonly devices: DevicesService;
   readonly enrollment: EnrollmentService;
@@ -48,7 +58,7 @@ export interface Services {
 
 /** Connects to the database, brings it up to date, and puts the services together by name. */
 export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
-  const database = new Database(config.databaseUrl, [Publisher, JoinToken], log);
+  const database = new Database(config.databaseUrl, [Publisher], log);
   await database.start();
   const masterKey = await loadMasterKey(config.data);
   const secrets = new SecretStore(database, masterKey);
@@ -71,11 +81,22 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const participations = new ParticipationsService(database);
   const updates = new UpdatesService(database);
   const adminToken = await loadAdminToken(config.data);
+  const audit = new AuditTrail(database);
+  audit.start();
+  const sessions = new SessionsService(database);
+  const tokens = new TokensService(database);
+  const accounts = new AccountsService(database, sessions);
+  const logIns = new LogInService(database, accounts, sessions, new LogInLimit(database), audit, adminToken);
   return {
     database,
     blobs,
     addresses,
     adminToken,
+    audit,
+    sessions,
+    tokens,
+    accounts,
+    logIns,
     ca,
     devices,
     enrollment,

@@ -17,10 +17,15 @@ export const accountNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._@-]{1,62}$/, 'expected 2 to 63 of a-z, 0-9, ".", "_", "@" and "-"');
 
+/** OpenAPI's format for what nobody else should see: forms hide it, the audit trail leaves it out. */
+const SECRET = { format: 'password' };
+const givenPasswordSchema = z.string().max(256).meta(SECRET);
+
 export const passwordSchema = z
   .string()
   .min(12, 'expected at least 12 characters')
-  .max(256, 'expected at most 256 characters');
+  .max(256, 'expected at most 256 characters')
+  .meta(SECRET);
 
 export const accountSchema = z
   .object({
@@ -80,7 +85,10 @@ export const accessRoutes = {
     tag,
     access: 'public',
     body: z.object({
-      code: z.string().max(128).describe('the set-up code that the control plane shows where it was started'),
+      code: z
+        .string()
+        .max(128)
+        .meta({ ...SECRET, description: 'the set-up code that the control plane shows where it was started' }),
       name: accountNameSchema,
       password: passwordSchema,
     }),
@@ -93,7 +101,7 @@ export const accessRoutes = {
     summary: 'Log in; the answer sets the session cookie',
     tag,
     access: 'public',
-    body: z.object({ name: z.string().max(128), password: z.string().max(256) }),
+    body: z.object({ name: z.string().max(128), password: givenPasswordSchema }),
     response: sessionSchema,
     status: 201,
   }),
@@ -118,7 +126,7 @@ export const accessRoutes = {
     summary: 'Change one’s own password; ends the other sessions',
     tag,
     access: EVERY_ROLE,
-    body: z.object({ current: z.string().max(256), next: passwordSchema }),
+    body: z.object({ current: givenPasswordSchema, next: passwordSchema }),
   }),
   listAccounts: route({
     method: 'GET',

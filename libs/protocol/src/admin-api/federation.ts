@@ -113,6 +113,7 @@ export const federationRoutes = {
     summary: 'Which devices could take part, without starting anything',
     tag,
     access: EVERY_ROLE,
+    changesNothing: true,
     body: roundSpecSchema,
     response: z
       .object({

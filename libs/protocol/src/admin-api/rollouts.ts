@@ -123,6 +123,7 @@ export const rolloutRoutes = {
     summary: 'What a rollout would do, without doing it',
     tag,
     access: EVERY_ROLE,
+    changesNothing: true,
     body: specBodySchema,
     response: rolloutPreviewSchema,
   }),

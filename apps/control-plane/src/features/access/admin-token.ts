@@ -1,8 +1,5 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
-import { ProblemError } from '../../infra/problem.ts';
 import { readOrMakeFile } from '../../infra/shared-file.ts';
 
 const SHORTEST_TOKEN = 32;
@@ -26,24 +23,3 @@ export const loadAdminToken = async (dataDirectory: string): Promise<string> => 
   }
   return token;
 };
-
-/** Lets a request of the admin plane pass when it brings the admin token; the rest of the web has no business here. */
-@Injectable()
-export class AdminTokenGuard implements CanActivate {
-  private readonly expected: Buffer;
-
-  constructor(token: string) {
-    this.expected = Buffer.from(`Bearer ${token}`);
-  }
-
-  canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
-    const given = Buffer.from(request.headers.authorization ?? '');
-    if (given.length === this.expected.length && timingSafeEqual(given, this.expected)) return true;
-    throw new ProblemError(
-      401,
-      'not-authorized',
-      'Expected the admin token as "Authorization: Bearer …". It is in the file admin.token of the data directory; the aviary command finds it there, or takes AVIARY_TOKEN.',
-    );
-  }
-}

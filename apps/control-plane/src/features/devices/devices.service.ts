@@ -12,7 +12,6 @@ import type {
 import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
 import { conflict, notFound } from '../../infra/problem.ts';
 import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
-import { JoinToken } from './join-token.entity.ts';
 import { readSelector } from './selector-sql.ts';
 
 const SUMMARY = `
@@ -66,9 +65,16 @@ export class DevicesService {
   async createJoinSecret(labels: Labels, ttlSeconds: number): Promise<{ secret: string; expiresAt: Date }> {
     const secret = randomBytes(24).toString('base64url');
     const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
-    await this.database.source
-      .getRepository(JoinToken)
-      .insert({ id: crypto.randomUUID(), secretHash: hashSecret(secret), labels, expiresAt });
+    await this.database.transaction(async (sql) => {
+      const id = crypto.randomUUID();
+      await sql.query('insert into join_token (id, secret_hash, labels, expires_at) values ($1, $2, $3, $4)', [
+        id,
+        hashSecret(secret),
+        JSON.stringify(labels),
+        expiresAt,
+      ]);
+      return { id };
+    });
     return { secret, expiresAt };
   }
 
@@ -173,10 +179,14 @@ export class DevicesService {
   async change(id: string, change: { name?: string | undefined; labels?: Record<string, string | null> | undefined }) {
     const set = Object.entries(change.labels ?? {}).filter(([, value]) => value !== null);
     const removed = Object.entries(change.labels ?? {}).filter(([, value]) => value === null);
-    await this.database.query(
-      'update device set name = coalesce($2, name), labels = (labels || $3::jsonb) - $4::text[] where id = $1',
-      [id, change.name ?? null, JSON.stringify(Object.fromEntries(set)), removed.map(([key]) => key)],
-    );
+    await this.database.transaction(async (sql) => {
+      const changed = await sql.query(
+        `update device set name = coalesce($2, name), labels = (labels || $3::jsonb) - $4::text[]
+         where id = $1 returning id`,
+        [id, change.name ?? null, JSON.stringify(Object.fromEntries(set)), removed.map(([key]) => key)],
+      );
+      if (changed.length === 0) throw unknownDevice(id);
+    });
     return this.summary(id);
   }
 

@@ -25,9 +25,15 @@ export class PublishersService {
       );
     }
     const keyId = createHash('sha256').update(canonical).digest('hex');
-    const repository = this.database.source.getRepository(Publisher);
-    await repository.upsert({ keyId, name, publicKey: canonical }, ['keyId']);
-    return repository.findOneByOrFail({ keyId });
+    await this.database.transaction(async (sql) => {
+      await sql.query(
+        `insert into publisher (key_id, name, public_key) values ($1, $2, $3)
+         on conflict (key_id) do update set name = excluded.name`,
+        [keyId, name, canonical],
+      );
+      return { id: keyId };
+    });
+    return this.database.source.getRepository(Publisher).findOneByOrFail({ keyId });
   }
 
   list(): Promise<Publisher[]> {

@@ -137,6 +137,7 @@ export class ReleasesService {
           ],
         );
       }
+      return { id: statement.release };
     });
     return this.summary(statement.release);
   }

@@ -22,6 +22,9 @@ export const ApiRoute = (route: Route): MethodDecorator =>
     SetMetadata(ROUTE, route),
   );
 
+/** The operation that a handler serves; undefined when it serves none of `libs/protocol`. */
+export const routeOf = (handler: object): Route | undefined => Reflect.getMetadata(ROUTE, handler);
+
 const PARTS = ['params', 'query', 'body'] as const;
 
 /**

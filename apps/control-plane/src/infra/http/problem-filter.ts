@@ -2,7 +2,7 @@ import { PROBLEM_CONTENT_TYPE, type Problem } from '@aviary/protocol';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../log.ts';
-import { ProblemError } from '../problem.ts';
+import { ProblemError, TryLaterError } from '../problem.ts';
 
 const statusOf = (error: unknown): number | undefined => {
   if (error instanceof HttpException) return error.getStatus();
@@ -33,6 +33,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     if (reply.sent) return;
     const problem = this.describe(error, request);
+    if (error instanceof TryLaterError) reply.header('retry-after', String(error.seconds));
     void reply.status(problem.status).header('content-type', PROBLEM_CONTENT_TYPE).send(JSON.stringify(problem));
   }
 

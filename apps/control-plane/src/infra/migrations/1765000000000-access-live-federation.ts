@@ -41,6 +41,16 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
       );
       create index api_token_account on api_token (account_id);
 
+      -- How often somebody has failed to log in lately: for an account's name, or from an address.
+      create table log_in_attempt (
+        subject text primary key,
+        failures integer not null default 1,
+        last_at timestamptz not null default clock_timestamp(),
+        -- when the next try is heard
+        free_at timestamptz not null default '-infinity'
+      );
+      create index log_in_attempt_last on log_in_attempt (last_at);
+
       create table audit_entry (
         seq bigint primary key,
         at timestamptz not null,
@@ -52,6 +62,13 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
         previous_hash text not null,
         hash text not null
       );
+
+      create function keep_audit_entry() returns trigger language plpgsql as $$
+      begin
+        raise exception 'audit entries are written once: % is refused', tg_op;
+      end $$;
+      create trigger audit_entry_kept before update or delete on audit_entry
+        for each row execute function keep_audit_entry();
 
       -- What pages follow. Ids are given out before transactions end, so a reader takes only what is older than every
       -- transaction still under way, by the transaction id kept beside it.

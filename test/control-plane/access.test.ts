@@ -1,0 +1,315 @@
+import { createHook } from 'node:async_hooks';
+import { adminRoutes, CSRF_HEADER, createClient } from '@aviary/protocol';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { setUpCode } from '../../apps/control-plane/src/features/access/set-up-code.ts';
+import { openAccount, sessionCookieOf } from '../support/test-account.ts';
+import { TestAdminPlane } from '../support/test-admin-plane.ts';
+
+const PASSWORD = 'a long enough password';
+const DAY_S = 86_400;
+
+let plane: TestAdminPlane;
+
+beforeAll(async () => {
+  plane = await TestAdminPlane.start();
+});
+afterAll(() => plane.stop());
+beforeEach(() => plane.database.clear());
+
+const ask = (method: string, path: string, body?: object, headers: Record<string, string> = {}) =>
+  fetch(plane.server + path, {
+    method,
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+
+const logIn = (name: string, password: string) => ask('POST', '/api/v1/session', { name, password });
+
+const problem = async (answer: Response) => ({ status: answer.status, ...JSON.parse(await answer.text()) });
+
+const withToken = (token: string) =>
+  createClient(adminRoutes, { baseUrl: plane.server, fetch, headers: { authorization: `Bearer ${token}` } });
+
+describe('set-up', () => {
+  const setUp = (name: string, code: string) => ask('POST', '/api/v1/setup', { code, name, password: PASSWORD });
+
+  it('makes the first account, an admin, and logs it in', async () => {
+    expect(await plane.admin.showSetup({})).toEqual({ needed: true });
+    const answer = await setUp('ada', setUpCode(plane.services.adminToken));
+    expect(answer.status).toBe(201);
+    expect(await answer.clone().json()).toMatchObject({ name: 'ada', role: 'admin', via: 'session' });
+    expect(await plane.admin.showSetup({})).toEqual({ needed: false });
+    const session = await ask('GET', '/api/v1/session', undefined, { cookie: sessionCookieOf(answer) });
+    expect(await session.json()).toMatchObject({ name: 'ada', role: 'admin' });
+  });
+
+  it('takes the code as somebody copies it by hand', async () => {
+    const copied = setUpCode(plane.services.adminToken).toLowerCase().replaceAll('-', ' ').replaceAll('0', 'o');
+    expect((await setUp('ada', copied)).status).toBe(201);
+  });
+
+  it('wants the code that was shown', async () => {
+    expect(await problem(await setUp('ada', 'AAAA-AAAA-AAAA-AAAA'))).toMatchObject({
+      status: 403,
+      code: 'set-up-code-wrong',
+    });
+    expect(await plane.admin.showSetup({})).toEqual({ needed: true });
+  });
+
+  it('is over once there is an account, and of two at once one wins', async () => {
+    const code = setUpCode(plane.services.adminToken);
+    const answers = await Promise.all(['ada', 'eve', 'mallory', 'trent'].map((name) => setUp(name, code)));
+    expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+    expect((await plane.admin.listAccounts({})).items).toHaveLength(1);
+    expect(await problem(await setUp('ada', code))).toMatchObject({ status: 409, code: 'set-up-done' });
+  });
+});
+
+describe('sessions', () => {
+  it('the cookie is the browser’s alone, and the database keeps only its hash', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    const answer = await logIn('Ada', PASSWORD);
+    const [line = ''] = answer.headers.getSetCookie();
+    expect(line).toMatch(/^aviary_session=[\w-]{43}; Max-Age=604800; Path=\/; HttpOnly; SameSite=Strict$/);
+    const secret = sessionCookieOf(answer).split('=')[1] ?? '';
+    const rows = await plane.database.query<Record<string, unknown>>('select * from session');
+    expect(JSON.stringify(rows)).not.toContain(secret);
+    expect(JSON.stringify(rows)).not.toContain(Buffer.from(secret).toString('hex'));
+  });
+
+  it.each([
+    ['12 hours without use', `last_seen_at = now() - interval '12 hours 1 second'`],
+    ['7 days, however much used', `expires_at = now() - interval '1 second'`],
+  ])('ends after %s', async (_, change) => {
+    const ada = await openAccount(plane.admin, plane.server, 'viewer');
+    await plane.database.query(`update session set ${change}`);
+    await expect(ada.client.showSession({})).rejects.toMatchObject({
+      code: 'not-authorized',
+      message: expect.stringContaining('Log in again'),
+    });
+  });
+
+  it('lasts longer when it is used', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'viewer');
+    await plane.database.query(`update session set last_seen_at = now() - interval '11 hours'`);
+    await ada.client.showSession({});
+    await ada.client.showSession({});
+    const { expiresAt } = await ada.client.showSession({});
+    expect(expiresAt).toBeGreaterThan(Date.now() + 11.9 * 3600_000);
+  });
+
+  it('ends at a log-out', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'viewer');
+    await ada.client.logOut({});
+    await expect(ada.client.showSession({})).rejects.toMatchObject({ code: 'not-authorized' });
+  });
+
+  it('changes need the CSRF token, and a page of this server', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'admin');
+    const body = { name: 'eve', role: 'viewer', password: PASSWORD };
+    const create = (headers: Record<string, string>) =>
+      ask('POST', '/api/v1/accounts', body, { cookie: ada.cookie, ...headers });
+    expect(await problem(await create({}))).toMatchObject({ status: 403, code: 'csrf-missing' });
+    expect(await problem(await create({ [CSRF_HEADER]: 'x'.repeat(43) }))).toMatchObject({ code: 'csrf-missing' });
+    const foreign = { [CSRF_HEADER]: ada.csrfToken, origin: 'https://evil.example' };
+    expect(await problem(await create(foreign))).toMatchObject({ status: 403, code: 'origin-foreign' });
+    expect(await problem(await create({ ...foreign, origin: 'null' }))).toMatchObject({ code: 'origin-foreign' });
+    expect((await plane.admin.listAccounts({})).items).toHaveLength(1);
+    expect((await create({ [CSRF_HEADER]: ada.csrfToken, origin: plane.server })).status).toBe(201);
+  });
+
+  it('nobody logs a browser in from a foreign page', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    const given = { name: 'ada', password: PASSWORD };
+    const answer = await ask('POST', '/api/v1/session', given, { origin: 'https://evil.example' });
+    expect(await problem(answer)).toMatchObject({ status: 403, code: 'origin-foreign' });
+  });
+
+  it('the others end when the password is changed, and the old password is worth nothing', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'operator');
+    const elsewhere = sessionCookieOf(await logIn(ada.name, ada.password));
+    await expect(
+      ada.client.changePassword({ body: { current: 'not it', next: 'another long password' } }),
+    ).rejects.toMatchObject({ code: 'password-wrong' });
+    await ada.client.changePassword({ body: { current: ada.password, next: 'another long password' } });
+    expect((await ask('GET', '/api/v1/session', undefined, { cookie: elsewhere })).status).toBe(401);
+    expect(await ada.client.showSession({})).toMatchObject({ name: ada.name });
+    expect((await logIn(ada.name, ada.password)).status).toBe(401);
+    expect((await logIn(ada.name, 'another long password')).status).toBe(201);
+  });
+
+  it.each([{ role: 'viewer' }, { password: 'another long password' }, { disabled: true }] as const)(
+    'end when an admin changes %o',
+    async (body) => {
+      await openAccount(plane.admin, plane.server, 'admin', 'the-other-admin');
+      const ada = await openAccount(plane.admin, plane.server, 'operator');
+      await plane.admin.changeAccount({ params: { id: ada.id }, body });
+      await expect(ada.client.showSession({})).rejects.toMatchObject({ code: 'not-authorized' });
+    },
+  );
+});
+
+describe('log-in', () => {
+  it('says the same for an unknown name and for a wrong password', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    const [unknown, wrong] = await Promise.all([logIn('nobody', PASSWORD), logIn('ada', 'not the password')]);
+    expect(await problem(unknown)).toEqual(await problem(wrong));
+    expect(wrong.status).toBe(401);
+  });
+
+  it('takes as much work for an unknown name as for a wrong password', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    // Makes what unknown names are compared with, once.
+    await logIn('nobody', PASSWORD);
+    const hashes = async (name: string) => {
+      let count = 0;
+      const hook = createHook({ init: (_id, type) => void (count += type === 'ARGON2REQUEST' ? 1 : 0) }).enable();
+      await logIn(name, 'not the password');
+      hook.disable();
+      return count;
+    };
+    expect([await hashes('somebody'), await hashes('ada')]).toEqual([1, 1]);
+  });
+
+  it('tells who knows the password that the account is disabled, and nobody else', async () => {
+    await openAccount(plane.admin, plane.server, 'admin');
+    const { id } = await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    await plane.admin.changeAccount({ params: { id }, body: { disabled: true } });
+    expect(await problem(await logIn('ada', 'not the password'))).toMatchObject({ code: 'log-in-failed' });
+    expect(await problem(await logIn('ada', PASSWORD))).toMatchObject({ status: 403, code: 'account-disabled' });
+  });
+
+  it('five failures are free, then it waits, twice as long each time, even for the right password', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    // All at once: each is counted before its password is looked at.
+    const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => logIn('ada', `wrong ${index}`)));
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(6);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(1);
+    await plane.database.query(`update log_in_attempt set failures = 9, free_at = now() where subject = 'account ada'`);
+    expect((await logIn('ada', 'wrong again')).status).toBe(401);
+    const refused = await logIn('ada', PASSWORD);
+    expect(await problem(refused)).toMatchObject({ status: 429, code: 'too-many-failures' });
+    const wait = Number(refused.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(1);
+    expect(wait).toBeLessThanOrEqual(16);
+    await plane.database.query(`update log_in_attempt set free_at = now() where subject = 'account ada'`);
+    expect((await logIn('ada', PASSWORD)).status).toBe(201);
+    const kept = await plane.database.query(`select 1 from log_in_attempt where subject = 'account ada'`);
+    expect(kept).toEqual([]);
+  });
+
+  it('an address that tries many names is slowed down as well, up to 15 minutes', async () => {
+    await plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } });
+    await logIn('nobody', PASSWORD);
+    await plane.database.query(`update log_in_attempt set failures = 60 where subject like 'address %'`);
+    await logIn('somebody', PASSWORD);
+    const refused = await logIn('ada', PASSWORD);
+    expect(await problem(refused)).toMatchObject({ status: 429, detail: expect.stringContaining('address') });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(800);
+    expect(Number(refused.headers.get('retry-after'))).toBeLessThanOrEqual(900);
+  });
+});
+
+describe('accounts', () => {
+  it('names are one of a kind, and the last admin stays', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'admin', 'ada');
+    await expect(
+      plane.admin.createAccount({ body: { name: 'ada', role: 'viewer', password: PASSWORD } }),
+    ).rejects.toMatchObject({ code: 'account-exists' });
+    for (const body of [{ disabled: true }, { role: 'viewer' } as const]) {
+      await expect(plane.admin.changeAccount({ params: { id: ada.id }, body })).rejects.toMatchObject({
+        code: 'last-admin',
+      });
+    }
+    // Nothing half done: she is still logged in.
+    expect(await ada.client.showSession({})).toMatchObject({ role: 'admin' });
+    await expect(plane.admin.changeAccount({ params: { id: ada.id }, body: {} })).rejects.toMatchObject({
+      code: 'change-missing',
+    });
+  });
+});
+
+describe('API tokens', () => {
+  it('do what their role may, and are kept as a hash', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'operator');
+    const made = await ada.client.createToken({ body: { name: 'ci', role: 'operator' } });
+    expect(made.token).toMatch(/^avt_[\w-]{43}$/);
+    expect(await withToken(made.token).showSession({})).toMatchObject({
+      name: ada.name,
+      role: 'operator',
+      via: 'token',
+      csrfToken: null,
+      expiresAt: made.expiresAt,
+    });
+    // No cookie, no CSRF: a program says who it is in each request.
+    await withToken(made.token).createJoinToken({ body: {} });
+    await expect(withToken(made.token).listAccounts({})).rejects.toMatchObject({
+      code: 'role-missing',
+      message: expect.stringMatching(/admin.*operator/),
+    });
+    const [row] = await plane.database.query<{ secret_hash: Buffer }>('select * from api_token');
+    expect(row?.secret_hash).toHaveLength(32);
+    expect(JSON.stringify(row)).not.toContain(made.token.slice(4));
+    expect((await ada.client.listTokens({})).items[0]?.lastUsedAt).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it('nobody gives more than they have', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'operator');
+    for (const role of ['admin', 'publisher'] as const) {
+      await expect(ada.client.createToken({ body: { name: 'x', role } })).rejects.toMatchObject({
+        code: 'role-exceeded',
+      });
+    }
+    const { token } = await ada.client.createToken({ body: { name: 'x', role: 'viewer', ttlSeconds: 3600 } });
+    const viewer = withToken(token);
+    await expect(viewer.createToken({ body: { name: 'y', role: 'operator' } })).rejects.toMatchObject({
+      code: 'role-exceeded',
+    });
+    await expect(viewer.createToken({ body: { name: 'y', role: 'viewer', ttlSeconds: DAY_S } })).rejects.toMatchObject({
+      code: 'token-outlives-token',
+    });
+  });
+
+  it('never do more than their account may today, and nothing when it is disabled', async () => {
+    await openAccount(plane.admin, plane.server, 'admin', 'the-other-admin');
+    const ada = await openAccount(plane.admin, plane.server, 'admin');
+    const { token } = await ada.client.createToken({ body: { name: 'x', role: 'admin' } });
+    const roleAs = async (body: { role?: 'operator' | 'publisher' | 'admin'; disabled?: boolean }) => {
+      await plane.admin.changeAccount({ params: { id: ada.id }, body });
+      return (await withToken(token).showSession({})).role;
+    };
+    expect(await roleAs({ role: 'operator' })).toBe('operator');
+    await expect(roleAs({ disabled: true })).rejects.toMatchObject({ code: 'not-authorized' });
+    expect(await roleAs({ disabled: false, role: 'admin' })).toBe('admin');
+    await plane.database.query(`update api_token set role = 'operator'`);
+    expect(await roleAs({ role: 'publisher' })).toBe('viewer');
+  });
+
+  it('end with their time, and when they are revoked', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'viewer');
+    const [first, second] = await Promise.all(
+      ['a', 'b'].map((name) => ada.client.createToken({ body: { name, role: 'viewer' } })),
+    );
+    if (first === undefined || second === undefined) throw new Error('two tokens were made');
+    await plane.database.query(`update api_token set expires_at = now() where name = 'a'`);
+    await expect(withToken(first.token).showSession({})).rejects.toMatchObject({ code: 'not-authorized' });
+    await ada.client.revokeToken({ params: { id: second.id } });
+    await expect(withToken(second.token).showSession({})).rejects.toMatchObject({ code: 'not-authorized' });
+  });
+
+  it('are one’s own: others see and revoke them only as admins', async () => {
+    const ada = await openAccount(plane.admin, plane.server, 'viewer', 'ada');
+    const eve = await openAccount(plane.admin, plane.server, 'operator', 'eve');
+    const { id } = await ada.client.createToken({ body: { name: 'x', role: 'viewer' } });
+    const nobodys = await plane.admin.createToken({ body: { name: 'nobody’s', role: 'viewer' } });
+    expect((await eve.client.listTokens({})).items).toEqual([]);
+    await expect(eve.client.revokeToken({ params: { id } })).rejects.toMatchObject({ code: 'token-unknown' });
+    await expect(eve.client.revokeToken({ params: { id: nobodys.id } })).rejects.toMatchObject({
+      code: 'token-unknown',
+    });
+    expect((await plane.admin.listTokens({})).items.map(({ account }) => account).sort()).toEqual(['ada', null]);
+    await plane.admin.revokeToken({ params: { id } });
+    expect((await ada.client.listTokens({})).items).toEqual([]);
+  });
+});
