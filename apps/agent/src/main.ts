@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
 import { loadIdentity } from './identity/identity.ts';
+import { checkSocketPath } from './local-api/socket-file.ts';
 import { lockState } from './state/state-lock.ts';
 import { AGENT_VERSION } from './version.ts';
 
@@ -20,6 +21,9 @@ Usage: aviary-agent join|run|status [options]
     --telemetry-seconds N how often it reports (10)
     --poll-seconds N      how often it looks for an assignment when nobody rings (60)
     --spool-mb N          most that waits on disk while offline (64)
+    --learn               keep labels that applications give it, and train with them when the fleet does
+    --learn-samples N     most labelled samples that it keeps (2000)
+    --socket PATH         where applications on the board reach it (<state-dir>/agent.sock); none: not at all
     --plaintext-dir DIR   where opened models lie, instead of a tmpfs: on disk they can be read by a thief
   status  who this device is and what it has
 
@@ -44,6 +48,9 @@ const OPTIONS = {
   'poll-seconds': { type: 'string' },
   'spool-mb': { type: 'string' },
   'plaintext-dir': { type: 'string' },
+  learn: { type: 'boolean' },
+  'learn-samples': { type: 'string' },
+  socket: { type: 'string' },
   'state-dir': { type: 'string' },
   facts: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -61,7 +68,7 @@ type Values = ReturnType<typeof readArguments>['values'];
 
 const numberOf = (
   values: Values,
-  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb',
+  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb' | 'learn-samples',
   otherwise: number,
   most: number,
 ): number => {
@@ -70,6 +77,15 @@ const numberOf = (
   const value = Number(text);
   if (value > 0 && value <= most) return value;
   throw new UsageError(`Expected a number above 0 and at most ${most} for --${name}, got "${text}".`);
+};
+
+/** @returns null when the device does not learn */
+const learnSamplesOf = (values: Values): number | null => {
+  const most = numberOf(values, 'learn-samples', 2_000, 20_000);
+  if (!Number.isInteger(most)) throw new UsageError(`Expected a whole number for --learn-samples, got "${most}".`);
+  if (values.learn === true) return most;
+  if (values['learn-samples'] === undefined) return null;
+  throw new UsageError('Expected --learn beside --learn-samples: without it the device keeps none.');
 };
 
 const factsOf = async (values: Values, stateDirectory: string) => {
@@ -87,7 +103,7 @@ const makeStateDirectory = async (path: string): Promise<void> => {
   }
 };
 
-const join = async (values: Values, stateDirectory: string): Promise<void> => {
+const joinThisBoard = async (values: Values, stateDirectory: string): Promise<void> => {
   const text = values.token ?? process.env.AVIARY_JOIN_TOKEN;
   if (text === undefined) throw new UsageError('Expected --token TOKEN. Make one with: aviary device enroll-token');
   const token = parseJoinToken(text);
@@ -119,7 +135,10 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
     pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
     spoolBytes: numberOf(values, 'spool-mb', 64, 2 ** 20) * 2 ** 20,
     plaintextDirectory: values['plaintext-dir'],
+    socket: values.socket === 'none' ? null : resolve(values.socket ?? join(stateDirectory, 'agent.sock')),
+    learnSamples: learnSamplesOf(values),
   };
+  if (options.socket !== null) checkSocketPath(options.socket);
   const level = process.env.AVIARY_LOG_LEVEL ?? 'info';
   if (!(level in pino.levels.values) && level !== 'silent') {
     throw new UsageError(
@@ -145,7 +164,8 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
 };
 
 const status = async (stateDirectory: string): Promise<void> => {
-  const { deviceId, deviceUrl, epoch } = await loadIdentity(stateDirectory);
+  const identity = await loadIdentity(stateDirectory);
+  const { deviceId, deviceUrl, epoch } = identity;
   const { peekJournal } = await import('./state/journal.ts');
   const journal = await peekJournal(stateDirectory);
   const lines = [`device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`];
@@ -162,6 +182,11 @@ const status = async (stateDirectory: string): Promise<void> => {
       `floor      ${rollbackFloor}, assignment ${sequence}`,
     );
   }
+  const { openSampleStore } = await import('./learning/sample-store.ts');
+  for (const { digest, samples, perLabel } of await (await openSampleStore(stateDirectory, identity, 1)).count()) {
+    const each = Object.entries(perLabel).map(([label, count]) => `${label} ${count}`);
+    lines.push(`learnt     ${samples} samples of backbone ${digest.slice(0, 12)}: ${each.join(', ') || 'none'}`);
+  }
   process.stdout.write(`${lines.join('\n')}\n`);
 };
 
@@ -175,7 +200,7 @@ const main = async (): Promise<void> => {
   if (command === undefined) throw new UsageError(`Expected join, run or status.\n\n${USAGE}`);
   const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
   if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
-  if (command === 'join') await join(values, stateDirectory);
+  if (command === 'join') await joinThisBoard(values, stateDirectory);
   else if (command === 'run') await run(values, stateDirectory);
   else if (command === 'status') await status(stateDirectory);
   else throw new UsageError(`Expected join, run or status, got "${command}".\n\n${USAGE}`);
@@ -187,6 +212,6 @@ try {
 } catch (error) {
   const isOurs = error instanceof Error && 'code' in error && typeof error.code === 'string';
   process.stderr.write(`aviary-agent: ${isOurs ? error.message : error instanceof Error ? error.stack : error}\n`);
-  const isUsage = error instanceof UsageError || (isOurs && error.code === 'join-token-malformed');
+  const isUsage = error instanceof UsageError || (isOurs && USAGE_CODES.has(error.code as string));
   process.exit(isUsage ? 2 : 1);
 }

@@ -72,6 +72,8 @@ const prepare = async (change: Partial<SupervisorOptions> = {}) => {
     pollSeconds: 60,
     spoolBytes: 2 ** 20,
     plaintextDirectory: join(stateDirectory, 'plain'),
+    socket: join(stateDirectory, 'agent.sock'),
+    learnSamples: null,
     worker: workerFromSource,
     capture: captureFromSource,
     ...change,

@@ -5,8 +5,12 @@ import type { Identity } from './identity/identity.ts';
 import type { CaptureOptions, DirectorySource } from './inference/capture/capture-handle.ts';
 import { Serving } from './inference/serving.ts';
 import type { WorkerOptions } from './inference/worker-handle.ts';
+import { Learner } from './learning/learner.ts';
+import { openSampleStore } from './learning/sample-store.ts';
 import { DeviceApi } from './link/device-api.ts';
 import { MqttLink } from './link/mqtt-link.ts';
+import { ResultStream } from './local-api/result-stream.ts';
+import { startLocalApi } from './local-api/start-local-api.ts';
 import { type HeldRelease, Journal } from './state/journal.ts';
 import { Reporter } from './telemetry/reporter.ts';
 import { Spool } from './telemetry/spool.ts';
@@ -32,6 +36,10 @@ export interface SupervisorOptions {
   readonly spoolBytes: number;
   /** Where opened models lie instead of in memory. */
   readonly plaintextDirectory?: string | undefined;
+  /** Path of the socket for applications on the board; null: none. */
+  readonly socket: string | null;
+  /** Labelled samples that it keeps of each backbone; null: it does not learn. */
+  readonly learnSamples: number | null;
   /** Where the programs of the other processes are, when not beside this one. */
   readonly worker?: Pick<WorkerOptions, 'workerPath' | 'execArgv'>;
   readonly capture?: Pick<CaptureOptions, 'capturePath' | 'execArgv'>;
@@ -48,7 +56,7 @@ const STOP_DEADLINE_MS = 4_000;
 /**
  * Starts the agent: it keeps one release serving, brings it to what is assigned, and tells what happens. It runs no
  * model itself, and goes on for ever without a control plane.
- * @throws MemoryStorageError; what the disk throws
+ * @throws MemoryStorageError; SocketPathError; what the disk throws
  */
 export const startSupervisor = async (
   identity: Identity,
@@ -71,9 +79,12 @@ export const startSupervisor = async (
     onTrouble: (code, words) => void setImmediate(() => tell('warning', code, words)),
   });
   const uplink = new Uplink(spool, log);
+  const results = new ResultStream();
   let isFlowing: boolean | undefined;
   const serving = new Serving({
     capture: { source: options.source, fps: options.fps, ...options.capture },
+    onResult: ({ source }, { id, label, confidence, lowConfidence }, release) =>
+      results.publish({ id, at: Date.now(), source, release, label, confidence, lowConfidence }),
     onFrameError: (source, words) => log.debug({ source }, words),
     onCaptureState: ({ flowing, words }) => {
       log.debug({ flowing }, words);
@@ -87,12 +98,25 @@ export const startSupervisor = async (
   const tell = (...event: Parameters<Reporter['event']>): void => void reporter.event(...event);
   await spool.open();
 
+  const learner =
+    options.learnSamples === null
+      ? null
+      : new Learner({
+          store: await openSampleStore(stateDirectory, identity, options.learnSamples),
+          reporter,
+          windowSeconds: options.telemetrySeconds,
+          onChange: () => undefined,
+          log,
+        });
   const crashes = new CrashWatch();
   const slot = new ServingSlot(
     serving,
     {
       onSwitching: (to) => reporter.switching(to),
-      onServing: (release) => reporter.running(release),
+      onServing: async (loaded) => {
+        await reporter.running(loaded?.release ?? null);
+        await learner?.serves(loaded);
+      },
       onLost: (release, words) => void workerLost(release, words),
     },
     options.worker ?? {},
@@ -151,8 +175,10 @@ export const startSupervisor = async (
   if (options.plaintextDirectory !== undefined && !(await isInMemory(plainFolder))) {
     tell('warning', 'plaintext-on-disk', `opened models lie on a disk, in ${plainFolder}, as --plaintext-dir asks`);
   }
+  const localApi = await startLocalApi(options.socket, { results, learner, serves: () => slot.serves, tell }, log);
   await reporter.facts(facts);
   reporter.start();
+  learner?.start();
   serving.start();
   loop.wake();
   link.start();
@@ -163,8 +189,8 @@ export const startSupervisor = async (
     watch.stop();
     const loopEnded = loop.stop();
     // Whatever fails to end must not keep the others from it.
-    await Promise.allSettled([reporter.stop()]);
-    await Promise.allSettled([loopEnded, slot.stop(), serving.stop(), link.stop()]);
+    await Promise.allSettled([reporter.stop(), learner?.stop()]);
+    await Promise.allSettled([localApi?.stop(), loopEnded, slot.stop(), serving.stop(), link.stop()]);
     uplink.stop();
     api.close();
   };

@@ -20,6 +20,9 @@ export interface Frame {
   readonly truth?: string;
 }
 
+/** How many of the newest frames a worker can still give the features of. */
+export const REMEMBERED_FRAMES = 512;
+
 /** What the model said about one frame. */
 export interface InferenceResult {
   /** Top-1 label of the release. */
@@ -37,4 +40,10 @@ export interface InferenceResult {
     readonly postprocess: number;
     readonly total: number;
   };
+}
+
+/** A frame's answer under the name by which applications may come back to it. */
+export interface AnsweredFrame extends InferenceResult {
+  /** `<worker's session>-<number>`: never given twice, whichever worker answers. */
+  readonly id: string;
 }

@@ -1,6 +1,6 @@
 import { type CaptureHandle, type CaptureOptions, type CaptureState, startCapture } from './capture/capture-handle.ts';
 import { WorkerLostError } from './errors.ts';
-import type { Frame, InferenceResult } from './frame.ts';
+import type { AnsweredFrame, Frame } from './frame.ts';
 import { Mailbox } from './mailbox.ts';
 import { type MetricsSnapshot, MetricsWindow } from './metrics-window.ts';
 import type { WorkerHandle } from './worker-handle.ts';
@@ -9,7 +9,8 @@ export interface ServingOptions {
   readonly capture: CaptureOptions;
   /** Frames that may wait for the worker; the oldest is dropped and counted. Default 4. */
   readonly mailboxSize?: number;
-  readonly onResult?: (frame: Frame, result: InferenceResult) => void;
+  /** A frame that was answered, and by which release. */
+  readonly onResult?: (frame: Frame, result: AnsweredFrame, release: string) => void;
   /** One frame that got no answer. */
   readonly onFrameError?: (source: string, words: string) => void;
   readonly onCaptureState?: (state: CaptureState) => void;
@@ -119,7 +120,7 @@ export class Serving {
       const result = await worker.infer(frame);
       this.#window.answered(result, frame.truth);
       this.#sinceMark.answered(result, frame.truth);
-      this.#options.onResult?.(frame, result);
+      this.#options.onResult?.(frame, result, worker.release);
     } catch (error) {
       this.#failed(frame.source, error instanceof Error ? error.message : String(error));
       // Its owner hears of it by `exited` and decides what comes next; until then frames wait and drop.

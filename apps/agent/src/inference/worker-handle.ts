@@ -1,9 +1,10 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { AcceptanceReport } from './acceptance.ts';
 import { FrameError, InferenceError, WorkerLostError, WorkerStartError } from './errors.ts';
-import type { Frame, InferenceResult } from './frame.ts';
-import { MessageReader, writeMessage } from './framing.ts';
+import type { AnsweredFrame, Frame } from './frame.ts';
+import { type Message, MessageReader, writeMessage } from './framing.ts';
 import { LineReader } from './line-reader.ts';
 import { fenceFlags, minimalEnvironment, programFolders } from './worker-fence.ts';
 import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
@@ -63,7 +64,12 @@ export interface WorkerHandle {
   readonly release: string;
   readonly provider: EffectiveProvider;
   /** @throws FrameError the frame got no answer, the worker lives on. @throws WorkerLostError the worker is gone. */
-  infer(frame: Frame): Promise<InferenceResult>;
+  infer(frame: Frame): Promise<AnsweredFrame>;
+  /**
+   * The input of the head when it answered the frame with this id: of the last `REMEMBERED_FRAMES` frames, and only
+   * where the release can be trained. Undefined for all others. @throws WorkerLostError
+   */
+  features(id: string): Promise<Float32Array | undefined>;
   /** Runs the release's own suite in the worker. @throws WorkerLostError, InferenceError `acceptance-failed-to-run`. */
   runAcceptance(): Promise<AcceptanceReport>;
   /** Asks the worker to end, insists after 2 s; returns when the process is gone. May be called again. */
@@ -88,6 +94,7 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerHandle>
     release: ready.release,
     provider: ready.provider,
     infer: (frame) => worker.infer(frame),
+    features: (id) => worker.features(id),
     runAcceptance: () => worker.runAcceptance(),
     stop: () => worker.stop(),
     exited: worker.exited,
@@ -96,10 +103,11 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerHandle>
 
 type Ready = Extract<WorkerReply, { kind: 'ready' }>;
 type Answer = Extract<WorkerReply, { id: number }>;
+type Settled = { readonly answer: Answer; readonly body: Uint8Array };
 
 interface Pending {
   readonly kind: WorkerRequest['kind'];
-  readonly resolve: (answer: Answer) => void;
+  readonly resolve: (settled: Settled) => void;
   readonly reject: (error: InferenceError) => void;
 }
 
@@ -115,6 +123,8 @@ class WorkerProcess {
   #watchdog: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
   #nextId = 1;
+  /** Makes a frame's id one of its own, whatever ran before. */
+  readonly #session = randomBytes(6).toString('hex');
   /** The first line on stderr that speaks of an error: what a worker that dies before it can report would have said. */
   #firstWords = '';
   /** Set once, by whoever ends the process first: what is then told to everybody who waits. */
@@ -151,11 +161,21 @@ class WorkerProcess {
     }
   }
 
-  async infer(frame: Frame): Promise<InferenceResult> {
+  async infer(frame: Frame): Promise<AnsweredFrame> {
     const { bytes, ...picture } = frame.picture;
-    const answer = await this.#ask((id) => ({ kind: 'infer', id, picture }), bytes);
-    if (answer.kind === 'result') return answer.result;
+    const { answer } = await this.#ask((id) => ({ kind: 'infer', id, picture }), bytes);
+    if (answer.kind === 'result') return { ...answer.result, id: `${this.#session}-${answer.id}` };
     throw unexpected(answer);
+  }
+
+  async features(id: string): Promise<Float32Array | undefined> {
+    const [session, number] = id.split('-');
+    const frame = Number(number);
+    if (session !== this.#session || !Number.isSafeInteger(frame)) return undefined;
+    const { answer, body } = await this.#ask((request) => ({ kind: 'features', id: request, frame }));
+    if (answer.kind !== 'features') throw unexpected(answer);
+    // A body is memory of its own, so it starts where floats may.
+    return answer.remembered ? new Float32Array(body.buffer, body.byteOffset, body.byteLength >> 2) : undefined;
   }
 
   async runAcceptance(): Promise<AcceptanceReport> {
@@ -167,7 +187,7 @@ class WorkerProcess {
       );
     }, limit);
     try {
-      const answer = await this.#ask((id) => ({ kind: 'acceptance', id }));
+      const { answer } = await this.#ask((id) => ({ kind: 'acceptance', id }));
       if (answer.kind === 'acceptance') return answer.report;
       throw unexpected(answer);
     } finally {
@@ -203,7 +223,7 @@ class WorkerProcess {
       stdio: 'pipe',
     });
     this.#child = child;
-    const reader = new MessageReader((message) => this.#hear(message.head));
+    const reader = new MessageReader((message) => this.#hear(message));
     child.stdout.on('data', (chunk: Buffer) => {
       try {
         reader.push(chunk);
@@ -228,14 +248,14 @@ class WorkerProcess {
     });
   }
 
-  #ask(request: (id: number) => WorkerRequest, body?: Uint8Array): Promise<Answer> {
+  #ask(request: (id: number) => WorkerRequest, body?: Uint8Array): Promise<Settled> {
     if (this.#ending !== null || this.#child === null) {
       return Promise.reject(this.#ending?.error ?? new WorkerLostError('worker-exited', 'the worker is not running'));
     }
     const id = this.#nextId;
     this.#nextId += 1;
     const question = request(id);
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const { promise, resolve, reject } = Promise.withResolvers<Settled>();
     this.#pending.set(id, { kind: question.kind, resolve, reject });
     this.#watchdog ??= setTimeout(() => this.#silent(), this.#frameTimeoutMs);
     if (this.#pending.size === 1) this.#watchdog.refresh();
@@ -243,7 +263,7 @@ class WorkerProcess {
     return promise;
   }
 
-  #hear(head: unknown): void {
+  #hear({ head, body }: Message): void {
     const parsed = workerReplySchema.safeParse(head);
     if (!parsed.success) {
       const words = `the worker said something that is no answer: ${parsed.error.issues[0]?.message ?? 'unknown'}`;
@@ -254,14 +274,14 @@ class WorkerProcess {
     this.#watchdog?.refresh();
     if (reply.kind === 'ready') this.#onReady?.(reply);
     else if (reply.kind === 'failed') this.#kill('died', new WorkerStartError('worker-start-failed', reply.words));
-    else if (reply.kind !== 'alive') this.#settle(reply);
+    else if (reply.kind !== 'alive') this.#settle(reply, body);
   }
 
-  #settle(answer: Answer): void {
+  #settle(answer: Answer, body: Uint8Array): void {
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) return;
     this.#pending.delete(answer.id);
-    if (answer.kind !== 'error') pending.resolve(answer);
+    if (answer.kind !== 'error') pending.resolve({ answer, body });
     else if (answer.code === 'acceptance-failed-to-run') pending.reject(new InferenceError(answer.code, answer.words));
     else pending.reject(new FrameError(answer.code, answer.words));
   }

@@ -10,6 +10,8 @@ export type WorkerRequest =
         | { readonly kind: 'raw'; readonly width: number; readonly height: number; readonly channels: 1 | 3 };
     }
   | { readonly kind: 'acceptance'; readonly id: number }
+  /** The features of a frame that was answered under this id; asked for only when somebody has labelled it. */
+  | { readonly kind: 'features'; readonly id: number; readonly frame: number }
   | { readonly kind: 'ping'; readonly id: number };
 
 const milliseconds = z.number().nonnegative();
@@ -58,6 +60,8 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('pong'), id: z.number().int() }),
   z.object({ kind: z.literal('result'), id: z.number().int(), result: resultSchema }),
   z.object({ kind: z.literal('acceptance'), id: z.number().int(), report: acceptanceReportSchema }),
+  /** With float32, little endian, as its body, where they are still remembered. */
+  z.object({ kind: z.literal('features'), id: z.number().int(), remembered: z.boolean() }),
   z.object({
     kind: z.literal('error'),
     id: z.number().int(),

@@ -1,5 +1,5 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import type { EventRecord, ExecutionRecord, MetricsRecord } from '@aviary/protocol';
+import type { EventRecord, ExecutionRecord, LearningRecord, MetricsRecord } from '@aviary/protocol';
 import type { Logger } from 'pino';
 import { ProcessUsageMeter } from '../inference/process-usage.ts';
 import type { Serving } from '../inference/serving.ts';
@@ -64,6 +64,11 @@ export class Reporter {
   event(level: EventRecord['level'], code: string, message: string): Promise<void> {
     this.#log[level === 'warning' ? 'warn' : level]({ code }, message);
     return this.#uplink.report([{ type: 'event', at: Date.now(), level, code, message: shorten(message) }]);
+  }
+
+  /** How much the device has to learn from. */
+  learning(record: Omit<LearningRecord, 'type' | 'at'>): Promise<void> {
+    return this.#uplink.report([{ type: 'learning', at: Date.now(), ...record }]);
   }
 
   /** Another release is about to serve, or none: what was counted so far is reported as the one before's. */

@@ -59,7 +59,7 @@ export class FakeSlot {
       return report;
     };
     const worker = { provider: { requested: ['cpu'], effective: 'cpu', rejected: [] }, runAcceptance };
-    return { release, worker: worker as unknown as WorkerHandle };
+    return { release, worker: worker as unknown as WorkerHandle, folder: '' };
   }
 
   admit(digest: string): void {

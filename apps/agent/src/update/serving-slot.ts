@@ -6,13 +6,15 @@ import type { HeldRelease } from '../state/journal.ts';
 export interface LoadedRelease {
   readonly release: HeldRelease;
   readonly worker: WorkerHandle;
+  /** Its opened files. */
+  readonly folder: string;
 }
 
 export interface SlotListener {
   /** Another release is about to serve, or none. */
   onSwitching(to: LoadedRelease | null): Promise<void>;
   /** It serves. */
-  onServing(release: HeldRelease | null): Promise<void>;
+  onServing(loaded: LoadedRelease | null): Promise<void>;
   /** The worker that served has ended, and nobody asked it to. */
   onLost(release: HeldRelease, words: string): void;
 }
@@ -76,7 +78,7 @@ export class ServingSlot {
       await worker.stop();
       throw new Error('the agent stops');
     }
-    const loaded = { release, worker };
+    const loaded = { release, worker, folder };
     this.#ready = loaded;
     void worker.exited.then(({ kind, words }) => {
       if (kind !== 'stopped') this.#lost(loaded, words);
@@ -139,7 +141,7 @@ export class ServingSlot {
     if (next !== null) this.#ready = null;
     this.#serves = next;
     await this.#serving.switchTo(next?.worker ?? null);
-    await this.#listener.onServing(next?.release ?? null);
+    await this.#listener.onServing(next);
     return before;
   }
 

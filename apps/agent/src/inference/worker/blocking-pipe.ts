@@ -20,9 +20,13 @@ export function readMessage(): Message | null {
   return { head: parseHead(head), body };
 }
 
-/** Writes a message without a body to stdout and returns when the kernel has it. */
-export function sayMessage(head: unknown): void {
-  const bytes = encodeMessage(head, 0);
+/** Writes a message to stdout and returns when the kernel has it. */
+export function sayMessage(head: unknown, body?: Uint8Array): void {
+  write(encodeMessage(head, body?.byteLength ?? 0));
+  if (body !== undefined) write(body);
+}
+
+function write(bytes: Uint8Array): void {
   for (let offset = 0; offset < bytes.length; ) offset += writeSync(STDOUT, bytes, offset);
 }
 

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import type { ReleaseManifest } from '@aviary/release';
 import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { FrameError, WorkerStartError } from '../errors.ts';
-import type { InferenceResult, Picture } from '../frame.ts';
+import { type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
 import { classify } from './classify.ts';
+import { FeatureMemory } from './feature-memory.ts';
 import { Preprocessor, tensorShape } from './preprocess.ts';
 import { type OpenedSession, openSession } from './session.ts';
 
@@ -16,6 +17,9 @@ export class LoadedRelease {
   readonly #input: Float32Array;
   readonly #feeds: Record<string, Tensor>;
   readonly #output: string;
+  /** What the model is asked for: its first output, and the head's input where the head can be trained. */
+  readonly #wanted: readonly string[];
+  readonly #memory: FeatureMemory | null;
 
   private constructor(manifest: ReleaseManifest, opened: OpenedSession, inputName: string, outputName: string) {
     this.manifest = manifest;
@@ -26,6 +30,9 @@ export class LoadedRelease {
     this.#input = new Float32Array(shape.reduce((product, size) => product * size, 1));
     this.#feeds = { [inputName]: new Tensor('float32', this.#input, shape) };
     this.#output = outputName;
+    const { training } = manifest;
+    this.#wanted = training === undefined ? [outputName] : [outputName, training.featuresOutput];
+    this.#memory = training === undefined ? null : new FeatureMemory(REMEMBERED_FRAMES, training.features);
   }
 
   /**
@@ -50,7 +57,9 @@ export class LoadedRelease {
     const [inputName, outputName] = checkedSignature(opened.session, tensorShape(manifest.preprocessing));
     const loaded = new LoadedRelease(manifest, opened, inputName, outputName);
     try {
-      classify(await loaded.#run(), manifest.labels, manifest.postprocessing);
+      const outputs = await loaded.#run();
+      classify(loaded.#scores(outputs), manifest.labels, manifest.postprocessing);
+      loaded.#featuresIn(outputs);
     } catch (error) {
       throw refused(
         `the model does not run on an empty picture: ${error instanceof Error ? error.message : String(error)}`,
@@ -59,14 +68,20 @@ export class LoadedRelease {
     return loaded;
   }
 
-  /** @throws FrameError when the picture cannot be read, or the model gives nothing that is an answer. */
-  async answer(picture: Picture): Promise<InferenceResult> {
+  /**
+   * @param frame under which the picture's features are remembered, where the release can be trained; without one they
+   * are not
+   * @throws FrameError when the picture cannot be read, or the model gives nothing that is an answer.
+   */
+  async answer(picture: Picture, frame?: number): Promise<InferenceResult> {
     const start = performance.now();
     await this.#preprocessor.run(picture, this.#input);
     const prepared = performance.now();
-    const scores = await this.#run();
+    const outputs = await this.#run();
     const ran = performance.now();
-    const classification = classify(scores, this.manifest.labels, this.manifest.postprocessing);
+    const classification = classify(this.#scores(outputs), this.manifest.labels, this.manifest.postprocessing);
+    const features = frame === undefined ? undefined : this.#featuresIn(outputs);
+    if (frame !== undefined && features !== undefined) this.#memory?.keep(frame, features);
     const end = performance.now();
     return {
       ...classification,
@@ -77,7 +92,12 @@ export class LoadedRelease {
   /** The model's first output for a picture, as it gives it. @throws FrameError as `answer`. */
   async rawOutput(picture: Picture): Promise<ArrayLike<number>> {
     await this.#preprocessor.run(picture, this.#input);
-    return this.#run();
+    return this.#scores(await this.#run());
+  }
+
+  /** The features of a frame that was answered a little while ago; undefined when they are forgotten. */
+  features(frame: number): Float32Array | undefined {
+    return this.#memory?.find(frame);
   }
 
   /** Gives the session back; ORT writes its profile now, where one was asked for. */
@@ -85,16 +105,30 @@ export class LoadedRelease {
     await this.opened.session.release();
   }
 
-  async #run(): Promise<Float32Array> {
-    let outputs: InferenceSession.OnnxValueMapType;
+  async #run(): Promise<InferenceSession.OnnxValueMapType> {
     try {
-      outputs = await this.opened.session.run(this.#feeds, [this.#output]);
+      return await this.opened.session.run(this.#feeds, this.#wanted);
     } catch (error) {
       throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
     }
+  }
+
+  #scores(outputs: InferenceSession.OnnxValueMapType): Float32Array {
     const data = outputs[this.#output]?.data;
     if (data instanceof Float32Array) return data;
     throw new FrameError('frame-failed', `expected float32 values from the model's output "${this.#output}"`);
+  }
+
+  /** @throws FrameError when the release promises other features than the model gives. */
+  #featuresIn(outputs: InferenceSession.OnnxValueMapType): Float32Array | undefined {
+    const { training } = this.manifest;
+    if (training === undefined) return undefined;
+    const data = outputs[training.featuresOutput]?.data;
+    if (data instanceof Float32Array && data.length === training.features) return data;
+    throw new FrameError(
+      'frame-failed',
+      `expected ${training.features} float32 features from the model's output "${training.featuresOutput}"`,
+    );
   }
 }
 

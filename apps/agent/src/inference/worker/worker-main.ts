@@ -22,13 +22,23 @@ function say(reply: WorkerReply): void {
   sayMessage(reply);
 }
 
-async function answer(loaded: LoadedRelease, request: WorkerRequest, body: Uint8Array): Promise<WorkerReply> {
+function sayFeatures(loaded: LoadedRelease, { id, frame }: Extract<WorkerRequest, { kind: 'features' }>): void {
+  const vector = loaded.features(frame);
+  const reply: WorkerReply = { kind: 'features', id, remembered: vector !== undefined };
+  sayMessage(reply, vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
+}
+
+async function answer(
+  loaded: LoadedRelease,
+  request: Exclude<WorkerRequest, { kind: 'features' }>,
+  body: Uint8Array,
+): Promise<WorkerReply> {
   const { id } = request;
   try {
     if (request.kind === 'ping') return { kind: 'pong', id };
     if (request.kind === 'infer') {
       const picture: Picture = { ...request.picture, bytes: body };
-      return { kind: 'result', id, result: await loaded.answer(picture) };
+      return { kind: 'result', id, result: await loaded.answer(picture, id) };
     }
     const report = await runAcceptance(loaded, config.archiveDirectory, () => say({ kind: 'alive' }));
     return { kind: 'acceptance', id, report: { ...report, failures: [...report.failures] } };
@@ -52,7 +62,9 @@ try {
   for (let message = readMessage(); message !== null; message = readMessage()) {
     // The only writer is the supervisor that started this very program: a schema here would check our own types, at a
     // hundredth of a 1 ms model's time per frame. Replies, which come from where foreign models run, are checked.
-    say(await answer(release, message.head as WorkerRequest, message.body));
+    const request = message.head as WorkerRequest;
+    if (request.kind === 'features') sayFeatures(release, request);
+    else say(await answer(release, request, message.body));
   }
   await release.release();
 } catch (error) {
