@@ -34,6 +34,9 @@ Usage: aviary-agent join|run|status [options]
 /** What takes longer does not fit into a telemetry window, and timers that are far longer fire at once. */
 const SECONDS_OF_A_DAY = 86_400;
 
+/** What is wrong with a command line, when others find it. */
+const USAGE_CODES: ReadonlySet<string> = new Set(['join-token-malformed', 'socket-path-too-long']);
+
 /** The command line is wrong; exit code 2. */
 class UsageError extends Error {
   readonly code = 'usage';
@@ -212,6 +215,6 @@ try {
 } catch (error) {
   const isOurs = error instanceof Error && 'code' in error && typeof error.code === 'string';
   process.stderr.write(`aviary-agent: ${isOurs ? error.message : error instanceof Error ? error.stack : error}\n`);
-  const isUsage = error instanceof UsageError || (isOurs && USAGE_CODES.has(error.code as string));
+  const isUsage = error instanceof UsageError || (isOurs && USAGE_CODES.has(String(error.code)));
   process.exit(isUsage ? 2 : 1);
 }

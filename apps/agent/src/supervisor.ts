@@ -112,11 +112,12 @@ export const startSupervisor = async (
   const slot = new ServingSlot(
     serving,
     {
-      onSwitching: (to) => reporter.switching(to),
-      onServing: async (loaded) => {
-        await reporter.running(loaded?.release ?? null);
-        await learner?.serves(loaded);
+      onSwitching: async (to) => {
+        await reporter.switching(to);
+        // Before its first frame, since that may be labelled at once.
+        await learner?.serves(to);
       },
+      onServing: (release) => reporter.running(release),
       onLost: (release, words) => void workerLost(release, words),
     },
     options.worker ?? {},

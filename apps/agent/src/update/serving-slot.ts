@@ -14,7 +14,7 @@ export interface SlotListener {
   /** Another release is about to serve, or none. */
   onSwitching(to: LoadedRelease | null): Promise<void>;
   /** It serves. */
-  onServing(loaded: LoadedRelease | null): Promise<void>;
+  onServing(release: HeldRelease | null): Promise<void>;
   /** The worker that served has ended, and nobody asked it to. */
   onLost(release: HeldRelease, words: string): void;
 }
@@ -141,7 +141,7 @@ export class ServingSlot {
     if (next !== null) this.#ready = null;
     this.#serves = next;
     await this.#serving.switchTo(next?.worker ?? null);
-    await this.#listener.onServing(next);
+    await this.#listener.onServing(next?.release ?? null);
     return before;
   }
 
