@@ -1,4 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, Outlet } from '@tanstack/react-router';
+import { readDeviceFilter } from './pages/devices/device-filter.ts';
 import { requireSession } from './session/gate.ts';
 import { RouteError, RouteUnknown } from './shell/route-error.tsx';
 import { Shell } from './shell/shell.tsx';
@@ -38,6 +39,7 @@ const overview = createRoute({
 const devices = createRoute({
   getParentRoute: () => app,
   path: '/devices',
+  validateSearch: readDeviceFilter,
   component: lazyRouteComponent(() => import('./pages/devices/devices-page.tsx'), 'DevicesPage'),
 });
 const device = createRoute({

@@ -2,7 +2,7 @@
 export type Tone = 'ok' | 'active' | 'waiting' | 'warning' | 'error';
 
 const TONES: Record<Tone, readonly string[]> = {
-  ok: ['online', 'FINISHED', 'PASSED', 'SUCCEEDED', 'ALREADY_INSTALLED', 'COMMITTED', 'pass', 'ACCEPTED', 'EVALUATED'],
+  ok: ['online', 'FINISHED', 'PASSED', 'SUCCEEDED', 'ALREADY_INSTALLED', 'COMMITTED', 'REPORTED', 'pass'],
   active: [
     'RUNNING',
     'SOAKING',
@@ -18,8 +18,7 @@ const TONES: Record<Tone, readonly string[]> = {
     'AGGREGATING',
     'EVALUATING',
     'SELECTING',
-    'TRAINING',
-    'STARTED',
+    'WORKING',
   ],
   waiting: [
     'offline',
@@ -32,9 +31,7 @@ const TONES: Record<Tone, readonly string[]> = {
     'REMOVED',
     'not-enough',
     'info',
-    'SELECTED',
     'INVITED',
-    'UNUSED',
   ],
   warning: [
     'PAUSED',
@@ -46,7 +43,8 @@ const TONES: Record<Tone, readonly string[]> = {
     'TIMED_OUT',
     'warning',
     'ABANDONED',
-    'LATE',
+    'DECLINED',
+    'SILENT',
   ],
   error: ['FAILED', 'REJECTED', 'APPROVAL_DENIED', 'fail', 'error', 'REFUSED'],
 };

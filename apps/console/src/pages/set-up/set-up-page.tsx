@@ -30,7 +30,7 @@ export const SetUpPage = () => {
   const refused = error instanceof ProblemError ? error : undefined;
   const at = (field: 'code' | 'name' | 'password' | 'again') =>
     (tried ? wrong[field] : undefined) ??
-    (field === 'code' && refused?.code.startsWith('setup-code') ? refused.message : refused?.at(field));
+    (field === 'code' && refused?.code === 'set-up-code-wrong' ? refused.message : refused?.at(field));
   const placed = refused !== undefined && (['code', 'name', 'password'] as const).some((field) => at(field));
 
   const submit = async (event: FormEvent) => {
