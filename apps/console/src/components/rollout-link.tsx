@@ -1,9 +1,8 @@
-import { Anchor } from '@mantine/core';
-import { Link } from '@tanstack/react-router';
+import { NavAnchor } from './nav-anchor.tsx';
 
 /** The release of a rollout, leading to its page. */
 export const RolloutLink = ({ id, release }: { id: string; release: string }) => (
-  <Anchor size="sm" className="mono" renderRoot={(props) => <Link {...props} to={`/rollouts/${id}` as string} />}>
+  <NavAnchor to="/rollouts/$rolloutId" params={{ rolloutId: id }} className="mono">
     {release}
-  </Anchor>
+  </NavAnchor>
 );
