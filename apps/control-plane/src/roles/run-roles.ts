@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, UsageError } from '../config.ts';
+import { RoundConductor } from '../features/federation/round-conductor.ts';
 import { DeviceBroker } from '../features/mqtt/device-broker.ts';
 import { Gateway } from '../features/mqtt/gateway.ts';
 import { OutboxCourier } from '../features/mqtt/outbox-courier.ts';
@@ -42,10 +43,14 @@ const startGateway = async (services: Services, config: Config, log: Logger): Pr
 };
 
 const startConductor = async (services: Services, log: Logger): Promise<Stop> => {
-  const { database, applier, notifier, executions, devices } = services;
+  const { database, applier, notifier, executions, devices, roundApplier } = services;
   const conductor = new Conductor(database, applier, notifier, executions, devices, log);
+  const roundConductor = new RoundConductor(database, roundApplier, log);
   conductor.start();
-  return () => conductor.stop();
+  roundConductor.start();
+  return async () => {
+    await Promise.all([conductor.stop(), roundConductor.stop()]);
+  };
 };
 
 /** Resolves when the process is asked to end, or when the launcher to which its standard input is tied is gone. */

@@ -12,6 +12,7 @@ import { EnrollmentService } from '../features/devices/enrollment.service.ts';
 import { DirectorService } from '../features/director/director.service.ts';
 import { LineageService } from '../features/federation/lineage.service.ts';
 import { ParticipationsService } from '../features/federation/participations.service.ts';
+import { RoundDecisionsApplier } from '../features/federation/round-decisions-applier.ts';
 import { RoundsService } from '../features/federation/rounds.service.ts';
 import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
@@ -51,6 +52,7 @@ export interface Services {
   readonly applier: DecisionsApplier;
   readonly notifier: Notifier;
   readonly rollouts: RolloutsService;
+  readonly roundApplier: RoundDecisionsApplier;
   readonly rounds: RoundsService;
   readonly participations: ParticipationsService;
   readonly updates: UpdatesService;
@@ -77,7 +79,8 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const applier = new DecisionsApplier(director);
   const notifier = new Notifier(director, releases, profiles);
   const rollouts = new RolloutsService(database, releases, profiles, applier);
-  const rounds = new RoundsService(database, releases);
+  const roundApplier = new RoundDecisionsApplier();
+  const rounds = new RoundsService(database, releases, roundApplier);
   const participations = new ParticipationsService(database);
   const updates = new UpdatesService(database);
   const adminToken = await loadAdminToken(config.data);
@@ -107,6 +110,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     applier,
     notifier,
     rollouts,
+    roundApplier,
     rounds,
     participations,
     updates,

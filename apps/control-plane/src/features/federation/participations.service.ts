@@ -1,4 +1,4 @@
-import type { RoundSpec } from '@aviary/federation';
+import { type RoundSpec, reportProblem } from '@aviary/federation';
 import type { RoundEvaluationReport, RoundTask } from '@aviary/protocol';
 import { type Database, millisecondsOf } from '../../infra/database.ts';
 import { badRequest, conflict, ProblemError } from '../../infra/problem.ts';
@@ -42,7 +42,7 @@ export class ParticipationsService {
 
   /** The aggregated update, for the devices that judge it. @throws ProblemError */
   async aggregateFor(deviceId: string, round: string): Promise<{ sha256: string; bytes: Buffer }> {
-    const own = await readParticipation(this.database, round, deviceId);
+    const own = await readParticipation(this.database, round, deviceId, 'evaluate');
     demandOpen(own, 'evaluate');
     const [row] = await this.database.query<{ sha256: string; bytes: Buffer }>(
       `select aggregate ->> 'sha256' as sha256, aggregate_update as bytes from federated_round
@@ -56,38 +56,34 @@ export class ParticipationsService {
   /** Takes how the heads answered the device's own samples; the same again is answered as before. @throws ProblemError */
   async takeEvaluation(deviceId: string, round: string, report: RoundEvaluationReport): Promise<void> {
     const refusal = await this.database.transaction(async (sql) => {
-      const own = await readParticipation(sql, round, deviceId, true);
+      const own = await readParticipation(sql, round, deviceId, 'evaluate', 'locked');
       if (own.state === 'REPORTED' && own.evaluation !== null) {
         if (isSameReport(own.evaluation, report)) return undefined;
         throw conflict(
           'evaluation-exists',
-          'This device has sent another evaluation for this round already, and it counts.',
+          'Expected one evaluation of each device; this one has sent another for this round, which counts. Drop this one.',
         );
       }
       demandOpen(own, 'evaluate');
       const wrong = wrongWith(report, own);
       const reason = wrong === undefined ? null : `${wrong.code}: ${wrong.message}`;
-      const { samples } = report;
-      await sql.query(EVALUATE, [
-        round,
-        deviceId,
-        wrong ? 'REFUSED' : 'REPORTED',
-        reason,
-        JSON.stringify(report),
-        samples,
-      ]);
+      const state = wrong === undefined ? 'REPORTED' : 'REFUSED';
+      await sql.query(EVALUATE, [round, deviceId, state, reason, JSON.stringify(report), report.samples]);
       return wrong;
     });
     if (refusal !== undefined) throw refusal;
   }
 
-  /** The device does not take part. Said again, it changes nothing. @throws ProblemError `round-part-ended` */
+  /** The device does not take part. Said again, it changes nothing. @throws ProblemError `round-answered` */
   async decline(deviceId: string, round: string, why: { code: string; reason: string }): Promise<void> {
     await this.database.transaction(async (sql) => {
-      const own = await readParticipation(sql, round, deviceId, true);
+      const own = await readParticipation(sql, round, deviceId, 'train', 'locked');
       if (own.state === 'DECLINED') return;
       if (!isOpenPart(own)) {
-        throw conflict('round-part-ended', `This device’s part in the round has ended already, as ${own.state}.`);
+        throw conflict(
+          'round-answered',
+          `Expected a part in the round that is open, this device’s is ${own.state}. There is nothing left to decline.`,
+        );
       }
       await sql.query(DECLINE, [round, deviceId, `${why.code}: ${why.reason}`]);
     });
@@ -102,18 +98,12 @@ const isSameReport = (a: RoundEvaluationReport, b: RoundEvaluationReport): boole
   );
 
 const wrongWith = (report: RoundEvaluationReport, { round }: Participation): ProblemError | undefined => {
-  const { update, samples, base, candidate } = report;
-  if (update !== round.aggregate?.sha256) {
+  if (report.update !== round.aggregate) {
     return badRequest(
       'evaluation-stale',
-      `Expected an evaluation of the update ${round.aggregate?.sha256}, got one of ${update}.`,
+      `Expected an evaluation of the update ${round.aggregate}, got one of ${report.update}.`,
     );
   }
-  if (samples < 1 || base.correct > samples || candidate.correct > samples) {
-    return badRequest(
-      'evaluation-impossible',
-      `Expected at least 1 sample and at most as many right answers, got ${samples} samples with ${base.correct} and ${candidate.correct} right answers.`,
-    );
-  }
-  return undefined;
+  const words = reportProblem(report);
+  return words === undefined ? undefined : badRequest('evaluation-impossible', words);
 };

@@ -52,10 +52,10 @@ const ready = (where: string): string => `
   where l.samples >= $1 and ${where} group by 1, 2`;
 
 const REASONS: Record<Exclude<Standing, 'eligible'>, (minSamples: number) => string> = {
-  'not-learning': () => 'no labelled samples; start the agent there with --learn',
-  'other-backbone': () => 'samples of another backbone: another variant, release or model',
-  'other-head': () => 'another head than the one that is to be improved',
-  'few-samples': (minSamples) => `fewer than ${minSamples} labelled samples`,
+  'not-learning': () => 'without labelled samples (start the agent there with --learn)',
+  'other-backbone': () => 'with samples of another backbone (of another variant, release or model)',
+  'other-head': () => 'with another head than the one to be improved',
+  'few-samples': (minSamples) => `with fewer than ${minSamples} labelled samples`,
   offline: () => 'offline',
   busy: () => 'in another round',
 };
@@ -122,7 +122,7 @@ export const surveyPopulation = async (
   const words: string[] = [];
   for (const [standing, say] of Object.entries(REASONS)) {
     const row = rows.find((candidate) => candidate.standing === standing);
-    if (row !== undefined) words.push(`${counted(row.devices)}: ${say(wanted.minSamples)}`);
+    if (row !== undefined) words.push(`${counted(row.devices)} ${say(wanted.minSamples)}`);
   }
   return {
     devices: rows.reduce((sum, row) => sum + row.devices, 0),

@@ -1,10 +1,12 @@
-import { isEndedRound, type RoundSpec } from '@aviary/federation';
+import { commandRound, isEndedRound, RoundCommandRefusedError, type RoundSpec } from '@aviary/federation';
 import type { RoundCandidate, RoundDetail, RoundSummary } from '@aviary/protocol';
 import { splitReleaseName } from '@aviary/release';
 import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import type { ReleasesService } from '../registry/releases.service.ts';
 import { type ChosenPopulation, choosePopulation, surveyPopulation } from './population.ts';
+import type { RoundDecisionsApplier } from './round-decisions-applier.ts';
+import { loadRound } from './round-snapshot.ts';
 import { roundViews } from './round-views.ts';
 
 interface Prepared {
@@ -17,6 +19,7 @@ export class RoundsService {
   constructor(
     private readonly database: Database,
     private readonly releases: ReleasesService,
+    private readonly applier: RoundDecisionsApplier,
   ) {}
 
   /** @throws ProblemError naming what is wrong, before anything is created */
@@ -28,9 +31,9 @@ export class RoundsService {
       await sql.query('select pg_advisory_xact_lock(hashtext($1))', [`rounds of ${model}`]);
       await refuseSecond(sql, model);
       const [row] = await sql.query<{ id: string }>(
-        `insert into federated_round (release, backbone, base, features, classes, target, spec, state, deadline_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 'SELECTING', now() + make_interval(secs => $8)) returning id`,
-        [spec.release, backbone, base, features, classes, spec.target, JSON.stringify(spec), spec.selectFor],
+        `insert into federated_round (release, backbone, base, features, classes, target, spec, state)
+         values ($1, $2, $3, $4, $5, $6, $7, 'DRAFT') returning id`,
+        [spec.release, backbone, base, features, classes, spec.target, JSON.stringify(spec)],
       );
       if (row === undefined) throw new Error('an insert answers its row');
       await sql.query('insert into round_history (round_id, message) values ($1, $2), ($1, $3)', [
@@ -75,17 +78,19 @@ export class RoundsService {
     );
   }
 
-  /** Ends a round without a result. @throws ProblemError `round-ended` */
+  /** Ends a round without a result. @throws ProblemError `round-command-refused` when it has ended */
   async abandon(id: string): Promise<RoundSummary> {
-    const [ended] = await this.database.query<{ id: string }>(
-      `update federated_round set state = 'ABANDONED', reason = 'abandoned by a person', ended_at = now(), deadline_at = null,
-         version = version + 1
-       where id = $1 and ended_at is null returning id`,
-      [id],
-    );
-    const summary = await this.summary(id);
-    if (ended === undefined) throw conflict('round-ended', `The round has ended already: it is ${summary.state}.`);
-    return summary;
+    await this.database.transaction(async (sql) => {
+      const round = await loadRound(sql, id, 'wait');
+      if (round === undefined) throw unknownRound(id);
+      try {
+        await this.applier.apply(sql, round, commandRound(round.snapshot, 'abandon'));
+      } catch (error) {
+        if (error instanceof RoundCommandRefusedError) throw conflict(error.code, error.message);
+        throw error;
+      }
+    });
+    return this.summary(id);
   }
 
   private async summary(id: string): Promise<RoundSummary> {
@@ -117,13 +122,7 @@ export class RoundsService {
 }
 
 /** A round that could only be waited for in vain is not begun. */
-const refuseImpossible = ({ goal, minimum, evaluators, target }: RoundSpec, devices: number): void => {
-  if (minimum !== undefined && minimum > goal) {
-    throw badRequest(
-      'goal-impossible',
-      `Expected a minimum of at most the goal ${goal}, got ${minimum}. Lower the minimum, or raise the goal.`,
-    );
-  }
+const refuseImpossible = ({ goal, evaluators, target }: RoundSpec, devices: number): void => {
   const most = devices - evaluators;
   if (goal <= most) return;
   throw badRequest(
