@@ -5,15 +5,17 @@ const USUAL_PORTS = [8080, 8443, 8883] as const;
 const INTERRUPTED = 130;
 
 export default class Demo extends Command {
-  static override summary = 'Watch a model travel from a laptop to a fleet of six devices, and a bad one be taken back';
+  static override summary =
+    'Watch a model travel from a laptop to a fleet, a bad one be taken back, and the fleet improve it';
 
   static override description =
-    'Starts a control plane and six agents on this machine, trains three releases of a digit reader, and rolls them out in waves. Leaves everything running until Ctrl-C; with --once it ends by itself. A port of 8080, 8443 and 8883 that is in use is replaced by one that is free.';
+    'Starts a control plane and six agents on this machine, trains three releases of a digit reader, rolls them out in waves, and lets the devices improve one together when the light fails. Leaves everything running until Ctrl-C; with --once it ends by itself. A port of 8080, 8443 and 8883 that is in use is replaced by one that is free.';
 
   static override examples = ['<%= config.bin %> demo', '<%= config.bin %> demo --once'];
 
   static override flags = {
     once: Flags.boolean({ description: 'end with the story; exit code 1 when a part of it did not happen' }),
+    seed: Flags.integer({ description: 'another number mixes the digits in another way', default: 1, min: 1 }),
     data: Flags.string({ description: 'where the demo keeps everything; emptied first', default: '.aviary-demo' }),
   };
 
@@ -37,7 +39,12 @@ export default class Demo extends Command {
       if (ports[index] !== usual) this.logToStderr(`Port ${usual} is in use; the demo takes ${ports[index]} instead.`);
     });
     const [http = 0, device = 0, mqtt = 0] = ports;
-    const story = new DemoStory(flags.data, { http, device, mqtt }, interruption.signal);
+    const story = new DemoStory({
+      directory: flags.data,
+      ports: { http, device, mqtt },
+      seed: flags.seed,
+      signal: interruption.signal,
+    });
     const summary = await story.tell();
     const told = !interruption.signal.aborted;
     if (told) this.#tellSummary(summary);

@@ -13,6 +13,13 @@ export const PARTS = [
   'bad-release-rolled-back',
   'bad-release-judged-by-behaviour',
   'fleet-serves-good-release',
+  'accuracy-falls-in-the-dark',
+  'labels-kept-on-devices',
+  'round-committed',
+  'candidate-published-with-lineage',
+  'candidate-rolled-out',
+  'candidate-better-in-the-dark',
+  'candidate-as-good-elsewhere',
 ] as const;
 export type Part = (typeof PARTS)[number];
 

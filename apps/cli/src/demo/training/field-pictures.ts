@@ -1,5 +1,5 @@
 import { type DigitSets, PIXELS } from './digits.ts';
-import { brightnessAt, inTheField } from './lighting.ts';
+import { brightnessAt, inTheField, underExposed } from './lighting.ts';
 import { writePictures } from './pictures.ts';
 import { seededRandom } from './random.ts';
 
@@ -8,7 +8,14 @@ export interface FieldPictures {
   readonly device: number;
   /** How many devices there are. */
   readonly devices: number;
-  readonly count: number;
+  /** Digits that belong to each device. */
+  readonly perDevice: number;
+  /** Which of them it sees now: `[from, to)`. */
+  readonly range: readonly [from: number, to: number];
+  /** `lit`: as the place is; `dark`: its lamp has failed. */
+  readonly light: 'lit' | 'dark';
+  /** Of the files' names, so that pictures of another time are not taken for these. */
+  readonly prefix: string;
 }
 
 /** Writes held-out digits as the pictures that one device of the field sees. */
@@ -17,18 +24,21 @@ export const writeFieldPictures = async (
   { heldOut }: DigitSets,
   field: FieldPictures,
 ): Promise<void> => {
-  const { device, devices, count } = field;
-  const random = seededRandom(100 + device);
+  const { device, devices, perDevice, range, light, prefix } = field;
+  const [from, to] = range;
+  const random = seededRandom(100 + device + 1_000 * from);
   const brightness = brightnessAt(devices === 1 ? 0.5 : device / (devices - 1));
-  const own = heldOut.slice(device * count, (device + 1) * count);
-  if (own.length < count)
-    throw new RangeError(`expected ${count} held-out digits for device ${device}, there are ${own.length}`);
+  const own = heldOut.slice(device * perDevice + from, device * perDevice + to);
+  if (own.length < to - from)
+    throw new RangeError(`expected ${to - from} held-out digits for device ${device}, there are ${own.length}`);
   await writePictures(
     directory,
     own.map(({ label, pixels }) => {
       const picture = new Float32Array(PIXELS);
-      inTheField(pixels, picture, brightness, random);
+      if (light === 'lit') inTheField(pixels, picture, brightness, random);
+      else underExposed(pixels, picture, random);
       return { label, pixels: picture };
     }),
+    prefix,
   );
 };

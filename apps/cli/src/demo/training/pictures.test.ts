@@ -46,8 +46,9 @@ describe('pictures on disk', () => {
   it('show each device digits of its own', async () => {
     const sets = await loadDigits();
     const [one, other] = [join(directory, 'one'), join(directory, 'other')];
-    await writeFieldPictures(one, sets, { device: 0, devices: 2, count: 20 });
-    await writeFieldPictures(other, sets, { device: 1, devices: 2, count: 20 });
+    const seen = { devices: 2, perDevice: 20, range: [0, 20], light: 'lit', prefix: '' } as const;
+    await writeFieldPictures(one, sets, { device: 0, ...seen });
+    await writeFieldPictures(other, sets, { device: 1, ...seen });
     expect((await readdir(one)).length).toBe(21);
     const labels = await labelsOf(other);
     expect([...labels.keys()].sort().map((file) => labels.get(file))).toEqual(
@@ -55,11 +56,27 @@ describe('pictures on disk', () => {
     );
   });
 
+  it('show the same digits in the dark, under names of their own', async () => {
+    const sets = await loadDigits();
+    const [lit, dark] = [join(directory, 'lit'), join(directory, 'dark')];
+    const place = { device: 1, devices: 2, perDevice: 20, range: [5, 15] } as const;
+    await writeFieldPictures(lit, sets, { ...place, light: 'lit', prefix: 'a-' });
+    await writeFieldPictures(dark, sets, { ...place, light: 'dark', prefix: 'b-' });
+    const labels = [...(await labelsOf(dark))].sort().map(([, label]) => label);
+    expect(labels).toEqual([...(await labelsOf(lit))].sort().map(([, label]) => label));
+    expect(labels).toEqual(sets.heldOut.slice(25, 35).map(({ label }) => String(label)));
+    const brightness = async (file: string) => (await sharp(file).stats()).channels[0]?.mean ?? 0;
+    expect(await brightness(join(dark, 'b-0000.png'))).toBeLessThan(await brightness(join(lit, 'a-0000.png')));
+  });
+
   it('are refused for a device for which no digits are left', async () => {
     const writing = writeFieldPictures(join(directory, 'none'), await loadDigits(), {
       device: 9,
       devices: 10,
-      count: 300,
+      perDevice: 300,
+      range: [0, 300],
+      light: 'lit',
+      prefix: '',
     });
     await expect(writing).rejects.toThrow('expected 300 held-out digits for device 9');
   });

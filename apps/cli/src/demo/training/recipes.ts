@@ -54,6 +54,8 @@ export interface Recipe {
   readonly description: string;
   /** Trains it. @returns the ONNX file */
   readonly build: (digits: readonly Digit[], signal?: AbortSignal) => Promise<Uint8Array>;
+  /** Whether devices may train its last layer, as `model.yaml` says it. */
+  readonly training?: 'auto';
   /** How the publisher's own acceptance pictures are lit. */
   readonly acceptance: Present;
 }
@@ -82,6 +84,7 @@ export const RECIPES: readonly Recipe[] = [
         await train(training, { sizes, epochs: 20, learningRate: 0.5, seed: 2, present: inAnyLight, signal }),
       );
     },
+    training: 'auto',
     acceptance: inAnyLight,
   },
   {
