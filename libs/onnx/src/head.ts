@@ -99,9 +99,22 @@ const partsOf = (
   return 'it is no Gemm, and no MatMul with an Add';
 };
 
+/** Operators that keep every number of a picture. */
+const KEEPS_ALL: ReadonlySet<string> = new Set(['Identity', 'Flatten', 'Reshape', 'Cast', 'Squeeze', 'Unsqueeze']);
+
+/** Whether a value is the model's input itself, in another form at most. */
+const isModelInput = (index: GraphIndex, name: string): boolean => {
+  const maker = index.producer(name);
+  if (maker === undefined) return true;
+  return KEEPS_ALL.has(maker.operator) && isModelInput(index, maker.inputs[0] ?? '');
+};
+
 const asHead = (model: OnnxModel, index: GraphIndex, node: GraphNode): Head | Problem => {
   const parts = partsOf(index, node);
   if (typeof parts === 'string') return parts;
+  if (isModelInput(index, parts.features)) {
+    return 'its input is the picture itself, which must not be kept or leave the device; there has to be a layer before it';
+  }
   const weights = findParameter(index, parts.weights, 'weights');
   if (typeof weights === 'string') return weights;
   const bias = findParameter(index, parts.bias, 'biases');
