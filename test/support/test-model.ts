@@ -21,16 +21,32 @@ export interface TestModel {
   readonly version: string;
   /** How sure it is of what it says: `sure` tells dark from bright at a glance, `unsure` hardly prefers one. */
   readonly manner: 'sure' | 'unsure';
+  /** With a layer before its last one, so that devices can train that. */
+  readonly trainable?: boolean;
 }
 
+/** Two units, one for what is dark and one for what is bright: the mean of all pixels, above and below the middle. */
+const BACKBONE = {
+  w: Float32Array.from({ length: 2 * PIXELS }, (_, index) => (index % 2 === 0 ? -1 : 1) / PIXELS),
+  b: Float32Array.of(0.5, -0.5),
+};
+
+const build = ({ manner, trainable }: TestModel): Uint8Array => {
+  const steepness = manner === 'sure' ? 20 : 0.2;
+  if (trainable === true) {
+    const head = { w: Float32Array.of(steepness, -steepness, -steepness, steepness), b: Float32Array.of(0, 0) };
+    return buildMlp([PIXELS, 2, 2], [BACKBONE, head]);
+  }
+  const w = Float32Array.from({ length: 2 * PIXELS }, (_, index) => ((index % 2 === 0 ? -1 : 1) * steepness) / PIXELS);
+  return buildMlp([PIXELS, 2], [{ w, b: Float32Array.of(steepness / 2, -steepness / 2) }]);
+};
+
 /** Writes a model that tells dark from bright by the sum of all pixels, as a folder for `aviary model push`. */
-export const writeTestModel = async (directory: string, { version, manner }: TestModel): Promise<string> => {
+export const writeTestModel = async (directory: string, model: TestModel): Promise<string> => {
+  const { version, trainable } = model;
   const folder = join(directory, `grey-${version}`);
   await mkdir(folder, { recursive: true });
-  const steepness = (manner === 'sure' ? 20 : 0.2) / PIXELS;
-  const w = Float32Array.from({ length: 2 * PIXELS }, (_, index) => (index % 2 === 0 ? -steepness : steepness));
-  const half = (steepness * PIXELS) / 2;
-  await writeFile(join(folder, 'model.onnx'), buildMlp([PIXELS, 2], [{ w, b: Float32Array.of(half, -half) }]));
+  await writeFile(join(folder, 'model.onnx'), build(model));
   await writeFile(
     join(folder, 'model.yaml'),
     `name: grey
@@ -45,7 +61,7 @@ acceptance:
   samples: acceptance
   goldenTolerance: 0.01
   minAccuracy: 1
-`,
+${trainable === true ? 'training: auto\n' : ''}`,
   );
   await writeGreyPictures(join(folder, 'acceptance'), 10);
   return folder;
