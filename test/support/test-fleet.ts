@@ -47,6 +47,7 @@ export class TestFleet {
   client!: Client<typeof adminRoutes>;
   readonly directory: string;
   private ports: number[] = [];
+  readonly #learners = new Set<string>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -122,8 +123,14 @@ export class TestFleet {
     return join(this.directory, name, 'state');
   }
 
-  /** Joins a device that believes to be on `board`, and starts it. */
-  async addDevice(name: string, board: string): Promise<void> {
+  /** Where the agent of a device that learns listens to applications. */
+  socketOf(name: string): string {
+    return join(this.directory, `${name}.sock`);
+  }
+
+  /** Joins a device that believes to be on `board`, and starts it. @param learns whether it takes part in federated rounds */
+  async addDevice(name: string, board: string, learns = false): Promise<void> {
+    if (learns) this.#learners.add(name);
     const home = join(this.directory, name);
     await mkdir(home, { recursive: true });
     await writeFile(join(home, 'facts.json'), JSON.stringify(exampleFacts(board)));
@@ -146,7 +153,9 @@ export class TestFleet {
   startAgent(name: string): void {
     const home = join(this.directory, name);
     const source = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20', '--telemetry-seconds', '1'];
-    const args = ['run', '--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json'), ...source];
+    const learning = this.#learners.has(name) ? ['--learn', '--socket', this.socketOf(name)] : [];
+    const state = ['--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json')];
+    const args = ['run', ...state, ...source, ...learning];
     this.agents.set(name, new StayingProcess(name, AGENT, args, join(home, 'agent.log')));
   }
 
