@@ -206,7 +206,7 @@ describe('the console', () => {
     await page.goto('/federation/new?release=grey%401.1.0');
     await heading('New round').waitFor();
     await field('Goal').fill('3');
-    await field('Labelled samples').fill(String(PICTURES));
+    await field('Samples').fill(String(PICTURES));
     await press('Look');
     await page
       .getByText(/could take part/)
