@@ -58,7 +58,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const judgeEvaluation = (reports: readonly EvaluationReport[], margin: number): Judgement => {
   const usable = reports.filter((report) => reportProblem(report) === undefined);
   const leftOut = reports.length - usable.length;
-  const note = leftOut === 0 ? '' : ` (${counted(leftOut, 'report')} contradicted themselves and were left out)`;
+  const note = leftOut === 0 ? '' : ` (left out: ${counted(leftOut, 'report')} that cannot be true)`;
   const samples = usable.reduce((total, report) => total + report.samples, 0);
   if (samples === 0) {
     const nothing = { correct: 0, loss: 0 };

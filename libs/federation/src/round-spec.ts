@@ -60,5 +60,9 @@ export const roundSpecSchema = z
       .describe('accuracy that the candidate may lose against the base on devices that did not train'),
     training: trainingSchema.prefault({}),
   })
+  .refine(({ goal, minimum }) => minimum === undefined || minimum <= goal, {
+    path: ['minimum'],
+    error: 'expected at most the goal: collecting ends with it',
+  })
   .meta({ id: 'RoundSpec' });
 export type RoundSpec = z.infer<typeof roundSpecSchema>;

@@ -1,4 +1,4 @@
-/** A round's states; the words in brackets of `docs/federation.md` belong to secure aggregation and are not used yet. */
+/** A round's states, see `docs/federation.md`. */
 export const ROUND_STATES = [
   'DRAFT',
   'SELECTING',
