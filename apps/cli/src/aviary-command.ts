@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline/promises';
 import { parseDuration } from '@aviary/rollout';
 import { Args, Command, Flags } from '@oclif/core';
-import { stringify } from 'yaml';
 import { UsageError } from './command-line/usage-error.ts';
 import { type Connection, connect } from './connection.ts';
+import { printAs } from './render/print-as.ts';
 
 export const outputFlag = Flags.option({
   char: 'o',
@@ -60,15 +60,23 @@ export const nameArg = Args.custom<string>({
   },
 });
 
+/** The global flags that say which control plane is meant. */
+export interface ConnectionFlags {
+  readonly server?: string | undefined;
+  readonly 'token-file'?: string | undefined;
+  readonly context?: string | undefined;
+}
+
 /** What all commands share: how to reach the control plane, and how an answer is printed. */
 export abstract class AviaryCommand extends Command {
   static override baseFlags = {
     server: Flags.string({ description: 'address of the control plane (AVIARY_SERVER)', helpGroup: 'GLOBAL' }),
-    'token-file': Flags.string({ description: 'file with the admin token (AVIARY_TOKEN)', helpGroup: 'GLOBAL' }),
+    'token-file': Flags.string({ description: 'file with a token (AVIARY_TOKEN)', helpGroup: 'GLOBAL' }),
+    context: Flags.string({ description: 'a log-in by its name; see aviary context list', helpGroup: 'GLOBAL' }),
   };
 
-  protected connect(flags: { server?: string | undefined; 'token-file'?: string | undefined }): Promise<Connection> {
-    return connect({ server: flags.server, tokenFile: flags['token-file'] });
+  protected connect(flags: ConnectionFlags): Promise<Connection> {
+    return connect({ server: flags.server, tokenFile: flags['token-file'], context: flags.context });
   }
 
   /** @throws UsageError without a terminal to ask at, Error when the answer is no */
@@ -83,8 +91,6 @@ export abstract class AviaryCommand extends Command {
 
   /** Prints data on standard output: as a table made by `table`, or whole. */
   protected print(data: unknown, output: 'table' | 'json' | 'yaml', table: () => string): void {
-    if (output === 'json') this.log(JSON.stringify(data, null, 2));
-    else if (output === 'yaml') this.log(stringify(data).trimEnd());
-    else this.log(table());
+    this.log(printAs(data, output, table));
   }
 }

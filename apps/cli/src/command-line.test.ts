@@ -140,7 +140,12 @@ describe('usage errors', () => {
     ['an unknown command', ['device', 'nosuch'], 'device nosuch', 'enroll-token, label, list, show'],
     ['a slip in a command', ['device', 'lst'], 'device lst', 'Did you mean "aviary device list"?'],
     ['help for an unknown command', ['device', 'lst', '--help'], 'device lst', 'aviary device list'],
-    ['an unknown flag', ['device', 'list', '--bogus'], '--bogus', '--output, --selector, --server, --token-file'],
+    [
+      'an unknown flag',
+      ['device', 'list', '--bogus'],
+      '--bogus',
+      '--context, --output, --selector, --server, --token-file',
+    ],
     ['a slip in a flag', ['device', 'list', '--selectr', 'all'], '--selectr', 'Did you mean --selector?'],
     ['an output format that there is not', ['device', 'list', '-o', 'xml'], 'xml', 'table, json, yaml'],
     ['a missing argument', ['device', 'show'], 'nothing', 'aviary device show --help'],
@@ -151,7 +156,12 @@ describe('usage errors', () => {
     ['a time-out that is none', ['rollout', 'status', '--timeout', '1h'], '"1h"', 'whole number of seconds'],
     ['a port that is none', ['up', '--http-port', '80800'], '"80800"', 'from 0 to 65535'],
     ['an address that is none', ['key', 'list', '--server', 'localhost:80'], '"localhost:80"', 'such as http://'],
-    ['a token file that is not there', ['key', 'list', '--token-file', 'no-file'], '"no-file"', 'admin token'],
+    [
+      'a token file that is not there',
+      ['key', 'list', '--token-file', 'no-file'],
+      '"no-file"',
+      'with a token for --token-file',
+    ],
     ['a rollout without a release', ['rollout', 'create'], 'Expected', '--release model@version'],
     ['a rollout file that is not there', ['rollout', 'create', '-f', 'no.yaml'], '"no.yaml"', '--file'],
     ['an undo without a terminal and without --yes', ['rollout', 'undo', ID], 'no terminal', '--yes'],
@@ -161,6 +171,10 @@ describe('usage errors', () => {
     ['a time that is none', ['fed', 'create', '--release', 'a@1.0.0', '--collect-for', '9'], '"9"', 'such as 30m'],
     ['an abandoning without --yes', ['fed', 'abandon', ID], 'no terminal', '--yes'],
     ['a candidate without its folder', ['fed', 'candidate', ID, '--version', '1.2.0', '--out', 'x'], '', '--from'],
+    ['a log-in that there is not', ['whoami', '--context', 'lab'], '"lab"', 'aviary login'],
+    ['two ways at once', ['whoami', '--context', 'a', '--server', 'http://b'], '--context', 'either'],
+    ['a change of nothing', ['user', 'change', 'ada'], 'something to change', '--disable'],
+    ['a role that there is not', ['token', 'create', 'x', '--role', 'owner'], 'owner', 'viewer, operator'],
     ['a flag that the demo has not', ['demo', '--onec'], '--onec', 'Did you mean --once?'],
   ])('%s ends with 2 and says what came and what can be', async (_, args, came, expected) => {
     const { code, stdout, stderr } = await aviary(args);
@@ -175,6 +189,8 @@ describe('help', () => {
   it.each([
     ['device', 'let them join'],
     ['fed', 'no picture leaves them'],
+    ['token', 'with which programs come'],
+    ['user', 'with which people come'],
     ['key', 'publishers sign'],
     ['model', 'Releases of models'],
     ['rollout', 'in waves'],

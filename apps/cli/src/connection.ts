@@ -1,22 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { adminRoutes, type Client, createClient } from '@aviary/protocol';
-import { UsageError } from './command-line/usage-error.ts';
+import { adminRoutes, type Client, createClient, problemSchema } from '@aviary/protocol';
+import { findCredentials } from './access/credentials.ts';
+import { ConnectionError } from './connection-error.ts';
 
 export type AdminClient = Client<typeof adminRoutes>;
 
 export interface Connection {
   readonly baseUrl: string;
   readonly authorization: string;
+  /** Where the token came from, in words. */
+  readonly from: string;
   readonly client: AdminClient;
 }
 
-/** There is no way to the control plane; the message says what to do. */
-export class ConnectionError extends Error {
-  readonly code = 'connection';
+/** The token is not taken; the message says which one, and what to do. */
+class NotAuthorizedError extends Error {
+  readonly code = 'not-authorized';
 }
-
-const DEFAULT_SERVER = 'http://127.0.0.1:8080';
 
 /** The web's `fetch`, whose failure to reach anybody is told in a sentence. */
 export const fetchOrExplain = async (url: string, init: RequestInit): Promise<Response> => {
@@ -26,27 +25,6 @@ export const fetchOrExplain = async (url: string, init: RequestInit): Promise<Re
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     throw new ConnectionError(
       `The control plane at ${new URL(url).origin} does not answer (${cause}). Start it with: aviary up — or name another with --server or AVIARY_SERVER.`,
-    );
-  }
-};
-
-/** Where `aviary up` keeps its data, unless told otherwise. */
-export const dataDirectory = (): string => process.env.AVIARY_DATA ?? '.aviary';
-
-/**
- * The token from `--token-file`, AVIARY_TOKEN, or the file that `aviary up` writes.
- * @throws UsageError for a `--token-file` that cannot be read, ConnectionError when there is no token at all
- */
-const readToken = async (tokenFile: string | undefined): Promise<string> => {
-  if (tokenFile === undefined && process.env.AVIARY_TOKEN !== undefined) return process.env.AVIARY_TOKEN.trim();
-  const path = tokenFile ?? join(dataDirectory(), 'admin.token');
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch {
-    if (tokenFile !== undefined)
-      throw new UsageError(`Expected a file with the admin token for --token-file, and cannot read "${path}".`);
-    throw new ConnectionError(
-      `Expected an admin token in ${path}, and cannot read it. Run this where "aviary up" runs, or set AVIARY_DATA, AVIARY_TOKEN or --token-file.`,
     );
   }
 };
@@ -68,17 +46,28 @@ export const everyItem = async <Item>(page: (cursor: { cursor?: string }) => Pro
   return items;
 };
 
+/** What the global flags say of the way to the control plane. */
+export interface ConnectionOptions {
+  readonly server?: string | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly context?: string | undefined;
+}
+
 /** Opens the way to the control plane; nothing is sent yet. @throws UsageError, ConnectionError */
-export const connect = async (options: {
-  server?: string | undefined;
-  tokenFile?: string | undefined;
-}): Promise<Connection> => {
-  const baseUrl = options.server ?? process.env.AVIARY_SERVER ?? DEFAULT_SERVER;
-  if (!URL.canParse(baseUrl) || !/^https?:$/.test(new URL(baseUrl).protocol))
-    throw new UsageError(
-      `Expected an address such as ${DEFAULT_SERVER} in --server or AVIARY_SERVER, got "${baseUrl}".`,
-    );
-  const authorization = `Bearer ${await readToken(options.tokenFile)}`;
-  const client = createClient(adminRoutes, { baseUrl, fetch: fetchOrExplain, headers: { authorization } });
-  return { baseUrl: baseUrl.replace(/\/$/, ''), authorization, client };
+export const connect = async (options: ConnectionOptions): Promise<Connection> => {
+  const { server, token, from } = await findCredentials(options);
+  const authorization = `Bearer ${token}`;
+  const client = createClient(adminRoutes, {
+    baseUrl: server,
+    fetch: async (url, init) => {
+      const response = await fetchOrExplain(url, init);
+      if (response.status !== 401) return response;
+      // Of several tokens somebody may have, which one was it that is not taken?
+      const problem = problemSchema.safeParse(await response.json().catch(() => undefined));
+      const detail = problem.data?.detail ?? `The control plane at ${server} does not take the token.`;
+      throw new NotAuthorizedError(`${detail} The token came from ${from}.`);
+    },
+    headers: { authorization },
+  });
+  return { baseUrl: server, authorization, from, client };
 };

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { ApiError } from '@aviary/protocol';
-import { ConnectionError } from './connection.ts';
+import { ConnectionError } from './connection-error.ts';
 
 export interface FollowOptions {
   /** How long to look at it at most. */

@@ -1,5 +1,5 @@
 import type { RolloutAction } from '@aviary/protocol';
-import { AviaryCommand, nameArg } from './aviary-command.ts';
+import { AviaryCommand, type ConnectionFlags, nameArg } from './aviary-command.ts';
 import { findRollout } from './find-rollout.ts';
 
 export const rolloutIdArg = {
@@ -8,11 +8,7 @@ export const rolloutIdArg = {
 
 /** A command that tells a rollout to do one thing. */
 export abstract class RolloutActionCommand extends AviaryCommand {
-  protected async act(
-    id: string,
-    action: RolloutAction,
-    flags: Parameters<AviaryCommand['connect']>[0],
-  ): Promise<void> {
+  protected async act(id: string, action: RolloutAction, flags: ConnectionFlags): Promise<void> {
     const { client } = await this.connect(flags);
     const rollout = await client.actOnRollout({ params: { id: await findRollout(client, id), action } });
     this.log(`${rollout.id}  ${rollout.state}${rollout.reason === null ? '' : `: ${rollout.reason}`}`);

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { Command, Flags } from '@oclif/core';
+import { dataDirectory } from '../access/credentials.ts';
 import { portFlag } from '../aviary-command.ts';
-import { dataDirectory } from '../connection.ts';
 
 export default class Up extends Command {
   static override summary = 'Start a control plane on this machine: PostgreSQL, API, MQTT gateway, conductor';

@@ -1,34 +1,22 @@
 import type { KeyObject } from 'node:crypto';
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { createInterface } from 'node:readline/promises';
 import { decodeSigningKey, encodeSigningKey, generateSigningKey, SigningKeyError } from '@aviary/release';
+import { askHidden, isTerminal } from '../access/ask-secret.ts';
+import { configDirectory } from '../access/config-directory.ts';
 import { UsageError } from '../command-line/usage-error.ts';
 
 /** Where a publisher's key lies unless `--key` or AVIARY_KEY says otherwise. */
-export const defaultKeyPath = (): string =>
-  process.env.AVIARY_KEY ?? join(process.env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), 'aviary', 'publisher.key');
+export const defaultKeyPath = (): string => process.env.AVIARY_KEY ?? join(configDirectory(), 'publisher.key');
 
 const askPassphrase = async (question: string): Promise<string> => {
   if (process.env.AVIARY_KEY_PASSPHRASE !== undefined) return process.env.AVIARY_KEY_PASSPHRASE;
-  if (!process.stdin.isTTY) {
+  if (!isTerminal()) {
     throw new UsageError(
       'Expected a passphrase: there is no terminal to ask at. Set AVIARY_KEY_PASSPHRASE, or make a key with --no-passphrase.',
     );
   }
-  const terminal = createInterface({ input: process.stdin, output: process.stderr, terminal: true });
-  // What is typed after the question is not shown.
-  const shown = process.stderr.write.bind(process.stderr);
-  const answer = terminal.question(question);
-  process.stderr.write = (() => true) as typeof process.stderr.write;
-  try {
-    return await answer;
-  } finally {
-    process.stderr.write = shown;
-    process.stderr.write('\n');
-    terminal.close();
-  }
+  return askHidden(question);
 };
 
 const existsAlready = (path: string): UsageError =>

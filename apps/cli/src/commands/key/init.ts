@@ -2,7 +2,7 @@ import { hostname, userInfo } from 'node:os';
 import { publicKeyPem, signerOf } from '@aviary/release';
 import { Flags } from '@oclif/core';
 import { AviaryCommand } from '../../aviary-command.ts';
-import { ConnectionError } from '../../connection.ts';
+import { ConnectionError } from '../../connection-error.ts';
 import { createPublisherKey, defaultKeyPath } from '../../publishing/publisher-key.ts';
 
 export default class KeyInit extends AviaryCommand {
