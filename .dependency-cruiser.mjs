@@ -65,9 +65,9 @@ export default {
     },
     {
       name: 'the-worker-has-no-network',
-      comment: "A model's process gets verified bytes over a pipe and speaks to nobody.",
+      comment: "A model's process, and one that trains it, gets verified bytes over a pipe and speaks to nobody.",
       severity: 'error',
-      from: { path: '^apps/agent/src/inference/worker/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^apps/agent/src/(inference/worker|learning/trainer)/', pathNot: '\\.test\\.ts$' },
       to: {
         path: [
           '^(node:)?(http|https|http2|net|tls|dgram|dns|child_process)$',

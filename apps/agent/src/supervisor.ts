@@ -5,8 +5,7 @@ import type { Identity } from './identity/identity.ts';
 import type { CaptureOptions, DirectorySource } from './inference/capture/capture-handle.ts';
 import { Serving } from './inference/serving.ts';
 import type { WorkerOptions } from './inference/worker-handle.ts';
-import { Learner } from './learning/learner.ts';
-import { openSampleStore } from './learning/sample-store.ts';
+import { type LearningOptions, openLearning } from './learning/learning.ts';
 import { DeviceApi } from './link/device-api.ts';
 import { MqttLink } from './link/mqtt-link.ts';
 import { ResultStream } from './local-api/result-stream.ts';
@@ -25,12 +24,10 @@ import { ServingSlot } from './update/serving-slot.ts';
 import { UpdateLoop } from './update/update-loop.ts';
 import { Updater } from './update/updater.ts';
 
-export interface SupervisorOptions {
-  readonly stateDirectory: string;
+export interface SupervisorOptions extends LearningOptions {
   readonly source: DirectorySource;
   readonly fps: number;
-  readonly telemetrySeconds: number;
-  /** How often it looks for an assignment when nobody rings, in seconds. */
+  /** How often it looks for an assignment, and for a part in a federated round, when nobody rings. */
   readonly pollSeconds: number;
   /** Most that waits on disk while offline. */
   readonly spoolBytes: number;
@@ -38,8 +35,6 @@ export interface SupervisorOptions {
   readonly plaintextDirectory?: string | undefined;
   /** Path of the socket for applications on the board; null: none. */
   readonly socket: string | null;
-  /** Labelled samples that it keeps of each backbone; null: it does not learn. */
-  readonly learnSamples: number | null;
   /** Where the programs of the other processes are, when not beside this one. */
   readonly worker?: Pick<WorkerOptions, 'workerPath' | 'execArgv'>;
   readonly capture?: Pick<CaptureOptions, 'capturePath' | 'execArgv'>;
@@ -98,16 +93,8 @@ export const startSupervisor = async (
   const tell = (...event: Parameters<Reporter['event']>): void => void reporter.event(...event);
   await spool.open();
 
-  const learner =
-    options.learnSamples === null
-      ? null
-      : new Learner({
-          store: await openSampleStore(stateDirectory, identity, options.learnSamples),
-          reporter,
-          windowSeconds: options.telemetrySeconds,
-          onChange: () => undefined,
-          log,
-        });
+  const api = new DeviceApi(identity.deviceUrl, identity);
+  const learning = await openLearning(options, { identity, api, journal, reporter, log });
   const crashes = new CrashWatch();
   const slot = new ServingSlot(
     serving,
@@ -115,7 +102,7 @@ export const startSupervisor = async (
       onSwitching: async (to) => {
         await reporter.switching(to);
         // Before its first frame, since that may be labelled at once.
-        await learner?.serves(to);
+        await learning?.learner.serves(to);
       },
       onServing: (release) => reporter.running(release),
       onLost: (release, words) => void workerLost(release, words),
@@ -123,7 +110,6 @@ export const startSupervisor = async (
     options.worker ?? {},
     log,
   );
-  const api = new DeviceApi(identity.deviceUrl, identity);
   const providers = facts.runtimes.find(({ name }) => name === 'onnxruntime')?.providers ?? ['cpu'];
   const updater = new Updater({ journal, store, slot, serving, api, providers, reporter, log });
   const loop = new UpdateLoop((signal) => updater.step(signal), log);
@@ -160,8 +146,9 @@ export const startSupervisor = async (
       onConnected: () => {
         uplink.connected((batch) => link.send(batch));
         watch.look();
+        learning?.participant.look();
       },
-      onDoorbell: () => watch.look(),
+      onDoorbell: (reason) => (reason === 'round' ? learning?.participant.look() : watch.look()),
       onAck: (ack) => void uplink.acknowledged(ack),
     },
     log,
@@ -176,10 +163,14 @@ export const startSupervisor = async (
   if (options.plaintextDirectory !== undefined && !(await isInMemory(plainFolder))) {
     tell('warning', 'plaintext-on-disk', `opened models lie on a disk, in ${plainFolder}, as --plaintext-dir asks`);
   }
-  const localApi = await startLocalApi(options.socket, { results, learner, serves: () => slot.serves, tell }, log);
+  const localApi = await startLocalApi(
+    options.socket,
+    { results, learner: learning?.learner ?? null, serves: () => slot.serves, tell },
+    log,
+  );
   await reporter.facts(facts);
   reporter.start();
-  learner?.start();
+  learning?.learner.start();
   serving.start();
   loop.wake();
   link.start();
@@ -190,8 +181,15 @@ export const startSupervisor = async (
     watch.stop();
     const loopEnded = loop.stop();
     // Whatever fails to end must not keep the others from it.
-    await Promise.allSettled([reporter.stop(), learner?.stop()]);
-    await Promise.allSettled([localApi?.stop(), loopEnded, slot.stop(), serving.stop(), link.stop()]);
+    await Promise.allSettled([reporter.stop(), learning?.learner.stop()]);
+    await Promise.allSettled([
+      learning?.participant.stop(),
+      localApi?.stop(),
+      loopEnded,
+      slot.stop(),
+      serving.stop(),
+      link.stop(),
+    ]);
     uplink.stop();
     api.close();
   };

@@ -36,6 +36,7 @@ export {
   type EnrollResponse,
   type RoundEvaluationReport,
   type RoundTask,
+  roundEvaluationSchema,
 } from './device-api.ts';
 export { type Envelope, envelopeSchema } from './envelope.ts';
 export { deviceIdSchema, type Labels, labelsSchema, releaseNameSchema, sha256Schema } from './identifiers.ts';

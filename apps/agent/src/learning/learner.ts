@@ -45,6 +45,11 @@ export class Learner {
     return this.#trainable;
   }
 
+  /** A release serves whose head cannot be trained. */
+  get isUntrainable(): boolean {
+    return this.#served !== null && this.#served.training === undefined;
+  }
+
   start(): void {
     this.#timer = setInterval(() => void this.#report(), this.#parts.windowSeconds * 1000);
   }

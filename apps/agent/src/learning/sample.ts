@@ -42,4 +42,4 @@ export const floatBytes = (values: Float32Array): Buffer =>
 
 /** Floats of bytes, copied: bytes in the middle of a file do not begin where floats may. */
 export const floatsOf = (bytes: Uint8Array): Float32Array =>
-  new Float32Array(Uint8Array.from(bytes).buffer, 0, bytes.length >> 2);
+  new Float32Array(new Uint8Array(bytes).buffer, 0, bytes.length >> 2);

@@ -1,9 +1,20 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
-import { ApiError, createClient, type Fetch, type Route, type RouteInput, type RouteOutput } from '@aviary/protocol';
+import {
+  ApiError,
+  createClient,
+  type Fetch,
+  PROBLEM_CONTENT_TYPE,
+  problemSchema,
+  type Route,
+  type RouteInput,
+  type RouteOutput,
+} from '@aviary/protocol';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024;
+/** A slower upload is given up, and tried again. */
+const SLOWEST_BYTES_PER_MS = 16;
 
 export interface DeviceCredentials {
   readonly fleetCa: string;
@@ -11,17 +22,28 @@ export interface DeviceCredentials {
   readonly certificate?: string;
 }
 
-const collect = async (response: IncomingMessage): Promise<string> => {
+const collect = async (response: IncomingMessage, limit = LARGEST_ANSWER_BYTES): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > LARGEST_ANSWER_BYTES)
-      throw new Error(`expected an answer of at most ${LARGEST_ANSWER_BYTES} bytes, got more`);
+    if (length > limit) throw new Error(`expected an answer of at most ${limit} bytes, got more`);
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };
+
+/** What a refusal says, in its own words where it has some. */
+const refusalOf = async (response: IncomingMessage): Promise<ApiError> => {
+  const detail = (await collect(response)).toString('utf8');
+  const status = response.statusCode ?? 0;
+  const unnamed = { type: 'about:blank', title: 'refused', status, code: 'blob-refused', detail };
+  if (response.headers['content-type']?.startsWith(PROBLEM_CONTENT_TYPE) !== true) return new ApiError(unnamed);
+  const said = problemSchema.safeParse(JSON.parse(detail));
+  return new ApiError(said.success ? said.data : unnamed);
+};
+
+type Sent = Omit<Parameters<Fetch>[1], 'body'> & { readonly body?: string | Uint8Array };
 
 /** The device plane over HTTPS with mutual TLS; the fleet CA is the only one that counts. */
 export class DeviceApi {
@@ -46,28 +68,40 @@ export class DeviceApi {
     return client.route(input);
   }
 
+  /** Calls a route that takes bytes. @throws as `call` */
+  upload<R extends Route>(route: R, input: RouteInput<R>, bytes: Uint8Array): Promise<RouteOutput<R>> {
+    const client = createClient(
+      { route },
+      {
+        baseUrl: this.#baseUrl,
+        headers: { 'content-type': route.upload ?? 'application/octet-stream' },
+        fetch: (url, init) => this.#fetch(url, { ...init, body: bytes }),
+      },
+    );
+    return client.route(input);
+  }
+
+  /** The bytes at a path, at most `limit` of them. @throws as `call`, or when there are more */
+  async bytes(path: string, limit: number, signal: AbortSignal): Promise<Buffer> {
+    return collect(await this.stream(path, 0, signal), limit);
+  }
+
   /** Opens a stream of a path, from byte `start` on. The caller reads or destroys it. */
   async stream(path: string, start: number, signal: AbortSignal): Promise<IncomingMessage> {
     const headers: Record<string, string> = start === 0 ? {} : { range: `bytes=${start}-` };
     const response = await this.#send(`${this.#baseUrl}${path}`, { method: 'GET', headers }, signal);
     if (response.statusCode === 200 || response.statusCode === 206) return response;
-    const detail = await collect(response);
-    throw new ApiError({
-      type: 'about:blank',
-      title: 'refused',
-      status: response.statusCode ?? 0,
-      code: 'blob-refused',
-      detail,
-    });
+    throw await refusalOf(response);
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #fetch(url: string, init: Parameters<Fetch>[1]): ReturnType<Fetch> {
-    const response = await this.#send(url, init, AbortSignal.timeout(REQUEST_TIMEOUT_MS));
-    const text = await collect(response);
+  async #fetch(url: string, init: Sent): ReturnType<Fetch> {
+    const patienceMs = REQUEST_TIMEOUT_MS + Math.ceil((init.body?.length ?? 0) / SLOWEST_BYTES_PER_MS);
+    const response = await this.#send(url, init, AbortSignal.timeout(patienceMs));
+    const text = (await collect(response)).toString('utf8');
     const status = response.statusCode ?? 0;
     return {
       ok: status >= 200 && status < 300,
@@ -77,11 +111,7 @@ export class DeviceApi {
     };
   }
 
-  #send(
-    url: string,
-    init: { method: string; headers: Record<string, string>; body?: string },
-    signal: AbortSignal,
-  ): Promise<IncomingMessage> {
+  #send(url: string, init: Sent, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const outgoing = request(
         url,

@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  type Doorbell,
   deviceTopics,
   doorbellSchema,
   type Presence,
@@ -22,8 +23,8 @@ const FAREWELL_MS = 1_000;
 export interface LinkListener {
   /** Connected: the device may have missed anything before. */
   onConnected(): void;
-  /** Somebody rang: look what is assigned. */
-  onDoorbell(): void;
+  /** Somebody rang: look what is assigned, or what a federated round asks. */
+  onDoorbell(reason: Doorbell['reason']): void;
   onAck(ack: TelemetryAck): void;
 }
 
@@ -169,8 +170,9 @@ export class MqttLink {
     if (topic === this.#topics.ack) {
       const ack = telemetryAckSchema.safeParse(value);
       if (ack.success) this.#listener.onAck(ack.data);
-    } else if (topic === this.#topics.doorbell && doorbellSchema.safeParse(value).success) {
-      this.#listener.onDoorbell();
+    } else if (topic === this.#topics.doorbell) {
+      const doorbell = doorbellSchema.safeParse(value);
+      if (doorbell.success) this.#listener.onDoorbell(doorbell.data.reason);
     }
   }
 }
