@@ -1,35 +1,36 @@
-import { adminRoutes, type Client, createClient } from '@aviary/protocol';
-import { closeWithin, startAdminPlane } from '../../apps/control-plane/src/roles/http-servers.ts';
+import type { adminRoutes, Client } from '@aviary/protocol';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
+import { ApiProcess } from './api-process.ts';
 import { TestDatabase } from './test-database.ts';
-import { openTestServices } from './test-services.ts';
 
-/** The admin plane alone, in this process, on a free port, with a real database. */
+/** The admin plane alone, in this process, on a free port, with a real database of its own. */
 export class TestAdminPlane {
   private constructor(
     readonly database: TestDatabase,
-    readonly services: Services,
-    readonly server: string,
-    /** With the admin token. */
-    readonly admin: Client<typeof adminRoutes>,
-    private readonly app: Awaited<ReturnType<typeof startAdminPlane>>,
+    private readonly api: ApiProcess,
   ) {}
 
   /** @param options for the control plane, e.g. `--public-url` */
   static async start(...options: string[]): Promise<TestAdminPlane> {
     const database = await TestDatabase.start();
-    const services = await openTestServices(database, ...options);
-    const app = await startAdminPlane(services, database.log, { host: '127.0.0.1', port: 0 });
-    const address = app.getHttpServer().address();
-    const server = `http://127.0.0.1:${typeof address === 'object' ? address?.port : address}`;
-    const headers = { authorization: `Bearer ${services.adminToken}` };
-    const admin = createClient(adminRoutes, { baseUrl: server, fetch, headers });
-    return new TestAdminPlane(database, services, server, admin, app);
+    return new TestAdminPlane(database, await ApiProcess.start(database, { options }));
+  }
+
+  get services(): Services {
+    return this.api.services;
+  }
+
+  get server(): string {
+    return this.api.url;
+  }
+
+  /** With the admin token. */
+  get admin(): Client<typeof adminRoutes> {
+    return this.api.client;
   }
 
   async stop(): Promise<void> {
-    await closeWithin(this.app);
-    await this.services.database.stop();
+    await this.api.stop();
     await this.database.stop();
   }
 }

@@ -29,6 +29,7 @@ const configSchema = z.object({
     .default('api,conductor')
     .transform((text) => [...new Set(text.split(',').map((role) => role.trim()))])
     .pipe(z.array(z.enum(ROLES)).min(1)),
+  consoleDir: z.string().min(1).optional(),
   separate: z.stringbool().default(false),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 });
@@ -53,6 +54,7 @@ const OPTIONS = {
   'mqtt-port': { type: 'string' },
   'database-url': { type: 'string' },
   roles: { type: 'string' },
+  'console-dir': { type: 'string' },
   separate: { type: 'boolean' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -73,6 +75,7 @@ export const USAGE = `Usage: aviary-control-plane all|run [options]
   --mqtt-port N        MQTT over TLS (8883)
   --database-url URL   another PostgreSQL
   --roles LIST         of api, gateway, conductor (api,conductor)
+  --console-dir DIR    the built console, where it is not the one of this installation
   --separate           with "all": one process per role, instead of api + conductor in one
   --log-level LEVEL    trace | debug | info | warn | error | silent (info)
 

@@ -73,6 +73,7 @@ export const runEverything = async (config: Config): Promise<void> => {
     ['--device-port', String(config.devicePort)],
     ['--mqtt-port', String(config.mqttPort)],
     ['--log-level', config.logLevel],
+    config.consoleDir === undefined ? [] : ['--console-dir', config.consoleDir],
   ].flat();
   const startRoles = (): RoleProcess[] => {
     // In the environment and not in the arguments: everybody may read the arguments of a process.

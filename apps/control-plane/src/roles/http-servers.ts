@@ -12,6 +12,8 @@ import { TokensService } from '../features/access/tokens.service.ts';
 import { AuditController } from '../features/audit/audit.controller.ts';
 import { AuditInterceptor } from '../features/audit/audit.interceptor.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
+import { serveConsole } from '../features/console/console-files.ts';
+import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesController } from '../features/devices/devices.controller.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentController } from '../features/devices/enrollment.controller.ts';
@@ -25,6 +27,10 @@ import { RoundsController } from '../features/federation/rounds.controller.ts';
 import { RoundsService } from '../features/federation/rounds.service.ts';
 import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
+import { LiveController } from '../features/live/live.controller.ts';
+import { LiveService } from '../features/live/live.service.ts';
+import { OverviewController } from '../features/overview/overview.controller.ts';
+import { OverviewService } from '../features/overview/overview.service.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
@@ -81,11 +87,11 @@ const listen = async (
   adapter: FastifyAdapter,
   log: Logger,
   where: { host: string; port: number },
-  prepare: (app: NestFastifyApplication) => void = () => {},
+  prepare: (app: NestFastifyApplication) => void | Promise<void> = () => {},
 ): Promise<NestFastifyApplication> => {
   const app = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: false, abortOnError: false });
   app.useGlobalFilters(new ProblemFilter(log));
-  prepare(app);
+  await prepare(app);
   await app.listen(where.port, where.host);
   return app;
 };
@@ -109,11 +115,11 @@ const passUploadsOn = (app: NestFastifyApplication): void => {
 /** What is open to everybody without being an operation of the API. */
 const OPEN_CONTROLLERS: ReadonlySet<Type> = new Set([HealthController]);
 
-/** The admin plane: the API for people and their tools, behind the guard that knows them. */
+/** The admin plane: the API for people and their tools, behind the guard that knows them; and the console, as files. */
 export const startAdminPlane = (
   services: Services,
   log: Logger,
-  where: { host: string; port: number },
+  where: { host: string; port: number; consoleDirectory: string },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
     [
@@ -121,6 +127,8 @@ export const startAdminPlane = (
       AccessController,
       AuditController,
       DevicesController,
+      LiveController,
+      OverviewController,
       RegistryController,
       RolloutsController,
       RoundsController,
@@ -137,18 +145,22 @@ export const startAdminPlane = (
       { provide: ReleasesService, useValue: services.releases },
       { provide: RolloutsService, useValue: services.rollouts },
       { provide: RoundsService, useValue: services.rounds },
+      { provide: DevicePagesService, useValue: services.devicePages },
+      { provide: LiveService, useValue: services.live },
+      { provide: OverviewService, useValue: services.overview },
     ],
   );
   const { addresses, adminToken, sessions, tokens } = services;
   // One proxy, and only where one is said to be: anybody may write these headers.
   const trustProxy = (_address: string, hop: number) => addresses.behindProxy && hop === 0;
   const adapter = new FastifyAdapter({ forceCloseConnections: 'idle', trustProxy });
-  return listen(module, adapter, log, where, (app) => {
+  return listen(module, adapter, log, where, async (app) => {
     const callers = new Callers(adminToken, sessions, tokens);
     app.useGlobalGuards(new AccessGuard(callers, OPEN_CONTROLLERS, new URL(addresses.consoleUrl).host));
     app.useGlobalInterceptors(new AuditInterceptor(services.audit));
     void app.register(fastifyCookie);
     passUploadsOn(app);
+    await serveConsole(app.getHttpAdapter().getInstance(), where.consoleDirectory);
   });
 };
 
@@ -172,7 +184,7 @@ export const startDevicePlane = (
     forceCloseConnections: 'idle',
     https: { ...identity, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' },
   });
-  return listen(module, adapter, log, where, (app) => {
+  return listen(module, adapter, log, where, async (app) => {
     const guard = new DeviceIdentityGuard(services.devices);
     app.useGlobalGuards({
       canActivate: (context) => context.getClass() === EnrollmentController || guard.canActivate(context),

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, UsageError } from '../config.ts';
+import { builtConsole } from '../features/console/console-files.ts';
 import { RoundConductor } from '../features/federation/round-conductor.ts';
 import { DeviceBroker } from '../features/mqtt/device-broker.ts';
 import { Gateway } from '../features/mqtt/gateway.ts';
@@ -17,9 +18,14 @@ type Stop = () => Promise<void>;
 
 const startApi = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
   const identity = await services.ca.issueServer([config.publicHost, config.host, hostname()]);
-  const admin = await startAdminPlane(services, log, { host: config.host, port: config.httpPort });
+  services.live.start();
+  const { host, httpPort: port } = config;
+  const consoleDirectory = config.consoleDir ?? builtConsole();
+  const admin = await startAdminPlane(services, log, { host, port, consoleDirectory });
   const device = await startDevicePlane(services, identity, log, { host: config.host, port: config.devicePort });
   return async () => {
+    // Before their servers, which would wait for them.
+    services.live.stop();
     await Promise.all([closeWithin(admin), closeWithin(device)]);
   };
 };

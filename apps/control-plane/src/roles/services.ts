@@ -7,6 +7,7 @@ import { LogInLimit } from '../features/access/log-in-limit.ts';
 import { SessionsService } from '../features/access/sessions.service.ts';
 import { TokensService } from '../features/access/tokens.service.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
+import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
 import { DirectorService } from '../features/director/director.service.ts';
@@ -16,9 +17,12 @@ import { RoundDecisionsApplier } from '../features/federation/round-decisions-ap
 import { RoundsService } from '../features/federation/rounds.service.ts';
 import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
+import { LiveService } from '../features/live/live.service.ts';
+import { OverviewService } from '../features/overview/overview.service.ts';
 import { Publisher } from '../features/registry/publisher.entity.ts';
 import { PublishersService } from '../features/registry/publishers.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
+import { VariantChooser } from '../features/registry/variant-chooser.ts';
 import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
 import { Notifier } from '../features/rollouts/notifier.ts';
@@ -44,6 +48,7 @@ export interface Services {
   readonly logIns: LogInService;
   readonly ca: FleetCa;
   readonly devices: DevicesService;
+  readonly devicePages: DevicePagesService;
   readonly enrollment: EnrollmentService;
   readonly publishers: PublishersService;
   readonly releases: ReleasesService;
@@ -56,6 +61,8 @@ export interface Services {
   readonly rounds: RoundsService;
   readonly participations: ParticipationsService;
   readonly updates: UpdatesService;
+  readonly overview: OverviewService;
+  readonly live: LiveService;
 }
 
 /** Connects to the database, brings it up to date, and puts the services together by name. */
@@ -73,16 +80,20 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const publishers = new PublishersService(database);
   const lineages = new LineageService(database);
   const releases = await ReleasesService.open(database, secrets, masterKey, publishers, blobs, lineages);
+  const chooser = new VariantChooser(profiles);
+  const devicePages = new DevicePagesService(database, devices, releases, chooser);
   const director = await DirectorService.open(database, secrets, releases);
   const enrollment = new EnrollmentService(database, devices, ca, director, publishers, addresses.mqttUrl);
   const executions = new ExecutionsService(director);
   const applier = new DecisionsApplier(director);
-  const notifier = new Notifier(director, releases, profiles);
-  const rollouts = new RolloutsService(database, releases, profiles, applier);
   const roundApplier = new RoundDecisionsApplier();
   const rounds = new RoundsService(database, releases, roundApplier);
   const participations = new ParticipationsService(database);
   const updates = new UpdatesService(database);
+  const notifier = new Notifier(director, releases, chooser);
+  const rollouts = new RolloutsService(database, releases, chooser, applier);
+  const overview = new OverviewService(database, rollouts);
+  const live = new LiveService(database, log);
   const adminToken = await loadAdminToken(config.data);
   const audit = new AuditTrail(database);
   audit.start();
@@ -102,6 +113,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     logIns,
     ca,
     devices,
+    devicePages,
     enrollment,
     publishers,
     releases,
@@ -114,5 +126,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     rounds,
     participations,
     updates,
+    overview,
+    live,
   };
 };

@@ -3,12 +3,14 @@ import { Controller, Inject } from '@nestjs/common';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
 import { PublicAddresses } from '../../infra/public-addresses.ts';
 import { FleetCa } from '../fleet-ca/fleet-ca.ts';
+import { DevicePagesService } from './device-pages.service.ts';
 import { DevicesService } from './devices.service.ts';
 
 @Controller()
 export class DevicesController {
   constructor(
     @Inject(DevicesService) private readonly devices: DevicesService,
+    @Inject(DevicePagesService) private readonly pages: DevicePagesService,
     @Inject(FleetCa) private readonly ca: FleetCa,
     @Inject(PublicAddresses) private readonly addresses: PublicAddresses,
   ) {}
@@ -27,7 +29,17 @@ export class DevicesController {
 
   @ApiRoute(adminRoutes.showDevice)
   show(@Checked() { params }: RouteRequest<typeof adminRoutes.showDevice>) {
-    return this.devices.show(params.id);
+    return this.pages.show(params.id);
+  }
+
+  @ApiRoute(adminRoutes.deviceMetrics)
+  metrics(@Checked() { params, query }: RouteRequest<typeof adminRoutes.deviceMetrics>) {
+    return this.pages.metrics(params.id, query);
+  }
+
+  @ApiRoute(adminRoutes.deviceExecutions)
+  executions(@Checked() { params }: RouteRequest<typeof adminRoutes.deviceExecutions>) {
+    return this.pages.executions(params.id);
   }
 
   @ApiRoute(adminRoutes.labelDevice)

@@ -1,14 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { type DeviceFacts, matchProfile, type Profile } from '@aviary/hardware';
-import type {
-  DeviceDetail,
-  DeviceSummary,
-  EventRecord,
-  FieldMetrics,
-  Labels,
-  Presence,
-  RunningRecord,
-} from '@aviary/protocol';
+import type { DeviceSummary, EventRecord, Labels, LearningRecord, Presence, RunningRecord } from '@aviary/protocol';
 import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
 import { conflict, notFound } from '../../infra/problem.ts';
 import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
@@ -24,17 +16,6 @@ const SUMMARY = `
   left join telemetry_position p on p.device_id = d.id
   left join assignment a on a.device_id = d.id`;
 
-const FIELD = `
-  select release, ${millisecondsOf('since')} as since, frames::float8 as frames,
-    dropped::float8 as dropped, errors::float8 as errors, low_confidence::float8 as "lowConfidence",
-    labelled::float8 as labelled, correct::float8 as correct, latency_p95_ms as "latencyP95Ms",
-    effective_provider as "effectiveProvider"
-  from field_metrics where device_id = $1 order by since`;
-
-const EVENTS = `
-  select ${millisecondsOf('at')} as at, level, code, message
-  from device_event where device_id = $1 order by at desc limit 100`;
-
 /** What becomes a device when it has joined. */
 export interface NewDevice {
   readonly id: string;
@@ -43,15 +24,6 @@ export interface NewDevice {
   readonly facts: DeviceFacts;
   readonly recipient: string;
   readonly certificate: DeviceCertificate;
-}
-
-interface DetailRow {
-  enrolledAt: number;
-  epoch: number;
-  fingerprint: string;
-  expiresAt: number;
-  facts: DeviceFacts;
-  profileReasons: string[];
 }
 
 /** The fleet: who is in it, what each device is, and what it last said of itself. */
@@ -147,32 +119,11 @@ export class DevicesService {
     return { items, nextCursor: more ? (items.at(-1)?.id ?? null) : null };
   }
 
+  /** @throws ProblemError `device-unknown` */
   async summary(id: string): Promise<DeviceSummary> {
     const [device] = await this.database.query<DeviceSummary>(`${SUMMARY} where d.id = $1`, [id]);
     if (device === undefined) throw unknownDevice(id);
     return device;
-  }
-
-  async show(id: string): Promise<DeviceDetail> {
-    const summary = await this.summary(id);
-    const [row] = await this.database.query<DetailRow>(
-      `select ${millisecondsOf('enrolled_at')} as "enrolledAt", epoch, facts,
-         profile_reasons as "profileReasons", certificate_fingerprint as fingerprint,
-         ${millisecondsOf('certificate_expires_at')} as "expiresAt"
-       from device where id = $1`,
-      [id],
-    );
-    if (row === undefined) throw unknownDevice(id);
-    const { fingerprint, expiresAt, ...rest } = row;
-    return {
-      ...summary,
-      ...rest,
-      certificate: { fingerprint, expiresAt },
-      choice: null,
-      learning: null,
-      field: await this.database.query<FieldMetrics>(FIELD, [id]),
-      events: await this.database.query<DeviceDetail['events'][number]>(EVENTS, [id]),
-    };
   }
 
   /** Renames a device, sets labels (null removes one). */
@@ -234,6 +185,25 @@ export class DevicesService {
     if (changed.length > 0 && record.release !== null) {
       await sql.query('delete from field_metrics where device_id = $1 and release = $2', [deviceId, record.release]);
     }
+  }
+
+  /** How many labelled samples it keeps; a device says so when the numbers have changed. */
+  async recordLearning(sql: Sql, deviceId: string, record: LearningRecord): Promise<void> {
+    await sql.query(
+      `insert into learning_state (device_id, release, backbone, base, samples, per_label, at)
+       values ($1, $2, $3, $4, $5, $6, to_timestamp($7::float8 / 1000))
+       on conflict (device_id) do update set release = excluded.release, backbone = excluded.backbone,
+         base = excluded.base, samples = excluded.samples, per_label = excluded.per_label, at = excluded.at`,
+      [
+        deviceId,
+        record.release,
+        record.backbone,
+        record.base,
+        record.samples,
+        JSON.stringify(record.perLabel),
+        record.at,
+      ],
+    );
   }
 
   async recordEvent(sql: Sql, deviceId: string, event: Omit<EventRecord, 'type'>): Promise<void> {

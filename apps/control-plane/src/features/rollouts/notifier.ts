@@ -1,10 +1,10 @@
-import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
+import type { DeviceFacts } from '@aviary/hardware';
 import type { Probation } from '@aviary/release';
 import type { Sql } from '../../infra/database.ts';
 import type { Assigning, DirectorService } from '../director/director.service.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
+import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { LoadedRollout } from './rollout-snapshot.ts';
-import { asVariant } from './rollouts.service.ts';
 
 /** Devices taken per step; more follow in the next. */
 const BATCH = 500;
@@ -54,7 +54,7 @@ export class Notifier {
   constructor(
     private readonly director: DirectorService,
     private readonly releases: ReleasesService,
-    private readonly profiles: readonly Profile[],
+    private readonly chooser: VariantChooser,
   ) {}
 
   /** Moves a rollout's queued executions on, in the caller's transaction. @returns how many */
@@ -96,16 +96,10 @@ export class Notifier {
   }
 
   private decideOne(execution: QueuedExecution, release: StoredRelease): Outcome {
-    const { id, facts, runningDigest } = execution;
-    const profile = this.profiles.find((candidate) => candidate.id === execution.profile);
-    if (profile === undefined) {
-      return { id, state: 'REJECTED', variant: null, code: 'no-profile', reason: 'no profile fits this device' };
-    }
-    const { chosen, words } = chooseVariant(facts, profile, release.statement.targets.map(asVariant));
-    if (chosen === null) {
-      return { id, state: 'REJECTED', variant: null, code: 'no-variant', reason: words.join(' · ') };
-    }
-    const runs = runningDigest !== null && runningDigest === chosen.plaintextSha256;
-    return { id, state: runs ? 'ALREADY_INSTALLED' : 'NOTIFIED', variant: chosen.id, code: null, reason: null };
+    const { id, runningDigest } = execution;
+    const { target, words, refusal } = this.chooser.choose(execution, release);
+    if (target === null) return { id, state: 'REJECTED', variant: null, code: refusal, reason: words.join(' · ') };
+    const runs = runningDigest !== null && runningDigest === target.plaintextSha256;
+    return { id, state: runs ? 'ALREADY_INSTALLED' : 'NOTIFIED', variant: target.variant, code: null, reason: null };
   }
 }

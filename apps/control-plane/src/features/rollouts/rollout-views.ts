@@ -56,6 +56,15 @@ export const rolloutViews = {
     );
   },
 
+  /** Those that have not ended, newest first. */
+  underWay(sql: Sql, limit: number): Promise<RolloutSummary[]> {
+    return sql.query<RolloutSummary>(
+      `${SUMMARY} where r.state not in ('FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED')
+       order by r.created_at desc limit $1`,
+      [limit],
+    );
+  },
+
   async detail(sql: Sql, id: string): Promise<RolloutDetail | undefined> {
     const summary = await this.summary(sql, id);
     if (summary === undefined) return undefined;

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
+import type { DeviceFacts } from '@aviary/hardware';
 import type { ExecutionOutcome, RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
 import { splitReleaseName } from '@aviary/release';
 import {
@@ -17,6 +17,7 @@ import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import { selectorToSql } from '../devices/selector-sql.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
+import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
 import { loadSnapshot } from './rollout-snapshot.ts';
 import { rolloutViews } from './rollout-views.ts';
@@ -36,7 +37,7 @@ export class RolloutsService {
   constructor(
     private readonly database: Database,
     private readonly releases: ReleasesService,
-    private readonly profiles: readonly Profile[],
+    private readonly chooser: VariantChooser,
     private readonly applier: DecisionsApplier,
   ) {}
 
@@ -92,6 +93,11 @@ export class RolloutsService {
     const more = items.length > query.limit;
     if (more) items.pop();
     return { items, nextCursor: more ? String(items.at(-1)?.createdAt) : null };
+  }
+
+  /** Those that have not ended, newest first. */
+  underWay(limit: number): Promise<RolloutSummary[]> {
+    return rolloutViews.underWay(this.database, limit);
   }
 
   async show(id: string): Promise<RolloutDetail> {
@@ -192,23 +198,16 @@ export class RolloutsService {
 
   /** The variant that a device of this stratum gets, from the facts of one of them. */
   private async variantFor(spec: RolloutSpec, release: StoredRelease, stratum: string) {
-    const profile = this.profiles.find(({ id }) => id === stratum);
-    if (profile === undefined) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
+    if (stratum === NO_PROFILE) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
     const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
     const [device] = await this.database.query<{ facts: DeviceFacts }>(
       `select d.facts from device d where d.profile = $1 and ${where} order by d.id limit 1`,
       [stratum, ...parameters],
     );
     if (device === undefined) return { profile: stratum, variant: null, reason: 'no such device any more' };
-    const { chosen, words } = chooseVariant(device.facts, profile, release.statement.targets.map(asVariant));
-    return { profile: stratum, variant: chosen?.id ?? null, reason: words.join(' · ') };
+    const { target, words } = this.chooser.choose({ facts: device.facts, profile: stratum }, release);
+    return { profile: stratum, variant: target?.variant ?? null, reason: words.join(' · ') };
   }
 }
-
-/** A target of a release statement as hardware matching sees it. */
-export const asVariant = <T extends StoredRelease['statement']['targets'][number]>(target: T) => ({
-  ...target,
-  id: target.variant,
-});
 
 const unknownRollout = (id: string) => notFound('rollout', id, 'List them with: aviary rollout list');

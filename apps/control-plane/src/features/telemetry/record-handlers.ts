@@ -25,6 +25,9 @@ export class RecordHandlers {
           case 'facts':
             await this.devices.recordFacts(sql, deviceId, record.facts);
             break;
+          case 'learning':
+            await this.devices.recordLearning(sql, deviceId, record);
+            break;
           case 'event':
             await this.devices.recordEvent(sql, deviceId, record);
             break;

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { CHANGE_TRIGGERS } from './change-triggers.ts';
 
 /** Accounts, sessions, tokens and audit; changes that pages follow; federated rounds; where releases come from. */
 export class AccessLiveFederation1765000000000 implements MigrationInterface {
@@ -73,14 +74,23 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
       -- What pages follow. Ids are given out before transactions end, so a reader takes only what is older than every
       -- transaction still under way, by the transaction id kept beside it.
       create table change_event (
-        id bigint generated always as identity primary key,
         transaction_id xid8 not null default pg_current_xact_id(),
+        id bigint generated always as identity,
         at timestamptz not null default now(),
         topic text not null,
         -- null: many
-        ids jsonb
+        ids jsonb,
+        primary key (transaction_id, id)
       );
-      create index change_event_at on change_event (at);
+      -- Changes of this transaction and of all before it were let go. One row, or none yet.
+      create table change_horizon (
+        the_one boolean primary key default true check (the_one),
+        transaction_id xid8 not null
+      );
+
+      -- What the overview shows: the newest trouble, and the rollouts that ended badly.
+      create index device_event_trouble on device_event (received_at) where level in ('warning', 'error');
+      create index rollout_ended on rollout (ended_at);
 
       create table learning_state (
         device_id text primary key references device,
@@ -158,6 +168,7 @@ export class AccessLiveFederation1765000000000 implements MigrationInterface {
       create trigger round_participant_notify after update on round_participant
         for each statement execute function notify_rounds();
     `);
+    await runner.query(CHANGE_TRIGGERS);
   }
 
   async down(): Promise<void> {

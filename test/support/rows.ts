@@ -1,0 +1,54 @@
+import { exampleFacts } from '@aviary/hardware';
+import type { TestDatabase } from './test-database.ts';
+
+/** A device as it stands after it has joined, on a board of which there are example facts. */
+export const insertDevice = async (
+  t: TestDatabase,
+  id: string,
+  { board = 'rpi5', presence = 'online', running = null as string | null } = {},
+): Promise<void> => {
+  await t.query(
+    `insert into device (id, name, facts, profile, recipient, certificate_fingerprint, certificate_expires_at, presence,
+       presence_at, running_release, running_digest)
+     values ($1, $2, $3, $4, 'age1', repeat('a', 64), now() + interval '1 year', $5, now(), $6::text,
+       case when $6::text is not null then repeat('b', 64) end)`,
+    [id, `name of ${id}`, JSON.stringify(exampleFacts(board)), board, presence, running],
+  );
+  await t.query('insert into telemetry_position (device_id, epoch, seq) values ($1, 1, 0)', [id]);
+};
+
+/** A release with one variant per runtime of `runtimes`, registered without its bytes. */
+export const insertRelease = async (
+  t: TestDatabase,
+  name: string,
+  counter: number,
+  variants: readonly object[] = [],
+): Promise<void> => {
+  const [model, version] = name.split('@');
+  await t.query(`insert into publisher (key_id, name, public_key) values ('k', 'k', 'k') on conflict do nothing`);
+  const payload = Buffer.from(JSON.stringify({ release: name, targets: variants })).toString('base64');
+  await t.query(
+    `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement)
+     values ($1, $2, $3, $4, 0, 'k', $5)`,
+    [name, model, version, counter, JSON.stringify({ payload })],
+  );
+};
+
+/** A rollout in a state of its choice, with one wave. @returns its id */
+export const insertRollout = async (
+  t: TestDatabase,
+  release: string,
+  state: string,
+  { reason = null as string | null, endedAgo = null as string | null } = {},
+): Promise<string> => {
+  const [row] = await t.query<{ id: string }>(
+    `insert into rollout (release, model, target, spec, state, reason, bucket_offset, ended_at)
+     values ($1, split_part($1, '@', 1), 'site=lyon', '{}', $2, $3, 0, now() - $4::interval) returning id`,
+    [release, state, reason, endedAgo],
+  );
+  if (row === undefined) throw new Error('an insert answers its row');
+  await t.query(`insert into wave (rollout_id, index, state, planned, strata) values ($1, 0, 'RUNNING', 1, '{}')`, [
+    row.id,
+  ]);
+  return row.id;
+};
