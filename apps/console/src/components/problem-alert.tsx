@@ -15,20 +15,25 @@ export const ProblemAlert = ({ error, title = 'That did not work' }: Props) => {
   const problems = error instanceof ProblemError ? error.problems : [];
   return (
     <Alert role="alert" color="red" variant="outline" icon={<IconAlertTriangle />} title={title}>
-      <Text
-        size="sm"
-        c="var(--mantine-color-text)"
-        className={message.includes('\n') ? 'mono' : ''}
-        style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}
-      >
-        {message}
-      </Text>
+      {/* With places named, the message is only all of them in one sentence. */}
+      {problems.length === 0 && (
+        <Text
+          size="sm"
+          c="var(--mantine-color-text)"
+          className={message.includes('\n') ? 'mono' : ''}
+          style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}
+        >
+          {message}
+        </Text>
+      )}
       {problems.length > 0 && (
-        <List size="sm" mt="xs">
+        <List size="sm" style={{ overflowWrap: 'anywhere' }}>
           {problems.map(({ path, message: words }) => (
             <List.Item key={`${path} ${words}`}>
               {path !== '' && <code className="mono">{path}: </code>}
-              {words}
+              <span className={words.includes('\n') ? 'mono' : ''} style={{ whiteSpace: 'pre-wrap' }}>
+                {words}
+              </span>
             </List.Item>
           ))}
         </List>

@@ -34,7 +34,7 @@ const CandidatePanel = ({ round }: { round: RoundDetail }) => (
     {round.candidate !== null ? (
       <Text size="sm">
         Published as{' '}
-        <NavAnchor to="/models/$release" params={{ release: round.candidate }} className="mono">
+        <NavAnchor to="/models/$release" params={{ release: round.candidate }} className="mono" underline="always">
           {round.candidate}
         </NavAnchor>
         . Roll it out like any other release.
@@ -98,7 +98,7 @@ const RoundView = ({ round }: { round: RoundDetail }) => {
         subtitle={
           <>
             improves{' '}
-            <NavAnchor to="/models/$release" params={{ release: round.release }} className="mono">
+            <NavAnchor to="/models/$release" params={{ release: round.release }} className="mono" underline="always">
               {round.release}
             </NavAnchor>{' '}
             on <span className="mono">{round.target}</span>, created <RelativeTime at={round.createdAt} />

@@ -79,11 +79,12 @@ const WhatAndWhere = ({ form, problems, onChange }: FieldsProps) => {
 };
 
 const OnTheDevice = ({ form, problems, onChange }: FieldsProps) => (
-  <Panel title="On each device" note="applied by the device itself">
+  <Panel title="On each device">
     <Stack gap="sm">
       <TextInput
         w={190}
         label="Deadline"
+        description="from the start of its wave"
         value={form.deadline}
         error={problems.at('strategy.deadline')}
         onChange={(event) => {
@@ -93,7 +94,10 @@ const OnTheDevice = ({ form, problems, onChange }: FieldsProps) => (
         autoComplete="off"
       />
       <Text size="sm" fw={600}>
-        Probation
+        Probation{' '}
+        <Text span size="sm" c="dimmed">
+          which the device applies itself
+        </Text>
       </Text>
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }} spacing="sm">
         {PROBATION.map(({ key, label }) => (
@@ -169,11 +173,11 @@ export const NewRolloutPage = () => {
                       change({ onFailure });
                     }}
                   >
-                    <Group gap="lg" mt="xs" align="flex-start">
+                    <Stack gap="xs" mt="xs">
                       {FAILURES.map((each) => (
                         <Radio key={each.value} {...each} />
                       ))}
-                    </Group>
+                    </Stack>
                   </Radio.Group>
                 </Stack>
               </Panel>

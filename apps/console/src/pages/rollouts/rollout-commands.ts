@@ -30,6 +30,9 @@ export const ROLLOUT_ACTIONS: Readonly<Record<RolloutAction, ActionWords>> = {
   },
 };
 
+/** As they stand beside each other. */
+export const ACTION_ORDER = ['pause', 'resume', 'promote', 'abort', 'undo'] as const satisfies readonly RolloutAction[];
+
 /** Why a rollout does not take a command now, in the words that the control plane would answer; null when it does. */
 export const refusalOf = (rollout: Pick<RolloutSummary, 'state' | 'waves'>, action: RolloutAction): string | null => {
   try {

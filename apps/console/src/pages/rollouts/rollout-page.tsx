@@ -1,4 +1,4 @@
-import { Stack, Text } from '@mantine/core';
+import { Grid, Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { stringify } from 'yaml';
@@ -15,14 +15,14 @@ import { WavePicture } from '../../components/wave-picture.tsx';
 import { countWords } from '../../components/wave-portions.ts';
 import { ExecutionsTable } from './executions-table.tsx';
 import { FailingDevices } from './failing-devices.tsx';
-import { actionEquivalent, ROLLOUT_ACTIONS } from './rollout-commands.ts';
+import { ACTION_ORDER, actionEquivalent, ROLLOUT_ACTIONS } from './rollout-commands.ts';
 import { progressOf } from './rollout-progress.ts';
 import { RolloutToolbar } from './rollout-toolbar.tsx';
 import { specAsWritten } from './spec-as-written.ts';
 
 const Subtitle = ({ rollout }: { rollout: RolloutDetail }) => (
   <>
-    <NavAnchor to="/models/$release" params={{ release: rollout.release }}>
+    <NavAnchor to="/models/$release" params={{ release: rollout.release }} underline="always">
       {rollout.release}
     </NavAnchor>{' '}
     to <span className="mono">{rollout.target}</span>, created <RelativeTime at={rollout.createdAt} />
@@ -33,6 +33,12 @@ const Subtitle = ({ rollout }: { rollout: RolloutDetail }) => (
     )}
   </>
 );
+
+const terminalLines = (id: string): string =>
+  [
+    `aviary rollout status ${id.slice(0, 8)} --watch`,
+    ...ACTION_ORDER.map((action) => `${actionEquivalent(id, action)}${ROLLOUT_ACTIONS[action].asks ? ' --yes' : ''}`),
+  ].join('\n');
 
 const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
   <>
@@ -56,24 +62,24 @@ const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
       )}
       {progressOf(rollout).failed > 0 && <FailingDevices rolloutId={rollout.id} />}
       <ExecutionsTable rolloutId={rollout.id} />
-      <HistoryPanel history={rollout.history} />
-      <Panel title="What was asked for">
-        <Equivalent
-          label="As rollout.yaml, with defaults filled in"
-          command={stringify(specAsWritten(rollout.spec)).trimEnd()}
-        />
-      </Panel>
-      <Panel title="The same in a terminal">
-        <Equivalent
-          label="Watch it, and steer it"
-          command={[
-            `aviary rollout status ${rollout.id.slice(0, 8)} --watch`,
-            ...(['pause', 'resume', 'promote', 'abort', 'undo'] as const).map(
-              (action) => `${actionEquivalent(rollout.id, action)}${ROLLOUT_ACTIONS[action].asks ? ' --yes' : ''}`,
-            ),
-          ].join('\n')}
-        />
-      </Panel>
+      <Grid gap="md">
+        <Grid.Col span={{ base: 12, lg: 7 }}>
+          <HistoryPanel history={rollout.history} />
+        </Grid.Col>
+        <Grid.Col span={{ base: 12, lg: 5 }}>
+          <Stack gap="md">
+            <Panel title="What was asked for">
+              <Equivalent
+                label="As rollout.yaml, with defaults filled in"
+                command={stringify(specAsWritten(rollout.spec)).trimEnd()}
+              />
+            </Panel>
+            <Panel title="In a terminal">
+              <Equivalent label="Watch it, and steer it" command={terminalLines(rollout.id)} />
+            </Panel>
+          </Stack>
+        </Grid.Col>
+      </Grid>
     </Stack>
   </>
 );

@@ -14,7 +14,7 @@ import { ConfirmButton } from '../../components/confirm-button.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
-import { actionEquivalent, ROLLOUT_ACTIONS, refusalOf } from './rollout-commands.ts';
+import { ACTION_ORDER, actionEquivalent, ROLLOUT_ACTIONS, refusalOf } from './rollout-commands.ts';
 import { progressOf } from './rollout-progress.ts';
 import classes from './rollout-toolbar.module.css';
 
@@ -25,8 +25,6 @@ const ICONS: Readonly<Record<RolloutAction, Icon>> = {
   abort: IconPlayerStop,
   undo: IconArrowBackUp,
 };
-
-const ORDER = ['pause', 'resume', 'promote', 'abort', 'undo'] as const satisfies readonly RolloutAction[];
 
 /** What a person can do with a rollout, in reach wherever the page is scrolled to. */
 export const RolloutToolbar = ({ rollout }: { rollout: RolloutDetail }) => {
@@ -49,7 +47,7 @@ export const RolloutToolbar = ({ rollout }: { rollout: RolloutDetail }) => {
           </Text>
         </Group>
         <Group gap="xs">
-          {ORDER.map((action) => {
+          {ACTION_ORDER.map((action) => {
             const { label, meaning, asks } = ROLLOUT_ACTIONS[action];
             const command = actionEquivalent(rollout.id, action);
             const ActionIcon = ICONS[action];

@@ -26,6 +26,11 @@ describe('specAsWritten', () => {
     expect(parseRolloutSpec(specAsWritten(spec))).toEqual(spec);
   });
 
+  it('has its parts in the order of the documentation, whatever order they come in', () => {
+    const spec = { gates: [], onFailure: 'pause', target: 'all', release: 'a@1.0.0', strategy: {} };
+    expect(Object.keys(Object(specAsWritten(spec)))).toEqual(['release', 'target', 'strategy', 'gates', 'onFailure']);
+  });
+
   it('writes sizes, durations and shares as people do', () => {
     const written = specAsWritten(parseRolloutSpec({ release: 'a@1.0.0' }));
     expect(written).toMatchObject({

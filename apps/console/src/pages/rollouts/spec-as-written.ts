@@ -3,6 +3,10 @@ import { formatDuration } from '@aviary/rollout';
 const DURATIONS = new Set(['soak', 'deadline', 'seconds']);
 const SHARES = /(^|\.)(maxErrorRate|maxLowConfidenceRate|maxFailureRate|minSuccessRate|lowConfidenceRate\.max)$/;
 
+/** As docs/rollouts.md has them; a database keeps them in an order of its own. */
+const ORDER = ['release', 'target', 'strategy', 'waves', 'gates', 'onFailure', 'size', 'minimum', 'soak'];
+const place = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -19,7 +23,9 @@ const asWritten = (value: unknown, path: string): unknown => {
   if (!isRecord(value)) return value;
   if (key === 'size') return sizeAsWritten(value);
   return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, asWritten(item, path === '' ? name : `${path}.${name}`)]),
+    Object.entries(value)
+      .toSorted(([a], [b]) => place(a) - place(b))
+      .map(([name, item]) => [name, asWritten(item, path === '' ? name : `${path}.${name}`)]),
   );
 };
 

@@ -15,7 +15,7 @@ const FIELDS = [
   { key: 'soak', label: 'Soak', placeholder: '30m' },
 ] as const;
 
-const HEADERS = ['Wave', 'Size, with those before', 'At least (devices)', 'Soak', ''] as const;
+const HEADERS = ['Wave', 'Size (cumulative)', 'At least (devices)', 'Soak'] as const;
 
 /** The waves of a form: how many devices have the release after each, and how long it is watched. */
 export const WaveRows = ({ waves, problems, onChange }: Props) => {
@@ -38,6 +38,7 @@ export const WaveRows = ({ waves, problems, onChange }: Props) => {
             {HEADERS.map((header) => (
               <Table.Th key={header}>{header}</Table.Th>
             ))}
+            <Table.Td />
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
