@@ -129,6 +129,7 @@ export const NewRoundPage = () => {
                         key={path}
                         label={label}
                         description={description}
+                        inputWrapperOrder={['label', 'input', 'description', 'error']}
                         value={form.values[path] ?? ''}
                         error={problems.at(path)}
                         onChange={(event) =>

@@ -90,7 +90,7 @@ export const roundSpecOf = (form: RoundForm): RoundSpec => {
 export const createRoundEquivalent = (form: RoundForm): string =>
   [
     'aviary fed create',
-    `--release ${shellWord(form.release.trim())}`,
+    `--release ${shellWord(form.release.trim() || 'model@version')}`,
     `--target ${shellWord(form.target.trim())}`,
     ...changed(form).map(([{ flag, kind }, text]) => {
       const value = kind === 'duration' && /^\d+$/.test(text) ? `${text}s` : text;

@@ -22,7 +22,7 @@ export const createEquivalent = (form: RolloutForm, dryRun = false): string => {
     return `aviary rollout create -f /dev/stdin${end} <<'END'\n${stringify(specOf(form))}END`;
   }
   const flags = [
-    `--release ${shellWord(form.release.trim())}`,
+    `--release ${shellWord(form.release.trim() || 'model@version')}`,
     `--target ${shellWord(form.target.trim())}`,
     `--waves ${shellWord(form.waves.map(({ size }) => size.trim()).join(','))}`,
     `--soak ${shellWord(form.waves[0]?.soak.trim() ?? '')}`,
