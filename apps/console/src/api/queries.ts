@@ -3,12 +3,14 @@ import {
   deviceExecutions,
   deviceMetrics,
   type ListExecutionsData,
+  listAccounts,
   listDevices,
   listExecutions,
   listPublishers,
   listReleases,
   listRollouts,
   listRounds,
+  listTokens,
   showDevice,
   showOverview,
   showRelease,
@@ -103,5 +105,19 @@ export const queries = {
     queryOptions({
       queryKey: ['rounds', 'one', id],
       queryFn: ({ signal }) => showRound({ path: { id }, signal }),
+    }),
+
+  /** No change is told of accounts and tokens: they are read anew each time. */
+  accounts: () =>
+    queryOptions({
+      queryKey: ['access', 'accounts'],
+      queryFn: ({ signal }) => listAccounts({ signal }),
+      staleTime: 0,
+    }),
+  tokens: () =>
+    queryOptions({
+      queryKey: ['access', 'tokens'],
+      queryFn: ({ signal }) => listTokens({ signal }),
+      staleTime: 0,
     }),
 };

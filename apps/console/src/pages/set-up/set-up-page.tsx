@@ -4,6 +4,7 @@ import { type FormEvent, useEffect, useState } from 'react';
 import { setUp, showSetup } from '../../api/generated/index.ts';
 import { ProblemError } from '../../api/problem-error.ts';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { NAME_RULE, PASSWORD_RULE } from '../../session/account-fields.ts';
 import { Entrance } from '../../session/entrance.tsx';
 import { sessionStore } from '../../session/session-store.ts';
 import { codeOfFragment, setUpProblems } from './set-up-fields.ts';
@@ -68,7 +69,7 @@ export const SetUpPage = () => {
           />
           <TextInput
             label="Account name"
-            description="2 to 63 of a-z, 0-9, “.”, “_”, “@” and “-”."
+            description={NAME_RULE}
             autoComplete="username"
             value={name}
             onChange={(event) => setName(event.currentTarget.value)}
@@ -76,7 +77,7 @@ export const SetUpPage = () => {
           />
           <PasswordInput
             label="Password"
-            description="At least 12 characters; a few words are good."
+            description={PASSWORD_RULE}
             autoComplete="new-password"
             value={password}
             onChange={(event) => setPassword(event.currentTarget.value)}
