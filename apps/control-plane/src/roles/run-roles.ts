@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type Config, UsageError } from '../config.ts';
+import { setUpAddress } from '../features/access/set-up-code.ts';
 import { builtConsole } from '../features/console/console-files.ts';
 import { RoundConductor } from '../features/federation/round-conductor.ts';
 import { DeviceBroker } from '../features/mqtt/device-broker.ts';
@@ -23,6 +24,11 @@ const startApi = async (services: Services, config: Config, log: Logger): Promis
   const consoleDirectory = config.consoleDir ?? builtConsole();
   const admin = await startAdminPlane(services, log, { host, port, consoleDirectory });
   const device = await startDevicePlane(services, identity, log, { host: config.host, port: config.devicePort });
+  // A launcher says it itself, in words.
+  if (process.env.AVIARY_TIED_TO_STDIN !== '1' && (await services.accounts.isEmpty())) {
+    const address = setUpAddress(services.addresses.consoleUrl, services.adminToken);
+    log.info({ address }, 'there is no account yet; the first one is made at this address');
+  }
   return async () => {
     // Before their servers, which would wait for them.
     services.live.stop();
