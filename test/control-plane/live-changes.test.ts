@@ -50,7 +50,8 @@ describe('the order of changes, with a real database', () => {
   it('tells each change once, however many transactions overlap and in whatever order they end', async () => {
     const start = await log.end();
     const written = new Set<string>();
-    let writing = true;
+    /** The transaction up to which there is something to read, once it is known. */
+    let until: bigint | undefined;
     const writer = async (name: number): Promise<void> => {
       for (let round = 0; round < 40; round += 1) {
         const ids = Array.from({ length: 1 + (round % 3) }, (_, index) => `${name}/${round}/${index}`);
@@ -69,8 +70,7 @@ describe('the order of changes, with a real database', () => {
     const read: Change[] = [];
     const reader = async (): Promise<void> => {
       let position = start;
-      for (let last = false; !last; ) {
-        last = !writing;
+      while (until === undefined || position.transactionId <= until) {
         const page = await log.after(position);
         read.push(...page.changes);
         position = page.position;
@@ -79,10 +79,22 @@ describe('the order of changes, with a real database', () => {
     };
     const reading = reader();
     await Promise.all(Array.from({ length: 8 }, (_, name) => writer(name)));
-    writing = false;
+    const [last] = await t.query<{ id: string }>('select pg_current_xact_id()::text as id');
+    until = BigInt(last?.id ?? 0);
     await reading;
     expect(read.flatMap(({ ids }) => ids ?? ['many']).sort()).toEqual([...written].sort());
     expect(written.size).toBeGreaterThan(400);
+  });
+
+  it('takes numbers as numbers: the tenth change of a transaction comes after the ninth', async () => {
+    const start = await log.end();
+    const ids = Array.from({ length: 12 }, (_, index) => `c-${index}`);
+    await t.database.transaction(async (sql) => {
+      for (const id of ids) await change(sql, id);
+    });
+    const { changes, position } = await log.after(start);
+    expect(changes.map((each) => each.ids)).toEqual(ids.map((id) => [id]));
+    expect((await log.after(position)).changes).toEqual([]);
   });
 
   it('keeps positions as they are written, and takes no others', () => {

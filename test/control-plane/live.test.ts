@@ -32,11 +32,12 @@ afterEach(async () => {
 interface Place {
   readonly lastEventId?: string | undefined;
   readonly query?: string;
+  readonly token?: string;
 }
 
-const reading = (api: ApiProcess, { lastEventId, query = '' }: Place): Promise<EventReader> =>
+const reading = (api: ApiProcess, { lastEventId, query = '', token }: Place): Promise<EventReader> =>
   EventReader.open(`${api.url}/api/v1/events${query}`, {
-    ...api.headers,
+    ...(token === undefined ? api.headers : { authorization: `Bearer ${token}` }),
     ...(lastEventId === undefined ? {} : { 'last-event-id': lastEventId }),
   });
 
@@ -250,15 +251,17 @@ describe('event streams, with a real database over real HTTP', () => {
   });
 
   it('end when what let their reader in does not hold any more', async () => {
-    let allowed = true;
-    const stream = await one.services.live.open({ stillAllowed: async () => allowed });
-    const ended = new Promise<void>((resolve) => stream.onEnd(resolve));
-    stream.body.resume();
+    const { id, token } = await one.client.createToken({ body: { name: 'wall', role: 'viewer', ttlSeconds: 3600 } });
+    const [reader, other] = [await open(one, { token }), await open(one)];
     await one.services.live.checkProofs();
-    expect(stream.ended).toBe(false);
-    allowed = false;
+    await change(t.database, 'rounds', 'before');
+    await reader.next('the change', names('before'));
+    await one.client.revokeToken({ params: { id } });
     await one.services.live.checkProofs();
-    await ended;
+    await reader.ended;
+    await change(t.database, 'rounds', 'after');
+    await other.next('the change', names('after'));
+    expect(idsOf(reader.events)).toEqual(['before']);
   });
 });
 

@@ -121,6 +121,8 @@ export const startAdminPlane = (
   log: Logger,
   where: { host: string; port: number; consoleDirectory: string },
 ): Promise<NestFastifyApplication> => {
+  const { addresses, adminToken, sessions, tokens } = services;
+  const callers = new Callers(adminToken, sessions, tokens);
   const module = moduleOf(
     [
       HealthController,
@@ -135,6 +137,7 @@ export const startAdminPlane = (
     ],
     [
       ...shared(services),
+      { provide: Callers, useValue: callers },
       { provide: AccountsService, useValue: services.accounts },
       { provide: TokensService, useValue: services.tokens },
       { provide: LogInService, useValue: services.logIns },
@@ -150,12 +153,10 @@ export const startAdminPlane = (
       { provide: OverviewService, useValue: services.overview },
     ],
   );
-  const { addresses, adminToken, sessions, tokens } = services;
   // One proxy, and only where one is said to be: anybody may write these headers.
   const trustProxy = (_address: string, hop: number) => addresses.behindProxy && hop === 0;
   const adapter = new FastifyAdapter({ forceCloseConnections: 'idle', trustProxy });
   return listen(module, adapter, log, where, async (app) => {
-    const callers = new Callers(adminToken, sessions, tokens);
     app.useGlobalGuards(new AccessGuard(callers, OPEN_CONTROLLERS, new URL(addresses.consoleUrl).host));
     app.useGlobalInterceptors(new AuditInterceptor(services.audit));
     void app.register(fastifyCookie);

@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
-import { CSRF_HEADER, SESSION_COOKIE } from '@aviary/protocol';
+import { CSRF_HEADER } from '@aviary/protocol';
 import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { routeOf } from '../../infra/http/api-route.ts';
 import { ProblemError } from '../../infra/problem.ts';
 import { type Caller, rememberCaller } from './caller.ts';
-import type { Callers } from './callers.ts';
+import { type Callers, proofOf } from './callers.ts';
 
 const READING = new Set(['GET', 'HEAD']);
 
@@ -34,8 +34,7 @@ export class AccessGuard implements CanActivate {
     const changes = !READING.has(request.method);
     if (changes) this.refuseForeignPages(request);
     if (route.access === 'public') return true;
-    const { authorization } = request.headers;
-    const caller = await this.callers.find({ authorization, session: request.cookies[SESSION_COOKIE] });
+    const caller = await this.callers.find(proofOf(request));
     if (!route.access.includes(caller.role)) {
       throw refuse(
         'role-missing',

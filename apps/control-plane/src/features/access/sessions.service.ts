@@ -46,8 +46,8 @@ export class SessionsService {
     };
   }
 
-  /** Whose session this is; undefined when it is unknown or has ended. Using it makes it last longer. */
-  async find(secret: string): Promise<Caller | undefined> {
+  /** Whose session this is; undefined when it is unknown or has ended. Using it makes it last longer, looking does not. */
+  async find(secret: string, how: 'use' | 'look' = 'use'): Promise<Caller | undefined> {
     const sessionHash = hashSecret(secret);
     const [row] = await this.database.query<SessionRow>(
       `select a.id as "accountId", a.name, a.role, s.csrf_token as "csrfToken", ${END} as "expiresAt",
@@ -58,7 +58,7 @@ export class SessionsService {
     );
     if (row === undefined) return undefined;
     const { stale, ...rest } = row;
-    if (stale)
+    if (stale && how === 'use')
       await this.database.query('update session set last_seen_at = now() where secret_hash = $1', [sessionHash]);
     return { ...rest, via: 'session', sessionHash };
   }

@@ -95,7 +95,7 @@ export class TokensService {
   }
 
   /** Whose token this is; undefined when it is unknown, revoked or expired, or its account is disabled. */
-  async find(token: string): Promise<Caller | undefined> {
+  async find(token: string, how: 'use' | 'look' = 'use'): Promise<Caller | undefined> {
     const [row] = await this.database.query<TokenRow>(
       `select t.id, t.name, t.role, a.id as "accountId", a.name as account, a.role as "accountRole",
          ${millisecondsOf('t.expires_at')} as "expiresAt",
@@ -105,7 +105,8 @@ export class TokensService {
       [hashToken(token), USED_EVERY_S],
     );
     if (row === undefined) return undefined;
-    if (row.stale) await this.database.query('update api_token set last_used_at = now() where id = $1', [row.id]);
+    if (row.stale && how === 'use')
+      await this.database.query('update api_token set last_used_at = now() where id = $1', [row.id]);
     return {
       name: row.account ?? row.name,
       role: row.accountRole === null ? row.role : commonRole(row.role, row.accountRole),

@@ -32,7 +32,7 @@ const FIELD = `
 
 const EVENTS = `
   select ${millisecondsOf('at')} as at, level, code, message
-  from device_event where device_id = $1 order by at desc limit 100`;
+  from device_event e where device_id = $1 order by e.at desc limit 100`;
 
 const MINUTES = `
   select ${millisecondsOf('minute')} as at, release, frames::float8 as frames, dropped::float8 as dropped,

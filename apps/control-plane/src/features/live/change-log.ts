@@ -11,10 +11,11 @@ const PAGE = 500;
 // Numbers are given out before transactions end, so that a later one may be seen first. What is older than every
 // transaction under way cannot get company any more: up to there the order is final.
 const AFTER = `
-  select transaction_id::text as "transactionId", id::text as id, topic, ids
-  from change_event
-  where (transaction_id, id) > ($1::xid8, $2::bigint) and transaction_id < pg_snapshot_xmin(pg_current_snapshot())
-  order by transaction_id, id limit ${PAGE}`;
+  select c.transaction_id::text as "transactionId", c.id::text as id, c.topic, c.ids
+  from change_event c
+  where (c.transaction_id, c.id) > ($1::xid8, $2::bigint)
+    and c.transaction_id < pg_snapshot_xmin(pg_current_snapshot())
+  order by c.transaction_id, c.id limit ${PAGE}`;
 
 const STANDING = `
   select pg_snapshot_xmin(pg_current_snapshot())::text as settled,
