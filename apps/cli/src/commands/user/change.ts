@@ -35,7 +35,7 @@ export default class UserChange extends AviaryCommand {
     if (account === undefined) throw new Error(`There is no account "${args.name}". List them with: aviary user list`);
     const body = {
       ...(role === undefined ? {} : { role }),
-      ...(disable || enable ? { disabled: disable } : {}),
+      ...(disable || enable ? { disabled: !enable } : {}),
       ...(flags.password ? { password: await readNewPassword(args.name) } : {}),
     };
     const changed = await client.changeAccount({ params: { id: account.id }, body });

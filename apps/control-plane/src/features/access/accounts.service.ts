@@ -76,6 +76,11 @@ export class AccountsService {
     const hash = password === undefined ? null : await hashPassword(password);
     return this.database.transaction(async (sql) => {
       await this.lock(sql);
+      // Without an admin's account the admin token rules, and whoever never was one may change.
+      const [before] = await sql.query<{ isAdmin: boolean }>(
+        `select role = 'admin' and not disabled as "isAdmin" from account where id = $1`,
+        [id],
+      );
       const [row] = await sql.query<Account>(
         `update account set role = coalesce($2, role), password_hash = coalesce($3, password_hash),
            disabled = coalesce($4, disabled) where id = $1 returning ${VIEW}`,
@@ -83,7 +88,7 @@ export class AccountsService {
       );
       if (row === undefined) throw notFound('account', id, 'List them with: aviary user list');
       const admins = await sql.query(`select 1 from account where role = 'admin' and not disabled limit 1`);
-      if (admins.length === 0) {
+      if (before?.isAdmin === true && admins.length === 0) {
         throw conflict('last-admin', `"${row.name}" is the last admin. Make another account an admin first.`);
       }
       await this.sessions.endAll(sql, id);
