@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exampleFacts } from '@aviary/hardware';
 import { describe, expect, it } from 'vitest';
+import { openSampleStore } from './learning/sample-store.ts';
 import { Journal } from './state/journal.ts';
 import { heldRelease } from './testing/releases.ts';
 import { identity } from './testing/sealed-release.ts';
@@ -70,6 +71,9 @@ describe('aviary-agent', () => {
     [['run', '--source', 'dir:x', '--fps', 'fast'], 'for --fps, got "fast".'],
     [['run', '--source', 'dir:x', '--poll-seconds', '86401'], 'at most 86400 for --poll-seconds, got "86401".'],
     [['run', '--source', 'dir:x', '--telemetry-seconds', '1e9'], 'at most 86400 for --telemetry-seconds'],
+    [['run', '--source', 'dir:x', '--learn-samples', '5'], 'Expected --learn beside --learn-samples'],
+    [['run', '--source', 'dir:x', '--learn', '--learn-samples', '1.5'], 'Expected a whole number for --learn-samples'],
+    [['run', '--source', 'dir:x', '--socket', `/${'x'.repeat(107)}`], 'Expected a path of at most 107 bytes'],
   ])('%j is a mistake, and says what is expected', async (args, words) => {
     const { code, output } = await agent(...args);
     expect(output).toContain(words);
@@ -102,7 +106,19 @@ describe('aviary-agent', () => {
     expect(output).toMatch(/committed {2}b@1.0.0 onnx-fp32 \(quarantined/);
     expect(output).toMatch(/before it {2}a@1.0.0/);
     expect(output).toContain('floor      2, assignment 4');
+    expect(output).not.toContain('learnt');
     expect(code).toBe(0);
+    const samples = await (await openSampleStore(folder, identity, 10)).use({ digest: 'c'.repeat(64), features: 2 });
+    for (const [id, label] of [
+      ['x-1', 'dark'],
+      ['x-2', 'light'],
+      ['x-3', 'dark'],
+    ] as const) {
+      await samples.append({ id, label, at: 1, features: Float32Array.of(1, 2) });
+    }
+    expect((await agent('status', '--state-dir', folder)).output).toContain(
+      'learnt     3 samples of backbone cccccccccccc: dark 2, light 1',
+    );
   });
 
   it('says in one sentence what is wrong with its files', async () => {

@@ -50,7 +50,7 @@ const HEAP_MB = 256;
 const LOOK_AT_MEMORY_MS = 500;
 
 /**
- * Trains or evaluates in a process of its own: of the lowest priority, so that frames go first; fenced like a worker,
+ * Trains or evaluates in a process of its own: of low priority, so that frames go first; fenced like a worker,
  * so that it sees the release and the samples that it is given, and nothing else.
  * @param folder of the opened release
  * @param signal ends the process at once
@@ -65,7 +65,7 @@ export const runTrainer = async (
 ): Promise<TrainerResult> => {
   signal.throwIfAborted();
   const program = options.trainerPath ?? fileURLToPath(new URL('./trainer/trainer-main.js', import.meta.url));
-  const config: TrainerConfig = { folder };
+  const config: TrainerConfig = { folder, supervisor: process.pid };
   const flags = [
     `--max-old-space-size=${HEAP_MB}`,
     ...fenceFlags([folder, ...programFolders(program, TRAINER_IMPORTS)], true),
@@ -130,7 +130,8 @@ const resultOf = ({ head, body }: Message): TrainerResult => {
 
 const lowerPriority = (pid: number): void => {
   try {
-    setPriority(pid, constants.priority.PRIORITY_LOW);
+    // Not the lowest: on a board that is busy all the time it would never come to its end.
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
     // It has ended already, or the kernel does not let us: then it competes with the worker.
   }

@@ -12,6 +12,7 @@ import { makePki, type TestPki } from './fleet-pki.ts';
 import { identity, type SealedRelease } from './sealed-release.ts';
 import { temporaryFolders } from './temporary-folder.ts';
 import { TestGateway } from './test-gateway.ts';
+import { trainerFromSource } from './trainer-from-source.ts';
 
 const topics = deviceTopics(identity.deviceId);
 
@@ -49,6 +50,7 @@ export const supervisedDevices = () => {
       learnSamples: null,
       worker: workerFromSource,
       capture: captureFromSource,
+      trainer: trainerFromSource,
       ...change,
     };
     return { stateDirectory, pictures, options };

@@ -13,7 +13,6 @@ import { type TrainerReply, type TrainerRequest, trainerConfigSchema } from './t
 
 const config = trainerConfigSchema.parse(JSON.parse(process.argv[2] ?? 'null'));
 process.on('SIGINT', () => {});
-const supervisor = process.ppid;
 
 /** The head with which the release serves. */
 function servedHead({ modelFile, training }: TrainerRequest): Float32Array | undefined {
@@ -47,7 +46,7 @@ async function answer(request: TrainerRequest, body: Uint8Array): Promise<[reply
     round: request.round,
     onStep: () => {
       // Nobody is left who could send what comes of it.
-      if (process.ppid !== supervisor) process.exit(1);
+      if (process.ppid !== config.supervisor) process.exit(1);
     },
   });
   const { loss } = judgeHead(samples, next, training);

@@ -3,7 +3,11 @@ import type { ManifestTraining } from '@aviary/release';
 import { z } from 'zod';
 
 /** The trainer's only argument, as JSON. */
-export const trainerConfigSchema = z.object({ folder: z.string() });
+export const trainerConfigSchema = z.object({
+  folder: z.string(),
+  /** Process id of the supervisor: without it nobody waits for the result. */
+  supervisor: z.number().int(),
+});
 export type TrainerConfig = z.infer<typeof trainerConfigSchema>;
 
 interface Common {
