@@ -1,11 +1,5 @@
 import { adminRoutes } from '@aviary/protocol';
-import { Controller, Get, Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AccessGuard } from '../../apps/control-plane/src/features/access/access.guard.ts';
-import { Callers } from '../../apps/control-plane/src/features/access/callers.ts';
-import { ProblemFilter } from '../../apps/control-plane/src/infra/http/problem-filter.ts';
 import { sessionCookieOf } from '../support/test-account.ts';
 import { TestAdminPlane } from '../support/test-admin-plane.ts';
 
@@ -75,40 +69,5 @@ describe('without a proxy', () => {
     expect(sessionCookieOf(answer)).not.toBe('');
     expect(answer.headers.getSetCookie()[0]).not.toContain('Secure');
     expect((await logIn({ origin: 'https://evil.example' }, PASSWORD)).status).toBe(403);
-  });
-
-  describe('a handler that is no operation of the API', () => {
-    @Controller()
-    class Stray {
-      @Get('stray')
-      tell() {
-        return 'a secret';
-      }
-    }
-
-    @Module({ controllers: [Stray] })
-    class StrayModule {}
-
-    const start = async (open: ReadonlySet<typeof Stray>): Promise<NestFastifyApplication> => {
-      const app = await NestFactory.create<NestFastifyApplication>(StrayModule, new FastifyAdapter(), {
-        logger: false,
-      });
-      const { adminToken, sessions, tokens } = plane.services;
-      app.useGlobalGuards(new AccessGuard(new Callers(adminToken, sessions, tokens), open, 'fleet.example'));
-      app.useGlobalFilters(new ProblemFilter(plane.database.log));
-      await app.init();
-      return app;
-    };
-
-    it('is closed, even to admins, unless it is said to be open', async () => {
-      const headers = { authorization: `Bearer ${plane.services.adminToken}` };
-      const closed = await start(new Set());
-      const refused = await closed.inject({ method: 'GET', url: '/stray', headers });
-      expect({ status: refused.statusCode, ...refused.json() }).toMatchObject({ status: 403, code: 'route-closed' });
-      await closed.close();
-      const opened = await start(new Set([Stray]));
-      expect((await opened.inject({ method: 'GET', url: '/stray' })).body).toBe('a secret');
-      await opened.close();
-    });
   });
 });

@@ -19,6 +19,7 @@ export default class Up extends Command {
     data: Flags.string({ description: 'where keys, blobs and the database live (AVIARY_DATA, .aviary)' }),
     host: Flags.string({ description: 'address to listen on' }),
     'public-host': Flags.string({ description: 'name under which devices reach this machine' }),
+    'public-url': Flags.string({ description: 'address of the console where a proxy with TLS shows it' }),
     'http-port': portFlag({ description: 'admin plane (8080)' }),
     'device-port': portFlag({ description: 'device plane, HTTPS (8443)' }),
     'mqtt-port': portFlag({ description: 'MQTT over TLS (8883)' }),
