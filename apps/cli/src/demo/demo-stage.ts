@@ -21,11 +21,9 @@ const MEASURE_TIMEOUT_MS = 40_000;
  * Short, since this is a demo; a real fleet soaks for hours. Its six devices share the cores of one machine, where a
  * frame of 2 ms may take ten times as long: latency tells little here, and only a collapse of it counts.
  */
-const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 50 };
-const GATES = [
-  { execution: { maxFailureRate: '20%', minimum: 1 } },
-  { lowConfidenceRate: { max: 0.3, minimumFrames: 90, minimumDevices: 1 } },
-];
+const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxP95Ratio: 50 };
+const EXECUTION_GATE = { execution: { maxFailureRate: '20%', minimum: 1 } };
+const UNSURE_AT_MOST = 0.3;
 
 export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
@@ -100,14 +98,17 @@ export class DemoStage {
     await this.#controlPlane.stop();
   }
 
-  /** Rolls a release out and tells how it goes; when it does not get through, also what the devices say to that. */
-  async rollOut(version: string, waves: readonly object[]): Promise<RolloutOutcome> {
+  /**
+   * Rolls a release out and tells how it goes; when it does not get through, also what the devices say to that.
+   * @param unsureAtMost share of answers that may be unsure, on each device and over a wave
+   */
+  async rollOut(version: string, waves: readonly object[], unsureAtMost = UNSURE_AT_MOST): Promise<RolloutOutcome> {
     const { id } = await this.client.createRollout({
       body: {
         release: `${MODEL}@${version}`,
         target: 'site in (lyon, turin, porto)',
-        strategy: { waves, deadline: '60s', probation: PROBATION },
-        gates: GATES,
+        strategy: { waves, deadline: '60s', probation: { ...PROBATION, maxLowConfidenceRate: unsureAtMost } },
+        gates: [EXECUTION_GATE, { lowConfidenceRate: { max: unsureAtMost, minimumFrames: 90, minimumDevices: 1 } }],
         onFailure: 'rollback-all',
       },
     });

@@ -18,6 +18,9 @@ const ROUND_TIMEOUT_S = 120;
 const GAIN = 0.03;
 const LOSS = 0.01;
 
+/** In the dark 1.1.0 is unsure of more than half of its answers; whoever is to replace it cannot be held to more. */
+const UNSURE_IN_THE_DARK = 0.7;
+
 interface Sums {
   readonly labelled: number;
   readonly correct: number;
@@ -112,9 +115,8 @@ export class LearningAct {
     expectations.expect(
       'round-committed',
       round.state === 'COMMITTED' && round.updates > 0,
-      `the round is ${round.state.toLowerCase()} with ${round.updates} updates${round.reason === null ? '' : `: ${round.reason}`}`,
+      `the round is ${round.state.toLowerCase()}, with ${round.updates} updates`,
     );
-    if (round.evaluation !== null) narrator.detail(round.evaluation.words);
     return round;
   }
 
@@ -145,10 +147,14 @@ export class LearningAct {
       `Rollout of ${MODEL}@${CANDIDATE} in canary waves`,
       'What the fleet has learned goes the way of every release, and could be stopped like one.',
     );
-    const { rollout } = await this.#stage.rollOut(CANDIDATE, [
-      { size: 2, soak: '2s' },
-      { size: '100%', soak: '1s' },
-    ]);
+    const { rollout } = await this.#stage.rollOut(
+      CANDIDATE,
+      [
+        { size: 2, soak: '2s' },
+        { size: '100%', soak: '1s' },
+      ],
+      UNSURE_IN_THE_DARK,
+    );
     expectations.expect('candidate-rolled-out', rollout.state === 'FINISHED', outcomeOf(rollout));
     const after = await this.#bothAccuracies(CANDIDATE);
     expectations.figure('accuracy-dark-after', after.dark);

@@ -20,7 +20,7 @@ export const inTheField = (
 export const brightnessAt = (share: number): number => DIMMEST + (BRIGHTEST - DIMMEST) * share;
 
 /** What is left of the ink when the lamp fails, what the sensor's black level swallows, and how much its gain adds of noise. */
-const UNDER_EXPOSED = { brightness: 0.25, blackLevel: 0.15, noise: 0.1 };
+const UNDER_EXPOSED = { brightness: 0.25, blackLevel: 0.17, noise: 0.1 };
 
 /**
  * A picture as a camera gives it when its lamp has failed: faint strokes sink under the sensor's black level, the rest is
