@@ -111,7 +111,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const baseUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const client = createClient(adminRoutes, { baseUrl, fetch: fetchOrExplain });
-  connection = { baseUrl, authorization: 'Bearer x', client };
+  connection = { baseUrl, authorization: 'Bearer x', client, from: 'the test' };
 });
 
 afterAll(async () => {
