@@ -49,7 +49,9 @@ export default class Demo extends Command {
     const told = !interruption.signal.aborted;
     if (told) this.#tellSummary(summary);
     if (told && summary.error === undefined && !flags.once) {
-      this.logToStderr(`\nEverything goes on at ${story.address}. In another terminal, for example:`);
+      this.logToStderr(
+        `\nEverything goes on at ${story.address}, with the account told above. In another terminal, for example:`,
+      );
       this.logToStderr(`  AVIARY_SERVER=${story.address} AVIARY_DATA=${flags.data} npx aviary device list`);
       this.logToStderr('Stop it with Ctrl-C.');
       await interrupted;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +36,12 @@ export interface DemoOptions {
   readonly seed: number;
   /** Ends the story before its time. */
   readonly signal: AbortSignal;
+}
+
+/** With what one logs in. */
+export interface ConsoleAccount {
+  readonly name: string;
+  readonly password: string;
 }
 
 export interface RolloutOutcome {
@@ -88,8 +95,12 @@ export class DemoStage {
     return join(this.directory, 'demo', 'models', `${MODEL}-${version}`);
   }
 
-  async startControlPlane(): Promise<void> {
+  /** Starts it, and makes an account with which somebody can look on in the console. */
+  async startControlPlane(): Promise<ConsoleAccount> {
     this.#client = await this.#controlPlane.start(this.signal);
+    const account = { name: 'demo', password: randomBytes(12).toString('base64url') };
+    await this.#client.createAccount({ body: { ...account, role: 'admin' } });
+    return account;
   }
 
   /** Ends every process of the story. */

@@ -33,8 +33,10 @@ export class ReleaseAct {
       'Everything is real and on this machine: a control plane, six device agents, and a model that is trained now.',
     );
     this.#stage.narrator.say('the control plane starts: PostgreSQL, API, MQTT gateway, conductor');
-    await this.#stage.startControlPlane();
-    this.#stage.narrator.say(`it answers at ${this.#stage.address}`);
+    const { name, password } = await this.#stage.startControlPlane();
+    this.#stage.narrator.say(
+      `watch it in a browser: ${this.#stage.address} — account "${name}", password "${password}"`,
+    );
   }
 
   async #trainReleases(): Promise<readonly string[]> {
