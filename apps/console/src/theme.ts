@@ -52,7 +52,14 @@ export const theme = createTheme({
     Button: { defaultProps: { size: 'sm' } },
     TextInput: { defaultProps: { size: 'sm' } },
     Table: { defaultProps: { verticalSpacing: 6, horizontalSpacing: 'sm' } },
-    Modal: { defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } } },
+    Modal: {
+      defaultProps: { centered: true, closeButtonProps: { 'aria-label': 'Close' } },
+      styles: {
+        header: { background: 'var(--av-surface)' },
+        content: { background: 'var(--av-surface)' },
+        title: { fontSize: 'var(--mantine-h2-font-size)', fontWeight: 600 },
+      },
+    },
   },
 });
 
@@ -65,6 +72,7 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     '--mantine-color-dimmed': '#53616c',
     '--mantine-color-placeholder': '#66737d',
     '--mantine-color-error': '#b3231c',
+    '--mantine-color-red-outline': '#b3231c',
     '--mantine-color-anchor': '#075c67',
     '--mantine-color-default-border': '#cfd8dd',
     '--av-surface': '#ffffff',

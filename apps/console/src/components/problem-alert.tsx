@@ -8,10 +8,18 @@ interface Props {
   readonly title?: string;
 }
 
+/** A session that has ended is asked for again in a dialog; a form then only has to be submitted once more. */
+const SESSION_ENDED = 'Your session had ended. Log in, and submit once more; what you have typed is kept.';
+
+const wordsOf = (error: unknown): string => {
+  if (error instanceof ProblemError && error.code === 'not-authorized') return SESSION_ENDED;
+  return error instanceof Error ? error.message : String(error);
+};
+
 /** What went wrong, in the words of the control plane; places in a text stay under each other. */
 export const ProblemAlert = ({ error, title = 'That did not work' }: Props) => {
   if (error === null || error === undefined) return null;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = wordsOf(error);
   const problems = error instanceof ProblemError ? error.problems : [];
   return (
     <Alert role="alert" color="red" variant="outline" icon={<IconAlertTriangle />} title={title}>

@@ -3,7 +3,7 @@ const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
 const amount = (distance: number): string => {
-  if (distance < MINUTE) return `${Math.round(distance / 1000)} s`;
+  if (distance < MINUTE) return `${Math.floor(distance / 1000)} s`;
   if (distance < HOUR) return `${Math.floor(distance / MINUTE)} min`;
   if (distance < 2 * DAY) return `${Math.floor(distance / HOUR)} h`;
   return `${Math.floor(distance / DAY)} d`;

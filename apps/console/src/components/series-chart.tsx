@@ -1,3 +1,4 @@
+import './browser-language.ts';
 import 'uplot/dist/uPlot.min.css';
 import { useComputedColorScheme } from '@mantine/core';
 import { useEffect, useRef } from 'react';
@@ -29,6 +30,9 @@ const shown = (value: number): string =>
 
 const newest = ({ values }: Series): number | undefined => values.findLast((value) => value !== null) ?? undefined;
 
+const clock = (seconds: number): string =>
+  new Date(seconds * 1000).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+
 /** Reads `--name` as the browser sees it now. */
 const resolved = (element: Element, variable: string): string =>
   getComputedStyle(element).getPropertyValue(variable).trim();
@@ -41,7 +45,7 @@ const axes = (element: Element, unit: string): uPlot.Axis[] => {
     ticks: { show: false },
   };
   return [
-    { ...axis, space: 70 },
+    { ...axis, size: 26, space: 70, values: (_: uPlot, ticks: number[]) => ticks.map(clock) },
     { ...axis, size: 58, values: (_: uPlot, ticks: number[]) => ticks.map((tick) => `${tick} ${unit}`) },
   ];
 };

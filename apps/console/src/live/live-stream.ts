@@ -89,8 +89,9 @@ export class LiveStream {
     if (!this.opened) this.listeners.onState('connecting');
     let connected = false;
     source.onopen = () => {
-      // A stream of our own making begins without `Last-Event-ID`: what happened before it is not in it.
-      if (!connected && this.opened) this.listeners.onReset();
+      // Only a stream that the browser takes up again goes on where it stopped. This one begins now; what pages have
+      // read may be from just before.
+      if (!connected) this.listeners.onReset();
       connected = true;
       this.opened = true;
       this.listeners.onState('live');

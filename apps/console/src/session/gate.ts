@@ -15,6 +15,3 @@ export const requireSession = async (href: string): Promise<void> => {
     throw redirect({ to: '/login', search: href === '/' ? {} : { back: href } });
   }
 };
-
-/** Where somebody goes after logging in: a page of this console, never another site. */
-export const safeBack = (back: unknown): string => (typeof back === 'string' && /^\/(?![/\\])/.test(back) ? back : '/');

@@ -5,8 +5,8 @@ import type { DeviceDetail } from '../../api/generated/index.ts';
 import { queries } from '../../api/queries.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { LastSeen } from '../devices/last-seen.tsx';
 import { BoardPanel } from './board-panel.tsx';
 import { ChoicePanel } from './choice-panel.tsx';
 import { EventsPanel } from './events-panel.tsx';
@@ -41,7 +41,7 @@ const Device = ({ device }: { device: DeviceDetail }) => (
           <code className="mono">{device.id}</code>
           <StateBadge state={device.presence} />
           <span>
-            seen <RelativeTime at={device.lastSeenAt} />
+            last seen <LastSeen device={device} />
           </span>
         </Group>
       }

@@ -80,7 +80,7 @@ const Charts = ({ minutes, live }: { minutes: readonly DevicePoint[]; live: read
         times={times}
         series={[
           { label: 'mean by minute', color: '--av-waiting', values: mean },
-          { label: '95th percentile, live', color: '--av-active', values: p95 },
+          { label: 'p95, live', color: '--av-active', values: p95 },
         ]}
       />
       <SeriesChart

@@ -1,9 +1,9 @@
 import { Table, Text } from '@mantine/core';
 import type { DeviceSummary } from '../../api/generated/index.ts';
 import { NavAnchor } from '../../components/nav-anchor.tsx';
-import { RelativeTime } from '../../components/relative-time.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Labels } from './labels.tsx';
+import { LastSeen } from './last-seen.tsx';
 import { ReleaseCell } from './release-cell.tsx';
 
 export const DeviceTable = ({ devices }: { devices: readonly DeviceSummary[] }) => (
@@ -12,7 +12,7 @@ export const DeviceTable = ({ devices }: { devices: readonly DeviceSummary[] }) 
       <Table.Tr>
         <Table.Th>Device</Table.Th>
         <Table.Th>Presence</Table.Th>
-        <Table.Th>Seen</Table.Th>
+        <Table.Th>Last seen</Table.Th>
         <Table.Th>Profile</Table.Th>
         <Table.Th>Runs → is to run</Table.Th>
         <Table.Th>Labels</Table.Th>
@@ -33,7 +33,7 @@ export const DeviceTable = ({ devices }: { devices: readonly DeviceSummary[] }) 
             <StateBadge state={device.presence} />
           </Table.Td>
           <Table.Td>
-            <RelativeTime at={device.lastSeenAt} />
+            <LastSeen device={device} />
           </Table.Td>
           <Table.Td>
             {device.profile ?? (

@@ -56,7 +56,7 @@ export const FilterBar = ({ filter, selectorError, profiles, onChange }: Props) 
         />
         <SegmentedControl
           aria-label="Presence"
-          size="sm"
+          size="md"
           data={[
             { value: 'all', label: 'All' },
             { value: 'online', label: 'Online' },

@@ -1,7 +1,7 @@
 import { getRouteApi, useRouter } from '@tanstack/react-router';
 import { Entrance } from '../../session/entrance.tsx';
-import { safeBack } from '../../session/gate.ts';
 import { LogInForm } from '../../session/log-in-form.tsx';
+import { safeBack } from '../../session/safe-back.ts';
 import { sessionStore } from '../../session/session-store.ts';
 
 const route = getRouteApi('/login');

@@ -5,7 +5,6 @@ import type { Overview } from '../../api/generated/index.ts';
 import { NavAnchor } from '../../components/nav-anchor.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { RolloutLink } from '../../components/rollout-link.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import classes from './attention-panel.module.css';
 
@@ -21,7 +20,7 @@ export const AttentionPanel = ({ attention }: { attention: readonly Attention[] 
   return (
     <Panel
       title="Needs you now"
-      note={attention.length === 0 ? undefined : `${attention.length} of the last day`}
+      note={attention.length === 0 ? undefined : `${attention.length} in the last day`}
       actions={
         attention.length > SHORT && (
           <Button variant="subtle" size="compact-sm" onClick={() => setAll(!all)}>
@@ -57,11 +56,15 @@ const Item = ({ item }: { item: Attention }) => (
     <div className={classes.words}>
       {item.words}{' '}
       {item.deviceId !== null && (
-        <NavAnchor to="/devices/$deviceId" params={{ deviceId: item.deviceId }}>
+        <NavAnchor underline="always" to="/devices/$deviceId" params={{ deviceId: item.deviceId }}>
           {item.deviceName ?? item.deviceId}
         </NavAnchor>
       )}{' '}
-      {item.rolloutId !== null && <RolloutLink id={item.rolloutId} release="its rollout" />}
+      {item.rolloutId !== null && (
+        <NavAnchor underline="always" to="/rollouts/$rolloutId" params={{ rolloutId: item.rolloutId }}>
+          to the rollout
+        </NavAnchor>
+      )}
     </div>
     <span className={classes.when}>
       <RelativeTime at={item.at} />

@@ -17,7 +17,10 @@ export const FirstSteps = ({ overview }: { overview: Overview }) => (
         commands={['aviary device enroll-token', 'aviary-agent join --token TOKEN']}
       >
         The first command makes a token, the second one uses it on the board. Or make one under{' '}
-        <NavAnchor to="/devices">Devices</NavAnchor>.
+        <NavAnchor underline="always" to="/devices">
+          Devices
+        </NavAnchor>
+        .
       </Step>
       <Step
         title="2. Publish a release"
@@ -25,7 +28,10 @@ export const FirstSteps = ({ overview }: { overview: Overview }) => (
         commands={['aviary key init', 'aviary model push ./my-model']}
       >
         On your own machine: your key signs the model, and it leaves it encrypted. It appears under{' '}
-        <NavAnchor to="/models">Models</NavAnchor>.
+        <NavAnchor underline="always" to="/models">
+          Models
+        </NavAnchor>
+        .
       </Step>
       <Step
         title="3. Roll it out"
@@ -33,7 +39,10 @@ export const FirstSteps = ({ overview }: { overview: Overview }) => (
         commands={['aviary rollout create --release my-model@1.0.0 --waves 100% --soak 10s']}
       >
         In waves, each judged by how the model does on the devices’ own pictures. Watch it under{' '}
-        <NavAnchor to="/rollouts">Rollouts</NavAnchor>.
+        <NavAnchor underline="always" to="/rollouts">
+          Rollouts
+        </NavAnchor>
+        .
       </Step>
     </ol>
   </Panel>

@@ -14,7 +14,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
         <Figure
           name="devices"
           value={
-            <NavAnchor to="/devices" fz="inherit">
+            <NavAnchor to="/devices" inherit>
               {countWords(devices.total)}
             </NavAnchor>
           }
@@ -30,7 +30,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
             devices.offline === 0 ? (
               '0'
             ) : (
-              <NavAnchor to="/devices" search={{ presence: 'offline' }} fz="inherit">
+              <NavAnchor to="/devices" search={{ presence: 'offline' }} inherit>
                 {countWords(devices.offline)}
               </NavAnchor>
             )
@@ -42,7 +42,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
             devices.unmatched === 0 ? (
               '0'
             ) : (
-              <NavAnchor to="/devices" search={{ profile: NO_PROFILE }} fz="inherit" c="var(--av-warning)">
+              <NavAnchor to="/devices" search={{ profile: NO_PROFILE }} inherit c="var(--av-warning)">
                 {countWords(devices.unmatched)}
               </NavAnchor>
             )
@@ -54,7 +54,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
             devices.idle === 0 ? (
               '0'
             ) : (
-              <NavAnchor to="/devices" search={{ selector: 'not has release', presence: 'online' }} fz="inherit">
+              <NavAnchor to="/devices" search={{ selector: 'not has release', presence: 'online' }} inherit>
                 {countWords(devices.idle)}
               </NavAnchor>
             )
@@ -63,7 +63,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
         <Figure
           name="models"
           value={
-            <NavAnchor to="/models" fz="inherit">
+            <NavAnchor to="/models" inherit>
               {countWords(models)}
             </NavAnchor>
           }
@@ -72,7 +72,7 @@ export const FleetPanel = ({ overview }: { overview: Overview }) => {
         <Figure
           name="rounds under way"
           value={
-            <NavAnchor to="/federation" fz="inherit">
+            <NavAnchor to="/federation" inherit>
               {countWords(rounds)}
             </NavAnchor>
           }
