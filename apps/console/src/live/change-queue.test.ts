@@ -38,7 +38,7 @@ describe('ChangeQueue', () => {
     );
     return { begun, queue };
   };
-  const settled = () => new Promise((resolve) => setImmediate(resolve));
+  const settled = () => new Promise((resolve) => setTimeout(resolve));
 
   it('reads once at a time, and what came meanwhile in the next reading', async () => {
     const { begun, queue } = readings();
