@@ -28,7 +28,7 @@ export const watchErrors = (page: Page): string[] => {
 
 /** A new window in which nobody is logged in. */
 export const openPage = async (browser: Browser, baseURL: string): Promise<Page> => {
-  const context = await browser.newContext({ baseURL, viewport: SIZE, reducedMotion: 'reduce' });
+  const context = await browser.newContext({ baseURL, viewport: SIZE, locale: 'en-GB', reducedMotion: 'reduce' });
   return context.newPage();
 };
 

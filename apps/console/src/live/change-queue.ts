@@ -12,6 +12,8 @@ export const staleKeys = (changes: readonly Change[]): QueryKey[] => {
   const keys = new Map<string, QueryKey>();
   const add = (...key: string[]) => keys.set(key.join('\n'), key);
   for (const { topic, ids } of changes) {
+    // A release may be what became of a round.
+    if (topic === 'releases') add('rounds');
     if (whole.has(topic)) {
       add(topic);
       continue;
