@@ -8,6 +8,9 @@ import { type Browser, type Page, chromium as playwright } from 'playwright-core
 /** Where the tests leave pictures of the pages, for people to look at. */
 const SCREENS = fileURLToPath(new URL('../.reports/screens', import.meta.url));
 
+/** Done when every animation of the page is. */
+const SETTLED = 'Promise.allSettled(document.getAnimations().map((it) => it.finished)).then(() => undefined)';
+
 const SIZE = { width: 1360, height: 860 };
 
 /** A real Chromium, from npm. The caller closes it. */
@@ -56,6 +59,8 @@ export const inBothThemes = async (page: Page, name: string): Promise<string[]> 
   const findings: string[] = [];
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    // Colours that are still on their way would be looked at half-way.
+    await page.evaluate(SETTLED);
     await page.screenshot({ path: join(SCREENS, `${name}-${colorScheme}.png`), fullPage: true });
     for (const finding of await seriousFindings(page)) findings.push(`${name}, ${colorScheme}: ${finding}`);
   }
