@@ -39,8 +39,16 @@ variants:
 acceptance: { samples: acceptance, goldenTolerance: 0.01, minAccuracy: 0.5 }
 `;
 
+const FEATURES = 4;
+
 const weights = (outputs: number) =>
-  buildMlp([PIXELS, outputs], [{ w: new Float32Array(PIXELS * outputs), b: new Float32Array(outputs) }]);
+  buildMlp(
+    [PIXELS, FEATURES, outputs],
+    [
+      { w: new Float32Array(PIXELS * FEATURES), b: new Float32Array(FEATURES) },
+      { w: new Float32Array(FEATURES * outputs), b: new Float32Array(outputs) },
+    ],
+  );
 
 const summary = {
   release: 'grey@1.0.0',
@@ -175,7 +183,7 @@ describe('pushModel', () => {
     await push();
     const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
     expect(statement.lineage).toEqual(lineage);
-    expect(statement.targets[0].training).toMatchObject({ features: PIXELS, classes: 2 });
+    expect(statement.targets[0].training).toMatchObject({ features: FEATURES, classes: 2 });
     const header = Buffer.from(published?.variants[0]?.ageHeader ?? '', 'base64');
     const plain: Buffer[] = [];
     for await (const part of openPayload(openHeader(header, identity), [...blobs.values()])) plain.push(part);
