@@ -12,6 +12,8 @@ export default defineConfig({
     exclude: ['**/node_modules/**', '**/dist/**', 'test/full/**'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What is waited for comes when it comes, also on a machine that has much to do.
+    expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
     server: { deps: { inline: [/^@aviary\//] } },
   },
