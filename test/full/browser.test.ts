@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { inspect } from '../../apps/cli/src/demo/inspector.ts';
 import { setUpAddress } from '../../apps/control-plane/src/features/access/set-up-code.ts';
-import { inBothThemes, openBrowser, openPage, watchErrors } from '../support/browser.ts';
+import { inBothThemes, openBrowser, openPage, takePicture, watchErrors } from '../support/browser.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
 
 // The console in a real Chromium, against a real control plane with real agents, in the order in which a person meets it.
@@ -43,6 +43,9 @@ beforeAll(async () => {
   await fleet.push({ version: '1.2.0', manner: 'unsure' });
   expect((await fleet.ended(await fleet.rollOut('1.0.0'), 120)).state).toBe('FINISHED');
 }, 240_000);
+afterEach(async ({ task }) => {
+  if (task.result?.state === 'fail') await takePicture(page, `failed, ${task.name.replaceAll('/', ' ')}`);
+});
 afterAll(async () => {
   await browser.close();
   await fleet.stop();
