@@ -11,6 +11,13 @@ export const programOf = (name: '@aviary/control-plane' | '@aviary/agent'): stri
 /** A program ended that should have stayed, or answered with an error. */
 export class ProgramError extends Error {
   readonly code = 'program-failed';
+  /** What it had said on standard output until then. */
+  readonly output: string;
+
+  constructor(message: string, output = '') {
+    super(message);
+    this.output = output;
+  }
 }
 
 /**
@@ -53,7 +60,7 @@ export const runToEnd = (
       const how = killed === null ? `exit code ${code}` : killed;
       if (signal?.aborted === true) reject(signal.reason);
       else if (code === 0) resolve(output);
-      else reject(new ProgramError(`${args[0]} ended with ${how}: ${errors.trim() || output.trim()}`));
+      else reject(new ProgramError(`${args[0]} ended with ${how}: ${errors.trim() || output.trim()}`, output));
     });
   });
 
