@@ -33,8 +33,6 @@ export interface WorkerOptions {
   readonly heartbeatMs?: number;
   /** Threads inside one operator. Default 1. */
   readonly intraOpThreads?: number;
-  /** Lets ORT write its own profile, `<prefix>_<time>.json`, when the worker ends. For measuring only. */
-  readonly profilePrefix?: string;
   /** Called with each line that the worker says on stderr. */
   readonly onLog?: (line: string) => void;
 }
@@ -209,7 +207,6 @@ class WorkerProcess {
       archiveDirectory: this.#options.archiveDirectory,
       providers: [...this.#options.providers],
       intraOpThreads: this.#options.intraOpThreads ?? 1,
-      ...(this.#options.profilePrefix === undefined ? {} : { profilePrefix: this.#options.profilePrefix }),
     };
     const readable = [this.#options.archiveDirectory, ...programFolders(program, WORKER_IMPORTS)];
     const flags = [

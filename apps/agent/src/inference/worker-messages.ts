@@ -76,6 +76,5 @@ export const workerConfigSchema = z.object({
   archiveDirectory: z.string(),
   providers: z.array(z.string()),
   intraOpThreads: z.number().int().positive(),
-  profilePrefix: z.string().exactOptional(),
 });
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;

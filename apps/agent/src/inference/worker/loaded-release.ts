@@ -52,7 +52,6 @@ export class LoadedRelease {
       modelFile: join(config.archiveDirectory, file),
       providers: config.providers,
       intraOpThreads: config.intraOpThreads,
-      ...(config.profilePrefix === undefined ? {} : { profilePrefix: config.profilePrefix }),
     });
     const [inputName, outputName] = checkedSignature(opened.session, tensorShape(manifest.preprocessing));
     const loaded = new LoadedRelease(manifest, opened, inputName, outputName);
@@ -100,7 +99,7 @@ export class LoadedRelease {
     return this.#memory?.find(frame);
   }
 
-  /** Gives the session back; ORT writes its profile now, where one was asked for. */
+  /** Gives the session back. */
   async release(): Promise<void> {
     await this.opened.session.release();
   }

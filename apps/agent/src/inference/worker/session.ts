@@ -12,8 +12,6 @@ export interface SessionOptions {
   /** Best first; `cpu` takes every model, so it ends the list even when it is not named. */
   readonly providers: readonly string[];
   readonly intraOpThreads: number;
-  /** Prefix of ORT's own profile, for measuring. Off when absent. */
-  readonly profilePrefix?: string;
 }
 
 /**
@@ -57,7 +55,6 @@ async function openWith(
     intraOpNumThreads: options.intraOpThreads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
   };
   if (provider === 'cpu')
     return { session: await InferenceSession.create(options.modelFile, common), effective: provider };
