@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { DataSource, type EntityManager } from 'typeorm';
+import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
@@ -14,16 +14,45 @@ export class DatabaseUnreachableError extends Error {
   readonly code = 'database-unreachable';
 }
 
-/** Runs SQL; a connection of its own or a transaction. */
-export interface Sql {
-  query<Row>(text: string, parameters?: readonly unknown[]): Promise<Row[]>;
+/** A statement that each connection plans once, instead of each time: for what runs all the time. */
+export interface PreparedStatement {
+  /** Of its own among all statements. */
+  readonly name: string;
+  readonly text: string;
 }
 
-const sqlOf = (manager: { query(text: string, parameters?: unknown[]): Promise<unknown> }): Sql => ({
-  async query<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    const result = await manager.query(text, [...parameters]);
-    // TypeORM answers UPDATE and DELETE with [rows, count], everything else with rows.
-    return (Array.isArray(result) && Array.isArray(result[0]) && result.length === 2 ? result[0] : result) as Row[];
+/** Runs SQL; a connection of its own or a transaction. */
+export interface Sql {
+  query<Row>(statement: string | PreparedStatement, parameters?: readonly unknown[]): Promise<Row[]>;
+}
+
+const runText = async <Row>(
+  manager: DataSource | EntityManager,
+  text: string,
+  parameters: readonly unknown[],
+): Promise<Row[]> => {
+  const result: unknown = await manager.query(text, [...parameters]);
+  // TypeORM answers UPDATE and DELETE with [rows, count], everything else with rows.
+  return (Array.isArray(result) && Array.isArray(result[0]) && result.length === 2 ? result[0] : result) as Row[];
+};
+
+/** Past TypeORM, which knows no names of statements. */
+const runPrepared = async <Row>(
+  runner: QueryRunner,
+  { name, text }: PreparedStatement,
+  parameters: readonly unknown[],
+): Promise<Row[]> => {
+  const client = (await runner.connect()) as pg.PoolClient;
+  const { rows } = await client.query({ name, text, values: [...parameters] });
+  return rows as Row[];
+};
+
+const inTransaction = (manager: EntityManager): Sql => ({
+  query: <Row>(statement: string | PreparedStatement, parameters: readonly unknown[] = []) => {
+    if (typeof statement === 'string') return runText<Row>(manager, statement, parameters);
+    const { queryRunner } = manager;
+    if (queryRunner === undefined) throw new TypeError('expected a transaction, which has a connection of its own');
+    return runPrepared<Row>(queryRunner, statement, parameters);
   },
 });
 
@@ -86,15 +115,21 @@ export class Database implements Sql {
     await this.source.destroy();
   }
 
-  query<Row>(text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-    return sqlOf(this.source).query<Row>(text, parameters);
+  async query<Row>(statement: string | PreparedStatement, parameters: readonly unknown[] = []): Promise<Row[]> {
+    if (typeof statement === 'string') return runText(this.source, statement, parameters);
+    const runner = this.source.createQueryRunner();
+    try {
+      return await runPrepared(runner, statement, parameters);
+    } finally {
+      await runner.release();
+    }
   }
 
   /** Runs `work` in one transaction, which ends with it. */
   async transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
     let committed = () => {};
     const result = await this.source.transaction(async (manager: EntityManager) => {
-      const sql = sqlOf(manager);
+      const sql = inTransaction(manager);
       const done = await work(sql);
       if (this.witness !== undefined) committed = await this.witness(sql, done);
       return done;

@@ -1,10 +1,9 @@
 import type { Sql } from '../../infra/database.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import type { ExecutionsService } from '../rollouts/executions.service.ts';
-import { rollUp } from './metrics-roll-up.ts';
 import type { ReceivedBatch } from './telemetry-batch.ts';
 
-/** Acts on the records of stored batches, within the transaction that stores them. */
+/** Acts on the records of stored batches other than metrics, within the transaction that stores them. */
 export class RecordHandlers {
   constructor(
     private readonly devices: DevicesService,
@@ -42,6 +41,5 @@ export class RecordHandlers {
         }
       }
     }
-    await rollUp(sql, batches);
   }
 }
