@@ -51,17 +51,22 @@ export const deviceSummarySchema = z
   .meta({ id: 'DeviceSummary' });
 export type DeviceSummary = z.infer<typeof deviceSummarySchema>;
 
+/** How many frames a release has had, and how many of them were what. */
+const frameCounts = {
+  frames: z.number().int(),
+  dropped: z.number().int(),
+  errors: z.number().int(),
+  lowConfidence: z.number().int(),
+  labelled: z.number().int(),
+  correct: z.number().int(),
+};
+
 /** What a release did on a device, added up since the device began to run it. */
 export const fieldMetricsSchema = z
   .object({
     release: releaseNameSchema,
     since: timestampSchema,
-    frames: z.number().int(),
-    dropped: z.number().int(),
-    errors: z.number().int(),
-    lowConfidence: z.number().int(),
-    labelled: z.number().int(),
-    correct: z.number().int(),
+    ...frameCounts,
     latencyP95Ms: z.number().nullable().describe('the newest window’s'),
     effectiveProvider: z.string().nullable(),
   })
@@ -111,12 +116,7 @@ export const metricsMinuteSchema = z
   .object({
     at: timestampSchema.describe('start of the minute'),
     release: releaseNameSchema,
-    frames: z.number().int(),
-    dropped: z.number().int(),
-    errors: z.number().int(),
-    lowConfidence: z.number().int(),
-    labelled: z.number().int(),
-    correct: z.number().int(),
+    ...frameCounts,
     latencyMeanMs: z.number().nullable().describe('null in a minute without frames'),
     latencyMaxMs: z.number().nullable(),
   })
