@@ -1,11 +1,10 @@
 import { decideRound } from '@aviary/federation';
 import type { Database } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
+import { GATHER_MS, WakingLoop } from '../../infra/waking-loop.ts';
 import type { RoundDecisionsApplier } from './round-decisions-applier.ts';
 import { loadRound } from './round-snapshot.ts';
 
-/** Notifications come in bursts; one look answers them all. */
-const GATHER_MS = 50;
 /** Devices that come online, or collect samples, wake nobody: a round that looks for devices looks from time to time. */
 const SELECTING_MS = 1_000;
 /** Catches what a lost notification missed. */
@@ -26,10 +25,7 @@ const NEXT = `
  * It looks when something changed, and when the next deadline comes.
  */
 export class RoundConductor {
-  private timer: NodeJS.Timeout | undefined;
-  private working: Promise<void> | undefined;
-  private again = false;
-  private stopped = false;
+  private readonly loop = new WakingLoop(() => this.work());
 
   constructor(
     private readonly database: Database,
@@ -38,32 +34,16 @@ export class RoundConductor {
   ) {}
 
   start(): void {
-    this.database.listen('rounds', () => this.wake(GATHER_MS));
-    this.wake(0);
+    this.database.listen('rounds', () => this.loop.wake());
+    this.loop.wake(0);
   }
 
-  async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
-    await this.working;
-  }
-
-  private wake(delay: number): void {
-    if (this.stopped) return;
-    this.again = true;
-    if (this.working !== undefined) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.working = this.work().then((next) => {
-        this.working = undefined;
-        this.wake(this.again ? GATHER_MS : next);
-      });
-    }, delay);
+  stop(): Promise<void> {
+    return this.loop.stop();
   }
 
   /** @returns when to look again at the latest, in ms */
   private async work(): Promise<number> {
-    this.again = false;
     try {
       for (const { id } of await this.database.query<{ id: string }>(ACTIVE)) await this.advance(id);
       const [next] = await this.database.query<{ selecting: boolean | null; untilDeadline: number | null }>(NEXT);
@@ -78,7 +58,7 @@ export class RoundConductor {
   /** As far as a round goes now. What is wrong with one costs the others nothing. */
   private async advance(id: string): Promise<void> {
     try {
-      for (let step = 0; step < MOST_STEPS && !this.stopped && (await this.step(id)); step += 1);
+      for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.step(id)); step += 1);
     } catch (error) {
       this.log.error({ err: error, round: id }, 'a round could not be moved; it will be tried again');
     }

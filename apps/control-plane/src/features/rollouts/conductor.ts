@@ -1,6 +1,7 @@
 import { decide } from '@aviary/rollout';
 import type { Database } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
+import { WakingLoop } from '../../infra/waking-loop.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import { ensurePartitions } from '../telemetry/partitions.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
@@ -10,8 +11,6 @@ import { loadSnapshot } from './rollout-snapshot.ts';
 
 /** Time alone moves soaks and deadlines; everything else wakes the conductor by a notification. */
 const TICK_MS = 1_000;
-/** Notifications come in bursts; one look answers them all. */
-const GATHER_MS = 50;
 const HOUSEKEEPING_MS = 15_000;
 const SILENT_AFTER_S = 90;
 /** Steps in one look, so that a rollout that always has something to do does not starve the others. */
@@ -26,11 +25,8 @@ const ACTIVE = `
  * applies the answer in the same transaction, so that any number may run and any may be killed.
  */
 export class Conductor {
-  private timer: NodeJS.Timeout | undefined;
+  private readonly loop = new WakingLoop(() => this.work());
   private housekeeping: NodeJS.Timeout | undefined;
-  private working: Promise<void> | undefined;
-  private again = false;
-  private stopped = false;
 
   constructor(
     private readonly database: Database,
@@ -42,41 +38,27 @@ export class Conductor {
   ) {}
 
   start(): void {
-    this.database.listen('rollouts', () => this.wake(GATHER_MS));
+    this.database.listen('rollouts', () => this.loop.wake());
     this.housekeeping = setInterval(() => void this.keepHouse(), HOUSEKEEPING_MS);
-    this.wake(0);
+    this.loop.wake(0);
   }
 
   async stop(): Promise<void> {
-    this.stopped = true;
-    clearTimeout(this.timer);
     clearInterval(this.housekeeping);
-    await this.working;
+    await this.loop.stop();
   }
 
-  private wake(delay: number): void {
-    if (this.stopped) return;
-    this.again = true;
-    if (this.working !== undefined) return;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.working = this.work().finally(() => {
-        this.working = undefined;
-        this.wake(this.again ? GATHER_MS : TICK_MS);
-      });
-    }, delay);
-  }
-
-  private async work(): Promise<void> {
-    this.again = false;
+  /** @returns when to look again at the latest, in ms */
+  private async work(): Promise<number> {
     try {
       await this.database.transaction((sql) => this.executions.expire(sql));
       for (const { id } of await this.database.query<{ id: string }>(ACTIVE)) {
-        for (let step = 0; step < MOST_STEPS && !this.stopped && (await this.step(id)); step += 1);
+        for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.step(id)); step += 1);
       }
     } catch (error) {
       this.log.error({ err: error }, 'the conductor could not work; it will try again');
     }
+    return TICK_MS;
   }
 
   /** @returns whether there may be more to do at once */
