@@ -2,7 +2,14 @@ import { PARTS, trainingSchema } from '@aviary/federation';
 import { deviceFactsSchema } from '@aviary/hardware';
 import { z } from 'zod';
 import { envelopeSchema } from './envelope.ts';
-import { deviceIdSchema, deviceNameSchema, releaseNameSchema, sha256Schema, timestampSchema } from './identifiers.ts';
+import {
+  deviceIdSchema,
+  deviceNameSchema,
+  metadataFileSchema,
+  releaseNameSchema,
+  sha256Schema,
+  timestampSchema,
+} from './identifiers.ts';
 import { route } from './route.ts';
 
 export const enrollRequestSchema = z.object({
@@ -20,16 +27,12 @@ export const enrollResponseSchema = z.object({
   certificate: z.string().describe('PEM'),
   fleetCa: z.string().describe('PEM'),
   mqttUrl: z.string().describe('e.g. mqtts://fleet.example:8883'),
-  directorKeys: z.array(z.string()).describe('public keys (PEM) that may sign assignments'),
-  publisherKeys: z.array(z.string()).describe('public keys (PEM) that may sign releases; pinned by the device'),
+  root: z.string().describe('root metadata (TUF) of the image repository, in JSON; pinned by the device'),
 });
 export type EnrollResponse = z.infer<typeof enrollResponseSchema>;
 
-/** What a device should run. Both parts are signed: by the director for this device, and by the publisher for all. */
-export const assignmentResponseSchema = z.object({
-  assignment: envelopeSchema,
-  statement: envelopeSchema,
-});
+/** What a device should run, signed for it by the director. What may be run at all says the image repository. */
+export const assignmentResponseSchema = z.object({ assignment: envelopeSchema });
 export type AssignmentResponse = z.infer<typeof assignmentResponseSchema>;
 
 const idParams = z.object({ id: z.uuid() });
@@ -92,6 +95,24 @@ export const deviceRoutes = {
     method: 'GET',
     path: '/device/v1/blobs/:sha256',
     summary: 'The sealed bytes of a variant that this device was assigned; takes Range',
+    tag,
+    access: 'device',
+    params: z.object({ sha256: sha256Schema }),
+    response: z.unknown(),
+  }),
+  metadata: route({
+    method: 'GET',
+    path: '/device/v1/trust/metadata/:file',
+    summary: 'Metadata (TUF) of the image repository, e.g. timestamp.json or 3.root.json',
+    tag,
+    access: 'device',
+    params: z.object({ file: metadataFileSchema }),
+    response: z.unknown(),
+  }),
+  fleetTarget: route({
+    method: 'GET',
+    path: '/device/v1/trust/targets/:sha256',
+    summary: 'A small file that the publisher signed for the whole fleet: who may assign, what must stop',
     tag,
     access: 'device',
     params: z.object({ sha256: sha256Schema }),

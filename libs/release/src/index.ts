@@ -88,13 +88,9 @@ export {
 export {
   type Lineage,
   lineageSchema,
-  RELEASE_STATEMENT_TYPE,
   type ReleaseStatement,
   type ReleaseTarget,
   releaseStatementSchema,
-  releaseTargetSchema,
-  signReleaseStatement,
-  verifyReleaseStatement,
 } from './documents/release-statement.ts';
 export {
   decodePublicKey,
@@ -109,3 +105,38 @@ export {
   signerOf,
 } from './documents/signing-key.ts';
 export { modelNameSchema, releaseNameSchema, splitReleaseName, versionSchema } from './release-name.ts';
+export {
+  createFleetTarget,
+  DIRECTOR_TARGET,
+  type DirectorKeys,
+  type FleetTarget,
+  fleetTargetOf,
+  MAX_FLEET_TARGET_BYTES,
+  readFleetTarget,
+  STOPPED_TARGET,
+} from './tuf/fleet-targets.ts';
+export { ImageRepository, type MetadataSource, type TrustedMetadata } from './tuf/image-repository.ts';
+export { statementsIn, targetsOf, type VariantTarget, variantTargetOf } from './tuf/release-targets.ts';
+export { createSnapshot, createTargets, createTimestamp } from './tuf/role-metadata.ts';
+export {
+  contentOfRoot,
+  createRoot,
+  type NamedKey,
+  type RoleKeys,
+  type RootContent,
+  signaturesOn,
+  verifyNextRoot,
+  verifyRole,
+} from './tuf/root-metadata.ts';
+export {
+  decodeMetadata,
+  encodeMetadata,
+  expiryOf,
+  MAX_METADATA_BYTES,
+  type RoleMetadata,
+  saysTheSame,
+  signMetadata,
+  TUF_ROLES,
+  type TufRole,
+} from './tuf/signed-metadata.ts';
+export { TufError, type TufErrorCode } from './tuf/tuf-error.ts';

@@ -14,8 +14,7 @@ import {
 } from '../archive/manifest.ts';
 import { encodeOmsBundle, signModel } from '../archive/oms.ts';
 import { packArchive } from '../archive/variant-archive.ts';
-import type { DsseEnvelope } from '../documents/dsse.ts';
-import { type ReleaseStatement, type ReleaseTarget, signReleaseStatement } from '../documents/release-statement.ts';
+import type { ReleaseStatement, ReleaseTarget } from '../documents/release-statement.ts';
 import type { Signer } from '../documents/signing-key.ts';
 import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
 import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
@@ -66,6 +65,8 @@ export interface BuildReleaseOptions {
   /** Made by this call; must not exist. Removed again on any error. */
   readonly outputDirectory: string;
   readonly inspectModel: InspectModel;
+  /** Ids of the firmware profiles that a variant is for, at least one. */
+  readonly profilesFor: (variant: VariantDefinition) => readonly string[];
   /** Needed when the definition has a `goldenTolerance`. */
   readonly runModel?: RunModel;
   /** Needed when the definition has `training`; asked for ONNX variants. */
@@ -83,13 +84,12 @@ export interface BuiltVariant {
 
 export interface BuiltRelease {
   readonly statement: ReleaseStatement;
-  readonly envelope: DsseEnvelope;
   readonly variants: readonly BuiltVariant[];
 }
 
 /**
- * Makes a release of a folder: one signed tar per variant, sealed under a file key of its own, and the signed statement
- * over them all. Holds one variant in memory at a time, beside the model files and the samples.
+ * Makes a release of a folder: one signed tar per variant, sealed under a file key of its own, and the statement over
+ * them all. Holds one variant in memory at a time, beside the model files and the samples.
  * @throws ReleaseBuildError, AgeError for the recipient, and what the file system throws.
  */
 export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltRelease> {
@@ -132,9 +132,10 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
       minAgent: options.minAgent,
       issuedAt: options.now,
       targets: variants.map(({ target }) => target),
+      publisherKey: options.signer.publicKeyPem,
       ...(source.lineage === undefined ? {} : { lineage: source.lineage }),
     };
-    return { statement, envelope: signReleaseStatement(statement, [options.signer]), variants };
+    return { statement, variants };
   } catch (error) {
     await rm(outputDirectory, { recursive: true, force: true });
     throw error;
@@ -193,6 +194,7 @@ async function buildVariant(
       format: variant.format,
       precision: variant.precision,
       ...(variant.requires === undefined ? {} : { requires: variant.requires }),
+      profiles: [...options.profilesFor(variant)],
       ...sealed,
       plaintextSha256: createHash('sha256').update(tar).digest('hex'),
       plaintextLength: tar.length,

@@ -8,10 +8,6 @@ import {
   variantIdSchema,
 } from '../archive/manifest.ts';
 import { releaseNameSchema, versionSchema } from '../release-name.ts';
-import { type DsseEnvelope, signDocument, verifyDocument } from './dsse.ts';
-import type { Signer } from './signing-key.ts';
-
-export const RELEASE_STATEMENT_TYPE = 'application/vnd.aviary.release+json';
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits (SHA-256)');
 const byteCountSchema = z.number().int().nonnegative();
@@ -25,6 +21,8 @@ export const releaseTargetSchema = z.object({
   format: formatSchema,
   precision: precisionSchema,
   requires: requirementsSchema.optional(),
+  /** Ids of the firmware profiles that it was made for; a device of another one refuses it. */
+  profiles: z.array(z.string().min(1).max(64)).min(1),
   /** Bytes of the sealed payload. */
   length: byteCountSchema,
   /** SHA-256 of the sealed payload. */
@@ -60,21 +58,26 @@ export const lineageSchema = z.object({
 });
 export type Lineage = z.infer<typeof lineageSchema>;
 
-/** What the publisher signs over a whole release. */
-export const releaseStatementSchema = z
-  .object({
-    release: releaseNameSchema,
-    /** Strictly increasing per model; a device compares it with its floor. */
-    releaseCounter: z.number().int().positive(),
-    /** Once this release is committed, a device never again takes a counter under this. */
-    rollbackFloor: z.number().int().nonnegative(),
-    /** Oldest agent that understands this release. */
-    minAgent: versionSchema,
-    /** Milliseconds since 1970, the publisher's clock. */
-    issuedAt: z.number().int().nonnegative(),
-    targets: z.array(releaseTargetSchema).min(1),
-    lineage: lineageSchema.optional(),
-  })
+/** What is said of a release as a whole, whatever its variants. */
+export const releaseFieldsSchema = z.object({
+  release: releaseNameSchema,
+  /** Strictly increasing per model; a device compares it with its floor. */
+  releaseCounter: z.number().int().positive(),
+  /** Once this release is committed, a device never again takes a counter under this. */
+  rollbackFloor: z.number().int().nonnegative(),
+  /** Oldest agent that understands this release. */
+  minAgent: versionSchema,
+  /** Milliseconds since 1970, the publisher's clock. */
+  issuedAt: z.number().int().nonnegative(),
+  /** Public key (SPKI PEM) that the signatures inside the archives are of. */
+  publisherKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----'),
+  lineage: lineageSchema.optional(),
+});
+export type ReleaseFields = z.infer<typeof releaseFieldsSchema>;
+
+/** What the publisher states of a release; signed as targets of the image repository, see `tuf/release-targets.ts`. */
+export const releaseStatementSchema = releaseFieldsSchema
+  .extend({ targets: z.array(releaseTargetSchema).min(1) })
   .superRefine((statement, context) => {
     if (statement.rollbackFloor > statement.releaseCounter) {
       context.addIssue({
@@ -90,20 +93,3 @@ export const releaseStatementSchema = z
     }
   });
 export type ReleaseStatement = z.infer<typeof releaseStatementSchema>;
-
-/** Signs a release statement with every given publisher key. @throws ZodError when it is invalid */
-export function signReleaseStatement(statement: ReleaseStatement, signers: readonly Signer[]): DsseEnvelope {
-  return signDocument(RELEASE_STATEMENT_TYPE, releaseStatementSchema.parse(statement), signers);
-}
-
-/**
- * The statement, when at least `threshold` of the publisher keys (SPKI PEM) signed it.
- * @throws DsseError
- */
-export function verifyReleaseStatement(
-  envelope: unknown,
-  publisherKeys: readonly string[],
-  threshold = 1,
-): ReleaseStatement {
-  return verifyDocument(envelope, RELEASE_STATEMENT_TYPE, releaseStatementSchema, publisherKeys, threshold);
-}
