@@ -32,9 +32,9 @@ const agent = async (...args: string[]) => {
 const joined = async (): Promise<string> => {
   const folder = await makeFolder();
   await mkdir(join(folder, 'identity'));
-  const { deviceId, epoch, deviceUrl, mqttUrl, directorKeys, publisherKeys, ageIdentity } = identity;
+  const { deviceId, epoch, deviceUrl, mqttUrl, root, ageIdentity } = identity;
   const files = {
-    'enrolment.json': JSON.stringify({ deviceId, epoch, deviceUrl, mqttUrl, directorKeys, publisherKeys }),
+    'enrolment.json': JSON.stringify({ deviceId, epoch, deviceUrl, mqttUrl, root }),
     'device.key': '',
     'device.crt': '',
     'fleet-ca.crt': '',

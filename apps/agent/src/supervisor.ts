@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DeviceFacts } from '@aviary/hardware';
 import type { Logger } from 'pino';
+import { ownProfile } from './facts/own-profile.ts';
 import type { Identity } from './identity/identity.ts';
 import type { CaptureOptions, DirectorySource } from './inference/capture/capture-handle.ts';
 import { Serving } from './inference/serving.ts';
@@ -15,6 +16,7 @@ import { Reporter } from './telemetry/reporter.ts';
 import { Spool } from './telemetry/spool.ts';
 import { SpoolDirectory } from './telemetry/spool-files.ts';
 import { Uplink } from './telemetry/uplink.ts';
+import { FleetTrust } from './trust/fleet-trust.ts';
 import { AssignmentWatch } from './update/assignment-watch.ts';
 import { Assignments } from './update/assignments.ts';
 import { CrashWatch } from './update/crash-watch.ts';
@@ -127,7 +129,8 @@ export const startSupervisor = async (
     loop.wakeAfter(pauseMs);
   };
 
-  const assignments = new Assignments(api, identity, journal);
+  const trust = new FleetTrust(stateDirectory, identity, api, journal, () => loop.replan());
+  const assignments = new Assignments(api, trust, identity, await ownProfile(facts), journal);
   const watch = new AssignmentWatch(
     assignments,
     reporter,
@@ -148,7 +151,11 @@ export const startSupervisor = async (
         watch.look();
         learning?.participant.look();
       },
-      onDoorbell: (reason) => (reason === 'round' ? learning?.participant.look() : watch.look()),
+      onDoorbell: (reason) => {
+        if (reason === 'round') return learning?.participant.look();
+        if (reason === 'trust') assignments.distrust();
+        watch.look();
+      },
       onAck: (ack) => void uplink.acknowledged(ack),
     },
     log,

@@ -6,6 +6,11 @@ export const deviceIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{2,62}$/, 'exp
 /** Lower-case hex SHA-256. */
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits (SHA-256)');
 
+/** A metadata file of the image repository (TUF), e.g. `timestamp.json`, `3.root.json`. */
+export const metadataFileSchema = z
+  .string()
+  .regex(/^(timestamp|[1-9]\d{0,9}\.(root|targets|snapshot))\.json$/, 'expected timestamp.json or N.ROLE.json');
+
 /** `model@version`, e.g. `meter-reader@1.4.0`. */
 export const releaseNameSchema = z
   .string()

@@ -14,8 +14,8 @@ export const enrolmentSchema = z.object({
   epoch: z.number().int().positive(),
   deviceUrl: z.string(),
   mqttUrl: z.string(),
-  directorKeys: z.array(z.string()),
-  publisherKeys: z.array(z.string()),
+  /** Root metadata (TUF) of the image repository, pinned when the device joined. */
+  root: z.string(),
 });
 
 export interface Identity extends z.infer<typeof enrolmentSchema> {

@@ -55,8 +55,7 @@ const enrolled = async ({ csr }: Pick<EnrollRequest, 'csr'>, change: object = {}
   certificate: await pki.certify(csr, 'CN=d-one'),
   fleetCa: pki.fleetCa,
   mqttUrl: 'mqtts://127.0.0.1:1',
-  directorKeys: ['director'],
-  publisherKeys: ['publisher'],
+  root: 'root metadata',
   ...change,
 });
 
@@ -76,8 +75,7 @@ describe('joining a fleet', () => {
       epoch: 3,
       deviceUrl: token.url,
       mqttUrl: 'mqtts://127.0.0.1:1',
-      directorKeys: ['director'],
-      publisherKeys: ['publisher'],
+      root: 'root metadata',
       key: expect.stringMatching(/^-----BEGIN PRIVATE KEY-----/),
       ageIdentity: expect.stringMatching(/^AGE-SECRET-KEY-1/),
     });

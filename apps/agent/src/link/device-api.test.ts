@@ -39,9 +39,9 @@ describe('the way to the device plane', () => {
     const api = await answering((request, response) => {
       seen.push((request.socket as TLSSocket).getPeerCertificate().subject.CN, request.url);
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify({ assignment: envelope, statement: envelope }));
+      response.end(JSON.stringify({ assignment: envelope }));
     });
-    expect(await api.call(deviceRoutes.assignment, {})).toEqual({ assignment: envelope, statement: envelope });
+    expect(await api.call(deviceRoutes.assignment, {})).toEqual({ assignment: envelope });
     expect(seen).toEqual(['d-one', '/device/v1/assignment']);
   });
 

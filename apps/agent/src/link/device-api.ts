@@ -16,6 +16,11 @@ const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024;
 /** A slower upload is given up, and tried again. */
 const SLOWEST_BYTES_PER_MS = 16;
 
+/** Somebody sends more than was asked for; nothing of it is used. */
+export class AnswerTooLongError extends Error {
+  readonly code = 'answer-too-long';
+}
+
 export interface DeviceCredentials {
   readonly fleetCa: string;
   readonly key?: string;
@@ -27,7 +32,7 @@ const collect = async (response: IncomingMessage, limit = LARGEST_ANSWER_BYTES):
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > limit) throw new Error(`expected an answer of at most ${limit} bytes, got more`);
+    if (length > limit) throw new AnswerTooLongError(`expected an answer of at most ${limit} bytes, got more`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { assignedRelease, heldRelease } from '../testing/releases.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { Journal, peekJournal, withEnded } from './journal.ts';
+import { Journal, peekJournal, withOutcome } from './journal.ts';
 
 const makeFolder = temporaryFolders();
 const owner = { deviceId: 'd-one', epoch: 1 };
@@ -153,7 +153,7 @@ describe('the journal', () => {
     const first = await Journal.open(folder, owner);
     const release = assignedRelease('c', 'e1');
     await first.update(() => ({
-      candidate: { release, stage: 'fetched', probationStarts: 0 },
+      candidate: { release, stage: 'fetched', probationStarts: 0, allowedUntil: 9_000 },
       notices: [{ executionId: 'e0', state: 'SUCCEEDED' }],
     }));
     const { state } = await Journal.open(folder, { deviceId: 'd-one', epoch: 2 });
@@ -175,9 +175,15 @@ describe('the journal', () => {
 });
 
 describe('the list of ended executions', () => {
-  it('holds each once, the newest last, and fifty at most', () => {
-    expect(withEnded(['e1', 'e2'], 'e1')).toEqual(['e2', 'e1']);
+  it('holds each once, the newest last, and fifty at most', async () => {
+    const endedAfter = async (endedExecutions: string[], executionId: string) => {
+      const journal = await Journal.open(await makeFolder(), owner);
+      await journal.update(() => ({ endedExecutions }));
+      await journal.update((state) => withOutcome(state, { executionId, state: 'SUCCEEDED' }));
+      return journal.state.endedExecutions;
+    };
+    expect(await endedAfter(['e1', 'e2'], 'e1')).toEqual(['e2', 'e1']);
     const many = Array.from({ length: 50 }, (_, i) => `e${i}`);
-    expect(withEnded(many, 'new')).toEqual([...many.slice(1), 'new']);
+    expect(await endedAfter(many, 'new')).toEqual([...many.slice(1), 'new']);
   });
 });

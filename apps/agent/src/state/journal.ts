@@ -18,6 +18,10 @@ const heldReleaseSchema = z.object({
   /** Of the plain archive: what "running" means. */
   digest: sha256,
   ageHeader: z.string(),
+  /** Name of its target in the image repository. */
+  targetPath: z.string(),
+  /** PEM; of the signature inside the archive, as the publisher's targets name it. */
+  publisherKey: z.string(),
 });
 export type HeldRelease = z.infer<typeof heldReleaseSchema>;
 
@@ -31,6 +35,8 @@ const candidateSchema = z.object({
   stage: z.enum(['assigned', 'fetched', 'probation']),
   /** How often probation was begun: a release that takes the agent down with it is given up. */
   probationStarts: z.number().int().nonnegative(),
+  /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
+  allowedUntil: z.number().int(),
 });
 export type Candidate = z.infer<typeof candidateSchema>;
 
@@ -42,7 +48,7 @@ const noticeSchema = z.object({
 });
 
 const journalSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   deviceId: z.string(),
   epoch: z.number().int().positive(),
   /** Highest sequence of an accepted assignment. */
@@ -57,6 +63,8 @@ const journalSchema = z.object({
   endedExecutions: z.array(z.string()),
   /** Digests of releases whose workers kept dying; cleared by assigning them anew. */
   quarantined: z.array(z.string()),
+  /** Names of releases that the publisher has stopped: they may not run, even where they do. */
+  stopped: z.array(z.string()),
   notices: z.array(noticeSchema),
   rollbackFloor: z.number().int().nonnegative(),
   /** Newest signed time that was ever seen, ms since 1970: a clock before it is known to be wrong. */
@@ -76,7 +84,7 @@ export interface JournalOwner {
 }
 
 const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
-  version: 1,
+  version: 2,
   deviceId,
   epoch,
   sequence: 0,
@@ -86,6 +94,7 @@ const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
   committedP95Ms: null,
   endedExecutions: [],
   quarantined: [],
+  stopped: [],
   notices: [],
   rollbackFloor: 0,
   timeFloor: 0,
@@ -193,9 +202,18 @@ export class Journal {
   }
 }
 
-/** A list of ended executions with one more; the oldest are forgotten. */
-export const withEnded = (ended: readonly string[], executionId: string): string[] =>
-  [...ended.filter((id) => id !== executionId), executionId].slice(-REMEMBERED_EXECUTIONS);
+/** The change that ends what the candidate is tried for, and keeps the notice of it. The oldest ends are forgotten. */
+export const withOutcome = (
+  { endedExecutions, notices }: Readonly<JournalState>,
+  notice: JournalState['notices'][number],
+): Pick<JournalState, 'candidate' | 'endedExecutions' | 'notices'> => {
+  const others = endedExecutions.filter((id) => id !== notice.executionId);
+  return {
+    candidate: null,
+    endedExecutions: [...others, notice.executionId].slice(-REMEMBERED_EXECUTIONS),
+    notices: [...notices, notice],
+  };
+};
 
 /** A device that joined anew under its own name keeps what it has; under another name it can open none of it. */
 const ownedBy = (owner: JournalOwner, state: JournalState): JournalState => {

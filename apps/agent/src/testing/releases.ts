@@ -13,6 +13,8 @@ export const heldRelease = (name: string, change: Partial<HeldRelease> = {}): He
   length: 100,
   digest: sha256Of(`plain ${name}`),
   ageHeader: 'aGVhZGVy',
+  targetPath: `${name}/1.0.0/onnx-fp32.age-payload`,
+  publisherKey: '-----BEGIN PUBLIC KEY-----',
   ...change,
 });
 

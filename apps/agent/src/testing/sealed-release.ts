@@ -6,24 +6,26 @@ import {
   encodeOmsBundle,
   FILE_KEY_BYTES,
   generateAgeIdentity,
-  generateSigningKey,
   MANIFEST_FILE,
   packArchive,
   type ReleaseManifest,
   type ReleaseStatement,
   SIGNATURE_FILE,
   sealPayload,
-  signerOf,
   signModel,
 } from '@aviary/release';
+import { newSigner, RepositorySimulator } from '@aviary/release/testing';
 import type { Identity } from '../identity/identity.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import { sha256Of } from './releases.ts';
 
-export const publisher = signerOf(generateSigningKey());
-export const director = signerOf(generateSigningKey());
+const repository = new RepositorySimulator();
+/** Image repositories of one and the same fleet: what one of them publishes, none of the others has. */
+export const newRepository = (): RepositorySimulator =>
+  new RepositorySimulator({ roles: repository.edition.roles, directorKeys: [director.publicKeyPem] });
+export const { publisher, director } = repository;
 /** Somebody whom nobody trusts. */
-export const stranger = signerOf(generateSigningKey());
+export const stranger = newSigner();
 
 const ageIdentity = generateAgeIdentity();
 /** A device that trusts `publisher` and `director`. */
@@ -32,8 +34,7 @@ export const identity: Identity = {
   epoch: 1,
   deviceUrl: 'https://127.0.0.1:1',
   mqttUrl: 'mqtts://127.0.0.1:1',
-  directorKeys: [director.publicKeyPem],
-  publisherKeys: [publisher.publicKeyPem],
+  root: repository.pinnedRoot,
   key: '',
   certificate: '',
   fleetCa: '',
@@ -84,6 +85,7 @@ export const sealRelease = async (
     runtime: 'onnxruntime' as const,
     format: 'onnx' as const,
     precision: 'fp32' as const,
+    profiles: ['rpi4', 'rpi5', 'x86-64'],
     length: sealed.length,
     sha256: sha256Of(sealed),
     plaintextSha256: sha256Of(tar),
@@ -98,6 +100,7 @@ export const sealRelease = async (
       minAgent: change.minAgent ?? '0.1.0',
       issuedAt: 1_000,
       targets: [target],
+      publisherKey: signer.publicKeyPem,
     },
     sealed,
     held: {
@@ -109,6 +112,8 @@ export const sealRelease = async (
       length: target.length,
       digest: target.plaintextSha256,
       ageHeader: createHeader(fileKey, ageRecipientOf(ageIdentity)).toString('base64'),
+      targetPath: target.path,
+      publisherKey: signer.publicKeyPem,
     },
   };
 };

@@ -28,7 +28,12 @@ export const updateDevices = () => {
     updating: async (manners: Manners = {}, answer?: Answer, probation: Probation = PROBATION): Promise<UpdateRig> => {
       const rig = await device(manners, answer);
       await rig.keep(a);
-      const candidate = { release: assigned(b, 'e1', probation), stage: 'assigned' as const, probationStarts: 0 };
+      const candidate = {
+        release: assigned(b, 'e1', probation),
+        stage: 'assigned' as const,
+        probationStarts: 0,
+        allowedUntil: Number.MAX_SAFE_INTEGER,
+      };
       await rig.write({ committed: a.held, candidate });
       return rig;
     },

@@ -81,7 +81,8 @@ export class AssignmentWatch {
 
   /** Says it once, not at every look. */
   async #refuse({ code, message, executionId }: Refusal): Promise<void> {
-    const words = `${code} ${executionId} ${code === 'expired' ? '' : message}`;
+    // How late it is changes with every look, and is no news.
+    const words = `${code} ${executionId} ${code.endsWith('expired') ? '' : message}`;
     if (words === this.#lastRefusal) return;
     this.#lastRefusal = words;
     await this.#reporter.event('error', 'assignment-refused', `${code}: ${message}`);

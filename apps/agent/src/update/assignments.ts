@@ -2,15 +2,19 @@ import { ApiError, type AssignmentResponse, deviceRoutes } from '@aviary/protoco
 import {
   type Assignment,
   checkAssignment,
-  type ReleaseStatement,
-  type ReleaseTarget,
+  DsseError,
+  TufError,
+  type VariantTarget,
   verifyAssignment,
-  verifyReleaseStatement,
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
 import type { DeviceApi } from '../link/device-api.ts';
 import type { AssignedRelease, Journal, JournalState } from '../state/journal.ts';
+import type { Allowed, FleetTrust } from '../trust/fleet-trust.ts';
 import { AGENT_VERSION } from '../version.ts';
+
+/** How long what is allowed counts without being asked for, while nothing new is assigned. */
+const TRUSTED_FOR_MS = 3_600_000;
 
 /** A document that this device does not act on. */
 export interface Refusal {
@@ -32,13 +36,30 @@ const PASSING: ReadonlySet<string> = new Set(['expired', 'replayed', 'wrong-devi
 /** Pulls what this device should run, and believes nothing but signatures. */
 export class Assignments {
   readonly #api: Pick<DeviceApi, 'call'>;
-  readonly #identity: Identity;
+  readonly #trust: Pick<FleetTrust, 'since'>;
+  readonly #identity: Pick<Identity, 'deviceId' | 'epoch'>;
+  readonly #profile: string | null;
   readonly #journal: Journal;
+  #trustedFrom = Number.NEGATIVE_INFINITY;
 
-  constructor(api: Pick<DeviceApi, 'call'>, identity: Identity, journal: Journal) {
+  /** @param profile id of the firmware profile that this board is; null when none fits */
+  constructor(
+    api: Pick<DeviceApi, 'call'>,
+    trust: Pick<FleetTrust, 'since'>,
+    identity: Pick<Identity, 'deviceId' | 'epoch'>,
+    profile: string | null,
+    journal: Journal,
+  ) {
     this.#api = api;
+    this.#trust = trust;
     this.#identity = identity;
+    this.#profile = profile;
     this.#journal = journal;
+  }
+
+  /** Somebody says that what is allowed has changed: it is asked for at the next look. */
+  distrust(): void {
+    this.#trustedFrom = performance.now();
   }
 
   /**
@@ -46,31 +67,44 @@ export class Assignments {
    * @throws when the control plane was not reached
    */
   async look(): Promise<Finding> {
-    let answer: AssignmentResponse;
+    const begun = performance.now();
     try {
-      answer = await this.#api.call(deviceRoutes.assignment, {});
+      let allowed = await this.#trust.since(Math.max(begun - TRUSTED_FOR_MS, this.#trustedFrom));
+      const answer = await this.#ask();
+      if (answer === undefined) return { found: 'same' };
+      let assignment: Assignment;
+      try {
+        assignment = verifyAssignment(answer.assignment, allowed.directorKeys);
+      } catch (error) {
+        if (!(error instanceof DsseError)) throw error;
+        // The director's keys may have been replaced since.
+        allowed = await this.#trust.since(begun);
+        assignment = verifyAssignment(answer.assignment, allowed.directorKeys);
+      }
+      // Nothing new begins on what was allowed some time ago.
+      if (assignment.sequence !== this.#journal.state.sequence) allowed = await this.#trust.since(begun);
+      return await this.#take(assignment, allowed);
     } catch (error) {
-      // Nothing was ever assigned to this device.
-      if (error instanceof ApiError && error.problem.status === 404) return { found: 'same' };
-      throw error;
+      if (!(error instanceof DsseError || error instanceof TufError)) throw error;
+      return { found: 'refused', code: error.code, message: error.message, executionId: undefined };
     }
-    let assignment: Assignment | undefined;
-    let statement: ReleaseStatement;
-    try {
-      assignment = verifyAssignment(answer.assignment, this.#identity.directorKeys);
-      statement = verifyReleaseStatement(answer.statement, this.#identity.publisherKeys);
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      const code = 'code' in error && typeof error.code === 'string' ? error.code : 'document-invalid';
-      return { found: 'refused', code, message: error.message, executionId: assignment?.executionId };
-    }
-    return this.#take(assignment, statement);
   }
 
-  async #take(assignment: Assignment, statement: ReleaseStatement): Promise<Finding> {
+  async #ask(): Promise<AssignmentResponse | undefined> {
+    try {
+      return await this.#api.call(deviceRoutes.assignment, {});
+    } catch (error) {
+      // Nothing was ever assigned to this device.
+      if (error instanceof ApiError && error.problem.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #take(assignment: Assignment, allowed: Allowed): Promise<Finding> {
     let finding: Finding = { found: 'same' };
+    const variant = allowed.variant(assignment.targetPath);
     await this.#journal.update((state) => {
-      const check = this.#check(assignment, statement, state);
+      const check = this.#check(assignment, variant, state);
       if (check.status === 'unchanged') return undefined;
       if (check.status === 'refused') {
         const { code, message } = check;
@@ -82,26 +116,28 @@ export class Assignments {
         };
         return undefined;
       }
-      const release = assignedRelease(assignment, statement, check.target);
+      const release = assignedRelease(assignment, check.variant);
       finding = { found: 'assigned', release };
       return {
         sequence: assignment.sequence,
-        candidate: { release, stage: 'assigned', probationStarts: 0 },
+        candidate: { release, stage: 'assigned', probationStarts: 0, allowedUntil: allowed.expires },
         // Whoever assigns a release anew has thought about it.
         quarantined: state.quarantined.filter((digest) => digest !== release.digest),
-        timeFloor: Math.max(state.timeFloor, assignment.issuedAt),
+        // Whoever signs assignments cannot move this clock past what the publisher has signed for.
+        timeFloor: Math.max(state.timeFloor, Math.min(assignment.issuedAt, allowed.expires)),
       };
     });
     return finding;
   }
 
-  #check(assignment: Assignment, statement: ReleaseStatement, state: Readonly<JournalState>) {
+  #check(assignment: Assignment, variant: VariantTarget | undefined, state: Readonly<JournalState>) {
     return checkAssignment({
       assignment,
-      statement,
+      variant,
       deviceId: this.#identity.deviceId,
       epoch: this.#identity.epoch,
       lastSequence: state.sequence,
+      profile: this.#profile,
       rollbackFloor: state.rollbackFloor,
       agentVersion: AGENT_VERSION,
       // A clock before what was signed is wrong: boards without one wake up in 1970.
@@ -110,19 +146,17 @@ export class Assignments {
   }
 }
 
-const assignedRelease = (
-  assignment: Assignment,
-  statement: ReleaseStatement,
-  target: ReleaseTarget,
-): AssignedRelease => ({
-  release: statement.release,
+const assignedRelease = (assignment: Assignment, { release, target }: VariantTarget): AssignedRelease => ({
+  release: release.release,
   variant: target.variant,
-  releaseCounter: statement.releaseCounter,
-  rollbackFloor: statement.rollbackFloor,
+  releaseCounter: release.releaseCounter,
+  rollbackFloor: release.rollbackFloor,
   sha256: target.sha256,
   length: target.length,
   digest: target.plaintextSha256,
   ageHeader: assignment.ageHeader,
+  targetPath: target.path,
+  publisherKey: release.publisherKey,
   executionId: assignment.executionId,
   probation: assignment.probation,
 });

@@ -3,12 +3,11 @@ import {
   type HeldRelease,
   type Journal,
   type JournalState,
-  withEnded,
+  withOutcome,
 } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import type { StepError } from './step-error.ts';
 
-type Notice = JournalState['notices'][number];
 type Change = Exclude<ReturnType<Parameters<Journal['update']>[0]>, undefined>;
 
 /**
@@ -52,13 +51,13 @@ export class Decisions {
       previous: bestOther(state, held),
       committedP95Ms: p95Ms > 0 ? p95Ms : null,
       rollbackFloor: Math.max(state.rollbackFloor, held.rollbackFloor),
-      ...ended(state, { executionId, state: 'SUCCEEDED' }),
+      ...withOutcome(state, { executionId, state: 'SUCCEEDED' }),
     }));
   }
 
   /** It is what was proven here before. */
   confirmed(target: AssignedRelease): Promise<boolean> {
-    return this.#about(target, (state) => ended(state, { executionId: target.executionId, state: 'SUCCEEDED' }));
+    return this.#about(target, (state) => withOutcome(state, { executionId: target.executionId, state: 'SUCCEEDED' }));
   }
 
   /** It is not to be, and never again by the same execution. */
@@ -68,7 +67,7 @@ export class Decisions {
     return this.#about(target, (state) => {
       // Where nothing was committed before there is nothing to roll back to.
       const end = error.state === 'ROLLED_BACK' && state.committed === null ? 'FAILED' : error.state;
-      return ended(state, { executionId, state: end, reason: { code, message } });
+      return withOutcome(state, { executionId, state: end, reason: { code, message } });
     });
   }
 
@@ -103,12 +102,6 @@ export class Decisions {
     );
   }
 }
-
-const ended = (state: Readonly<JournalState>, notice: Notice): Change => ({
-  candidate: null,
-  endedExecutions: withEnded(state.endedExecutions, notice.executionId),
-  notices: [...state.notices, notice],
-});
 
 /** What to go back to: the release that is replaced, unless its workers kept dying and the one before it is there. */
 const bestOther = ({ committed, previous, quarantined }: Readonly<JournalState>, held: HeldRelease) => {

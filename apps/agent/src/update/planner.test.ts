@@ -8,7 +8,7 @@ const a = heldRelease('a', { releaseCounter: 1 });
 const b = heldRelease('b', { releaseCounter: 2 });
 const target = assignedRelease('c', 'e1', { releaseCounter: 3 });
 const nothing: Current = { committed: null, previous: null, serving: null, admitted: null };
-const fine: Context = { ended: [], unservable: [], rollbackFloor: 0 };
+const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0 };
 const at = (stage: Candidate['stage'], release: AssignedRelease = target) => ({ release, stage });
 
 const words = (steps: readonly Step[]): string[] =>
@@ -19,6 +19,28 @@ const words = (steps: readonly Step[]): string[] =>
 
 describe('the plan', () => {
   const table: [string, Partial<Current>, Pick<Candidate, 'release' | 'stage'> | null, Partial<Context>, string[]][] = [
+    [
+      'what serves was stopped by the publisher',
+      { committed: b, previous: a, serving: b.digest },
+      null,
+      { stopped: [b.digest] },
+      ['serve a'],
+    ],
+    [
+      'all that there is was stopped',
+      { committed: b, previous: a, serving: b.digest },
+      null,
+      { stopped: [a.digest, b.digest] },
+      ['stop'],
+    ],
+    ['all that there is was stopped, and does not serve', { committed: b }, null, { stopped: [b.digest] }, []],
+    [
+      'what is assigned was stopped',
+      { committed: a, serving: a.digest },
+      at('fetched'),
+      { stopped: [target.digest] },
+      [],
+    ],
     ['nothing is held or wanted', {}, null, {}, []],
     ['a start', { committed: a }, null, {}, ['serve a']],
     ['it serves', { committed: a, serving: a.digest }, null, {}, []],
@@ -143,6 +165,7 @@ const anyCurrent = fc.record({
 const anyContext = fc.record({
   ended: fc.subarray(['e1', 'e2']),
   unservable: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
+  stopped: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
   rollbackFloor: fc.integer({ min: 0, max: 5 }),
 });
 const anyTarget = fc.record({
@@ -162,10 +185,12 @@ describe('any plan', () => {
     );
   });
 
-  it('never serves without proof anything but the committed release, or one before it at or above the floor', () => {
+  it('never serves what was stopped, nor without proof anything but the committed release, or one before it at or above the floor', () => {
     fc.assert(
       fc.property(anyCurrent, maybe(anyTarget), anyContext, (current, wanted, context) => {
         for (const step of plan(current, wanted, context)) {
+          if ('release' in step) expect(context.stopped).not.toContain(step.release.digest);
+          if ('target' in step) expect(context.stopped).not.toContain(step.target.digest);
           if (step.kind !== 'serve' || step.release === current.committed) continue;
           expect(step.release).toBe(current.previous);
           expect(step.release.releaseCounter).toBeGreaterThanOrEqual(context.rollbackFloor);

@@ -16,6 +16,8 @@ export interface Context {
   readonly ended: readonly string[];
   /** Digests of releases that were tried and cannot serve: damaged, or their workers keep dying. */
   readonly unservable: readonly string[];
+  /** Digests of releases that the publisher has stopped: they serve nobody, whatever else there is. */
+  readonly stopped: readonly string[];
   /** No release with a lower counter may serve as a replacement. */
   readonly rollbackFloor: number;
 }
@@ -49,14 +51,18 @@ export const plan = (
 ): Step[] => {
   const { committed, serving, admitted } = current;
   const proven = provenRelease(current, context);
-  const wanted = target === null || context.ended.includes(target.release.executionId) ? null : target;
+  const isStopped = (digest: string | undefined): boolean => digest !== undefined && context.stopped.includes(digest);
+  const isOver = target === null || context.ended.includes(target.release.executionId);
+  const wanted = isOver || isStopped(target.release.digest) ? null : target;
   const serve: Step[] = proven !== null && serving !== proven.digest ? [{ kind: 'serve', release: proven }] : [];
 
   if (wanted === null) {
-    if (proven !== null || serving === committed?.digest) return serve;
-    if (serving !== null) return [{ kind: 'stop' }];
+    if (proven !== null) return serve;
+    if (serving !== null && (serving !== committed?.digest || isStopped(serving))) return [{ kind: 'stop' }];
     // Nothing that can serve is left: the committed release is what there is to try, again and again.
-    return committed === null ? [] : [{ kind: 'serve', release: committed }];
+    return committed === null || serving !== null || isStopped(committed.digest)
+      ? []
+      : [{ kind: 'serve', release: committed }];
   }
   const { release, stage } = wanted;
   if (release.digest === proven?.digest && release.digest === committed?.digest) {
@@ -73,10 +79,10 @@ export const plan = (
 /** What may serve without further proof: the committed release, or in its place the one before. */
 const provenRelease = (
   { committed, previous }: Current,
-  { unservable, rollbackFloor }: Context,
+  { unservable, stopped, rollbackFloor }: Context,
 ): HeldRelease | null => {
   for (const release of [committed, previous]) {
-    if (release === null || unservable.includes(release.digest)) continue;
+    if (release === null || unservable.includes(release.digest) || stopped.includes(release.digest)) continue;
     if (release === committed || release.releaseCounter >= rollbackFloor) return release;
   }
   return null;

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { generateAgeIdentity } from '@aviary/release';
 import { describe, expect, it } from 'vitest';
 import { heldRelease, sha256Of } from '../testing/releases.ts';
-import { identity, type SealedRelease, sealRelease, stranger } from '../testing/sealed-release.ts';
+import { identity, publisher, type SealedRelease, sealRelease, stranger } from '../testing/sealed-release.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
 import { ReleaseStore } from './release-store.ts';
 
 const makeFolder = temporaryFolders();
 
-const start = async (who: Pick<typeof identity, 'ageIdentity' | 'publisherKeys'> = identity) => {
+const start = async (who: Pick<typeof identity, 'ageIdentity'> = identity) => {
   const folder = await makeFolder();
   const plain = join(folder, 'plain');
   await mkdir(plain);
@@ -118,7 +118,8 @@ describe('the release store', () => {
     ['an archive of another release', { manifest: { release: 'b@1.0.0' } }],
   ])('refuses %s for ever, and leaves nothing opened', async (_, change) => {
     const { store, held, plain } = await holding(await sealRelease('a@1.0.0', change));
-    await expect(store.open(held)).rejects.toMatchObject({
+    // Whom the image repository names, whoever signed.
+    await expect(store.open({ ...held, publisherKey: publisher.publicKeyPem })).rejects.toMatchObject({
       state: 'REJECTED',
       message: expect.stringContaining('the release is refused'),
     });

@@ -22,13 +22,13 @@ const SPARE_DISK_BYTES = 32 * 1024 * 1024;
 export class ReleaseStore {
   readonly #sealedFolder: string;
   readonly #plainFolder: string;
-  readonly #identity: Pick<Identity, 'ageIdentity' | 'publisherKeys'>;
+  readonly #identity: Pick<Identity, 'ageIdentity'>;
 
   /**
    * @param sealedFolder on the disk
    * @param plainFolder in memory, this device's own, empty
    */
-  constructor(sealedFolder: string, plainFolder: string, identity: Pick<Identity, 'ageIdentity' | 'publisherKeys'>) {
+  constructor(sealedFolder: string, plainFolder: string, identity: Pick<Identity, 'ageIdentity'>) {
     this.#sealedFolder = sealedFolder;
     this.#plainFolder = plainFolder;
     this.#identity = identity;
@@ -82,7 +82,7 @@ export class ReleaseStore {
       throw new StepError('FAILED', 'digest-mismatch', `expected the archive ${release.digest}, opened ${digest}`);
     }
     try {
-      verifyModel(files.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, this.#identity.publisherKeys);
+      verifyModel(files.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, [release.publisherKey]);
       const manifest = parseManifest(files.get(MANIFEST_FILE) ?? Buffer.alloc(0));
       if (manifest.release !== release.release || manifest.variant.id !== release.variant) {
         throw new Error(

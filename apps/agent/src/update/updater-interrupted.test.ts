@@ -54,7 +54,12 @@ describe('the power goes', () => {
 
 describe('another assignment', () => {
   const assign = (executionId: string, sealed: SealedRelease) => () => ({
-    candidate: { release: assigned(sealed, executionId), stage: 'assigned' as const, probationStarts: 0 },
+    candidate: {
+      release: assigned(sealed, executionId),
+      stage: 'assigned' as const,
+      probationStarts: 0,
+      allowedUntil: Number.MAX_SAFE_INTEGER,
+    },
   });
 
   it('breaks off a download, and what was begun is not reported as failed', async () => {

@@ -99,9 +99,11 @@ export class Updater {
   #plan(): Step[] {
     const { journal, slot } = this.#parts;
     const { committed, previous, candidate, endedExecutions, quarantined, rollbackFloor } = journal.state;
+    const held = [committed, previous, candidate?.release].filter((one) => one !== null && one !== undefined);
+    const stopped = held.filter(({ release }) => journal.state.stopped.includes(release)).map(({ digest }) => digest);
     const current = { committed, previous, serving: slot.serves?.digest ?? null, admitted: slot.admitted };
     const unservable = [...quarantined, ...this.#unservable];
-    return plan(current, candidate, { ended: endedExecutions, unservable, rollbackFloor });
+    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor });
   }
 
   #execute<Kind extends Step['kind']>(step: StepOf<Kind> & { kind: Kind }, signal: AbortSignal): Promise<void> {
@@ -170,6 +172,7 @@ export class Updater {
 
   async #admit(target: AssignedRelease, signal: AbortSignal): Promise<void> {
     const { store, slot } = this.#parts;
+    this.#throwIfOutdated(target);
     const folder = await store.open(target);
     await this.#report(target, 'VERIFIED');
     await this.#report(target, 'INSTALLING');
@@ -189,6 +192,14 @@ export class Updater {
     slot.admit(target.digest);
   }
 
+  /** What allows it has expired; it goes on once something newer allows it. */
+  #throwIfOutdated({ release }: AssignedRelease): void {
+    const { candidate, timeFloor } = this.#parts.journal.state;
+    if (candidate === null || Math.max(Date.now(), timeFloor) < candidate.allowedUntil) return;
+    const until = new Date(candidate.allowedUntil).toISOString();
+    throw new Error(`the metadata that allows ${release} expired at ${until}; newer metadata is waited for`);
+  }
+
   async #load(release: HeldRelease, folder: string) {
     const loaded = await this.#parts.slot.load(release, folder, this.#parts.providers);
     await this.#sayFallback(release, loaded.worker.provider);
@@ -204,6 +215,7 @@ export class Updater {
 
   async #switchTo(target: AssignedRelease): Promise<void> {
     const { journal, slot, serving, log } = this.#parts;
+    this.#throwIfOutdated(target);
     const { candidate, committed } = journal.state;
     const starts = candidate?.probationStarts ?? 0;
     if (starts >= MOST_PROBATION_STARTS) {

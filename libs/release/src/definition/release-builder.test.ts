@@ -11,7 +11,6 @@ import { ageRecipientOf, generateAgeIdentity } from '../age/age-recipient.ts';
 import { parseManifest } from '../archive/manifest.ts';
 import { verifyModel } from '../archive/oms.ts';
 import { readArchive } from '../archive/variant-archive.ts';
-import { verifyReleaseStatement } from '../documents/release-statement.ts';
 import { generateSigningKey, signerOf } from '../documents/signing-key.ts';
 import { parseModelDefinition } from './model-definition.ts';
 import { type BuildProgress, type BuildReleaseOptions, buildRelease } from './release-builder.ts';
@@ -52,6 +51,7 @@ function build(change: Partial<BuildReleaseOptions> = {}, yaml = YAML) {
     recipient: ageRecipientOf(identity),
     outputDirectory: join(folder, 'out', 'release'),
     inspectModel: () => undefined,
+    profilesFor: () => ['rpi5'],
     runModel: async ({ manifest, samples }) =>
       manifest.variant.runtime === 'onnxruntime' ? samples.map(() => [0.25, 0.75]) : undefined,
     onProgress: (step) => progress.push(step),
@@ -77,7 +77,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 describe('release', () => {
   it('is a signed statement over sealed, signed archives', async () => {
     const built = await build();
-    const statement = verifyReleaseStatement(built.envelope, [signer.publicKeyPem]);
+    const { statement } = built;
     expect(statement).toEqual(built.statement);
     expect(statement).toMatchObject({
       release: 'meter-reader@1.0.0',
@@ -190,6 +190,7 @@ describe('release', () => {
   it('gives the inspector each model with its labels', async () => {
     const seen: string[] = [];
     await build({
+      profilesFor: () => ['rpi5'],
       inspectModel: ({ variant, bytes, labels }) => void seen.push(`${variant.id} ${bytes.length} ${labels}`),
     });
     expect(seen).toEqual(['onnx-fp32 100000 zero,one', 'tflite-int8 6 zero,one']);
@@ -329,8 +330,8 @@ describe('lineage', () => {
   };
 
   it('is in the statement, as the file has it', async () => {
-    const { envelope } = await withLineage(JSON.stringify(LINEAGE));
-    expect(verifyReleaseStatement(envelope, [signer.publicKeyPem]).lineage).toEqual(LINEAGE);
+    const { statement } = await withLineage(JSON.stringify(LINEAGE));
+    expect(statement.lineage).toEqual(LINEAGE);
   });
 
   it.each([
@@ -403,6 +404,7 @@ describe('a folder that is no release', () => {
 
   it('refuses a model that the inspector refuses, before anything is written', async () => {
     await refused('model-invalid', 'model.onnx (variant onnx-fp32): not an ONNX model', {
+      profilesFor: () => ['rpi5'],
       inspectModel: () => {
         throw new Error('not an ONNX model');
       },
@@ -450,6 +452,7 @@ describe('a folder that is no release', () => {
         recipient: ageRecipientOf(identity),
         outputDirectory: join(folder, 'out'),
         inspectModel: () => undefined,
+        profilesFor: () => ['rpi5'],
       }),
     ).rejects.toMatchObject({ code: 'golden-failed' });
   });

@@ -14,7 +14,7 @@ import {
 } from '../archive/manifest.ts';
 import { encodeOmsBundle, signModel } from '../archive/oms.ts';
 import { packArchive } from '../archive/variant-archive.ts';
-import type { ReleaseStatement, ReleaseTarget } from '../documents/release-statement.ts';
+import { type ReleaseStatement, type ReleaseTarget, releaseStatementSchema } from '../documents/release-statement.ts';
 import type { Signer } from '../documents/signing-key.ts';
 import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
 import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
@@ -125,7 +125,7 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
         'model.yaml, training: expected at least one variant whose head can be trained, got none',
       );
     }
-    const statement: ReleaseStatement = {
+    const statement = releaseStatementSchema.parse({
       release: releaseOf(definition),
       releaseCounter: options.releaseCounter,
       rollbackFloor: options.rollbackFloor,
@@ -134,7 +134,7 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
       targets: variants.map(({ target }) => target),
       publisherKey: options.signer.publicKeyPem,
       ...(source.lineage === undefined ? {} : { lineage: source.lineage }),
-    };
+    });
     return { statement, variants };
   } catch (error) {
     await rm(outputDirectory, { recursive: true, force: true });

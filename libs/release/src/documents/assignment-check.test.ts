@@ -1,30 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { type Assignment, signAssignment, verifyAssignment } from './assignment.ts';
 import { type AssignmentContext, checkAssignment } from './assignment-check.ts';
-import { type ReleaseStatement, signReleaseStatement, verifyReleaseStatement } from './release-statement.ts';
+import { signDocument } from './dsse.ts';
 import { generateSigningKey, signerOf } from './signing-key.ts';
 
 const digest = (digit: string) => digit.repeat(64);
 const target = {
   path: 'meter-reader/1.1.0/onnx-fp32.age-payload',
   variant: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
+  runtime: 'onnxruntime' as const,
+  format: 'onnx' as const,
+  precision: 'fp32' as const,
+  profiles: ['rpi4', 'rpi5'],
   length: 1056,
   sha256: digest('a'),
   plaintextSha256: digest('b'),
   plaintextLength: 1024,
   omsSha256: digest('c'),
-} as const;
-const statement: ReleaseStatement = {
+};
+const release = {
   release: 'meter-reader@1.1.0',
   releaseCounter: 2,
   rollbackFloor: 1,
   minAgent: '0.1.0',
   issuedAt: 1_000,
-  targets: [target],
+  publisherKey: signerOf(generateSigningKey()).publicKeyPem,
 };
+const variant = { release, target };
 const assignment: Assignment = {
   deviceId: 'd-1',
   epoch: 1,
@@ -42,19 +44,20 @@ const assignment: Assignment = {
 };
 const context: AssignmentContext = {
   assignment,
-  statement,
+  variant,
   deviceId: 'd-1',
   epoch: 1,
   lastSequence: 6,
   model: 'meter-reader',
+  profile: 'rpi5',
   rollbackFloor: 1,
   agentVersion: '0.1.0',
   now: 5_000,
 };
 
 describe('checkAssignment', () => {
-  it('accepts the next one, and says which target', () => {
-    expect(checkAssignment(context)).toEqual({ status: 'accepted', target });
+  it('accepts the next one, and says which variant', () => {
+    expect(checkAssignment(context)).toEqual({ status: 'accepted', variant });
   });
 
   it('accepts without a model line and without an agent version', () => {
@@ -62,13 +65,11 @@ describe('checkAssignment', () => {
     expect(checkAssignment(rest).status).toBe('accepted');
   });
 
-  it('calls the same sequence unchanged, and never stops what runs by its expiry', () => {
-    expect(checkAssignment({ ...context, lastSequence: 7 })).toEqual({ status: 'unchanged', target, expired: false });
-    expect(checkAssignment({ ...context, lastSequence: 7, now: 10_000 })).toEqual({
-      status: 'unchanged',
-      target,
-      expired: true,
-    });
+  it('calls the same sequence unchanged, and never stops what runs by its expiry, or because it was revoked', () => {
+    const same = { ...context, lastSequence: 7 };
+    expect(checkAssignment(same)).toEqual({ status: 'unchanged', expired: false });
+    expect(checkAssignment({ ...same, now: 10_000 })).toEqual({ status: 'unchanged', expired: true });
+    expect(checkAssignment({ ...same, variant: undefined })).toEqual({ status: 'unchanged', expired: false });
   });
 
   it('accepts a release at the floor', () => {
@@ -84,12 +85,14 @@ describe('checkAssignment', () => {
     ['wrong-epoch', { epoch: 2 }],
     ['replayed', { lastSequence: 8 }],
     ['expired', { now: 10_000 }],
-    ['statement-mismatch', { statement: { ...statement, release: 'meter-reader@1.2.0' } }],
-    ['statement-mismatch', { statement: { ...statement, releaseCounter: 3 } }],
+    ['statement-mismatch', { variant: { target, release: { ...release, release: 'meter-reader@1.2.0' } } }],
+    ['statement-mismatch', { variant: { target, release: { ...release, releaseCounter: 3 } } }],
     ['statement-mismatch', { assignment: { ...assignment, variant: 'onnx-int8' } }],
     ['wrong-model', { model: 'face-finder' }],
     ['below-floor', { rollbackFloor: 3 }],
-    ['unknown-target', { assignment: { ...assignment, targetPath: 'meter-reader/1.1.0/other' } }],
+    ['unknown-target', { variant: undefined }],
+    ['wrong-profile', { profile: 'jetson-orin-nano' }],
+    ['wrong-profile', { profile: null }],
     ['agent-too-old', { agentVersion: '0.0.9' }],
     ['agent-too-old', { agentVersion: '0.1.0-rc.2' }],
   ])('refuses with %s', (code, change) => {
@@ -105,57 +108,33 @@ describe('checkAssignment', () => {
     ['1.0.0-alpha', '1.0.0-alpha.1', 'refused'],
     ['1.0.0+build.2', '1.0.0', 'accepted'],
   ])('agent %s for a release that needs %s: %s', (agentVersion, minAgent, status) => {
-    expect(checkAssignment({ ...context, agentVersion, statement: { ...statement, minAgent } }).status).toBe(status);
+    const needing = { target, release: { ...release, minAgent } };
+    expect(checkAssignment({ ...context, agentVersion, variant: needing }).status).toBe(status);
   });
 });
 
-describe('signed documents', () => {
+describe('a signed assignment', () => {
   const publisher = signerOf(generateSigningKey());
   const director = signerOf(generateSigningKey());
 
-  it('come back as they were signed', () => {
+  it('comes back as it was signed', () => {
     expect(verifyAssignment(signAssignment(assignment, [director]), [director.publicKeyPem])).toEqual(assignment);
-    expect(verifyReleaseStatement(signReleaseStatement(statement, [publisher]), [publisher.publicKeyPem])).toEqual(
-      statement,
-    );
   });
 
-  it('are not believed from the wrong role', () => {
+  it('is not believed from the wrong role', () => {
     expect(() => verifyAssignment(signAssignment(assignment, [publisher]), [director.publicKeyPem])).toThrow(
       expect.objectContaining({ code: 'dsse-untrusted' }),
     );
-    expect(() => verifyReleaseStatement(signReleaseStatement(statement, [director]), [publisher.publicKeyPem])).toThrow(
-      expect.objectContaining({ code: 'dsse-untrusted' }),
-    );
   });
 
-  it('do not pass for one another, even under the same key', () => {
-    expect(() => verifyAssignment(signReleaseStatement(statement, [director]), [director.publicKeyPem])).toThrow(
+  it('is no other document of the same key', () => {
+    const other = signDocument('application/vnd.aviary.other+json', assignment, [director]);
+    expect(() => verifyAssignment(other, [director.publicKeyPem])).toThrow(
       expect.objectContaining({ code: 'dsse-wrong-type' }),
     );
   });
 
-  it('keep to the publishers threshold', () => {
-    const second = signerOf(generateSigningKey());
-    const keys = [publisher.publicKeyPem, second.publicKeyPem];
-    expect(() => verifyReleaseStatement(signReleaseStatement(statement, [publisher]), keys, 2)).toThrow(
-      expect.objectContaining({ code: 'dsse-threshold' }),
-    );
-    expect(verifyReleaseStatement(signReleaseStatement(statement, [publisher, second]), keys, 2)).toEqual(statement);
-  });
-
-  it.each<[string, Partial<ReleaseStatement>]>([
-    ['a floor above its own counter', { rollbackFloor: 3 }],
-    ['no target', { targets: [] }],
-    ['one path twice', { targets: [target, { ...target, variant: 'other' }] }],
-    ['one variant twice', { targets: [target, { ...target, path: 'other' }] }],
-    ['a path that climbs', { targets: [{ ...target, path: '../../etc/passwd' }] }],
-    ['no release name', { release: 'meter-reader' }],
-  ])('are not signed with %s', (_, change) => {
-    expect(() => signReleaseStatement({ ...statement, ...change }, [publisher])).toThrow();
-  });
-
-  it('are not signed with a rate above 1', () => {
+  it('is not signed with a rate above 1', () => {
     const probation = { ...assignment.probation, maxErrorRate: 1.5 };
     expect(() => signAssignment({ ...assignment, probation }, [director])).toThrow();
   });

@@ -1,6 +1,6 @@
 import { splitReleaseName } from '../release-name.ts';
+import type { VariantTarget } from '../tuf/release-targets.ts';
 import type { Assignment } from './assignment.ts';
-import type { ReleaseStatement, ReleaseTarget } from './release-statement.ts';
 
 export type RefusalCode =
   | 'wrong-device'
@@ -9,14 +9,16 @@ export type RefusalCode =
   | 'expired'
   | 'statement-mismatch'
   | 'wrong-model'
+  | 'wrong-profile'
   | 'below-floor'
   | 'unknown-target'
   | 'agent-too-old';
 
 export interface AssignmentContext {
-  /** Both already verified against their keys. */
+  /** Already verified against the director's keys. */
   readonly assignment: Assignment;
-  readonly statement: ReleaseStatement;
+  /** The target that it names, as the image repository has it now; undefined when it has no such target. */
+  readonly variant: VariantTarget | undefined;
   /** Who this device is, from its own certificate. */
   readonly deviceId: string;
   readonly epoch: number;
@@ -24,6 +26,8 @@ export interface AssignmentContext {
   readonly lastSequence: number;
   /** The model line the device was enrolled for; absent: any. */
   readonly model?: string;
+  /** The firmware profile that this device finds itself to be; null when none fits. */
+  readonly profile: string | null;
   /** The device's own floor: the highest `rollbackFloor` of what it ever committed. */
   readonly rollbackFloor: number;
   /** Version of the agent; absent: not compared with `minAgent`. */
@@ -33,20 +37,20 @@ export interface AssignmentContext {
 }
 
 export type AssignmentCheck =
-  | { readonly status: 'accepted'; readonly target: ReleaseTarget }
+  | { readonly status: 'accepted'; readonly variant: VariantTarget }
   /**
-   * The sequence is the one already accepted. `expired` then only says that nothing new may be installed by it; it never
-   * stops what runs.
+   * The sequence is the one already accepted, and so is what it names: a release that was revoked since is stopped
+   * otherwise, or not at all. `expired` only says that nothing new may be installed by it; it never stops what runs.
    */
-  | { readonly status: 'unchanged'; readonly target: ReleaseTarget; readonly expired: boolean }
+  | { readonly status: 'unchanged'; readonly expired: boolean }
   | { readonly status: 'refused'; readonly code: RefusalCode; readonly message: string };
 
 /**
- * Whether a device may act on an assignment. Pure: says nothing of signatures, which `verifyAssignment` and
- * `verifyReleaseStatement` checked before. The first reason found is given, identity before time before content.
+ * Whether a device may act on an assignment. Pure: says nothing of signatures, which `verifyAssignment` and the image
+ * repository's client checked before. The first reason found is given, identity before time before content.
  */
 export function checkAssignment(context: AssignmentContext): AssignmentCheck {
-  const { assignment, statement, now } = context;
+  const { assignment, variant, now } = context;
   if (assignment.deviceId !== context.deviceId) {
     return refuse('wrong-device', `the assignment is for ${assignment.deviceId}, this device is ${context.deviceId}`);
   }
@@ -59,33 +63,26 @@ export function checkAssignment(context: AssignmentContext): AssignmentCheck {
       `the assignment's sequence is ${assignment.sequence}, but ${context.lastSequence} was already accepted`,
     );
   }
-  const unchanged = assignment.sequence === context.lastSequence;
   const expired = now >= assignment.expires;
-  if (expired && !unchanged) {
+  if (assignment.sequence === context.lastSequence) return { status: 'unchanged', expired };
+  if (expired) {
     return refuse(
       'expired',
       `the assignment expired at ${iso(assignment.expires)} and it is ${iso(now)}; ask the control plane again`,
     );
   }
-  if (assignment.release !== statement.release || assignment.releaseCounter !== statement.releaseCounter) {
+  if (variant === undefined) {
+    return refuse(
+      'unknown-target',
+      `${assignment.targetPath} is not among the targets that the publisher signed; it was revoked, or never published`,
+    );
+  }
+  const { release, target } = variant;
+  if (assignment.release !== release.release || assignment.releaseCounter !== release.releaseCounter) {
     return refuse(
       'statement-mismatch',
-      `the assignment names ${assignment.release} (counter ${assignment.releaseCounter}), the publisher signed ${statement.release} (counter ${statement.releaseCounter})`,
+      `the assignment names ${assignment.release} (counter ${assignment.releaseCounter}), the publisher signed ${release.release} (counter ${release.releaseCounter})`,
     );
-  }
-  const { model } = splitReleaseName(statement.release);
-  if (context.model !== undefined && context.model !== model) {
-    return refuse('wrong-model', `the release is of model ${model}, this device was enrolled for ${context.model}`);
-  }
-  if (statement.releaseCounter < context.rollbackFloor) {
-    return refuse(
-      'below-floor',
-      `${statement.release} has counter ${statement.releaseCounter}, this device's floor is ${context.rollbackFloor}`,
-    );
-  }
-  const target = statement.targets.find((candidate) => candidate.path === assignment.targetPath);
-  if (target === undefined) {
-    return refuse('unknown-target', `${assignment.targetPath} is not among the targets that the publisher signed`);
   }
   if (target.variant !== assignment.variant) {
     return refuse(
@@ -93,13 +90,29 @@ export function checkAssignment(context: AssignmentContext): AssignmentCheck {
       `the assignment calls ${target.path} variant ${assignment.variant}, the publisher signed it as ${target.variant}`,
     );
   }
-  if (context.agentVersion !== undefined && compareVersions(context.agentVersion, statement.minAgent) < 0) {
+  const { model } = splitReleaseName(release.release);
+  if (context.model !== undefined && context.model !== model) {
+    return refuse('wrong-model', `the release is of model ${model}, this device was enrolled for ${context.model}`);
+  }
+  if (context.profile === null || !target.profiles.includes(context.profile)) {
     return refuse(
-      'agent-too-old',
-      `${statement.release} needs agent ${statement.minAgent} or newer, this is ${context.agentVersion}; update the agent`,
+      'wrong-profile',
+      `${target.path} is for ${target.profiles.join(', ')}, this device is ${context.profile ?? 'none of the profiles that are known'}`,
     );
   }
-  return unchanged ? { status: 'unchanged', target, expired } : { status: 'accepted', target };
+  if (release.releaseCounter < context.rollbackFloor) {
+    return refuse(
+      'below-floor',
+      `${release.release} has counter ${release.releaseCounter}, this device's floor is ${context.rollbackFloor}`,
+    );
+  }
+  if (context.agentVersion !== undefined && compareVersions(context.agentVersion, release.minAgent) < 0) {
+    return refuse(
+      'agent-too-old',
+      `${release.release} needs agent ${release.minAgent} or newer, this is ${context.agentVersion}; update the agent`,
+    );
+  }
+  return { status: 'accepted', variant };
 }
 
 function refuse(code: RefusalCode, message: string): AssignmentCheck {

@@ -16,8 +16,9 @@ const customSchema = z.object({
   ...releaseTargetSchema.omit({ path: true, length: true, sha256: true }).shape,
 });
 
-/** A release as targets of the image repository, one for each variant. */
-export function targetsOf({ targets, ...release }: ReleaseStatement): TargetFile[] {
+/** A release as targets of the image repository, one for each variant. @throws ZodError when it is invalid */
+export function targetsOf(statement: ReleaseStatement): TargetFile[] {
+  const { targets, ...release } = releaseStatementSchema.parse(statement);
   return targets.map(({ path, length, sha256, ...variant }) => {
     const custom = customSchema.parse({ ...release, ...variant });
     // Through JSON, so that what is absent is absent and not undefined: it is signed.
