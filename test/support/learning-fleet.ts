@@ -2,20 +2,12 @@ import { createHash, randomBytes } from 'node:crypto';
 import { decideRound, encodeHead, headSize, type RoundSpec, roundSpecSchema } from '@aviary/federation';
 import { exampleFacts } from '@aviary/hardware';
 import type { RoundDetail } from '@aviary/protocol';
-import {
-  createHeader,
-  FILE_KEY_BYTES,
-  generateSigningKey,
-  type Lineage,
-  publicKeyPem,
-  type ReleaseStatement,
-  signerOf,
-  signReleaseStatement,
-} from '@aviary/release';
+import { createHeader, FILE_KEY_BYTES, type Lineage, type ReleaseStatement } from '@aviary/release';
 import { loadRound } from '../../apps/control-plane/src/features/federation/round-snapshot.ts';
 import type { Database } from '../../apps/control-plane/src/infra/database.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
 import type { TestDatabase } from './test-database.ts';
+import { TestPublisher } from './test-publisher.ts';
 import { openTestServices } from './test-services.ts';
 
 const sha256 = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');
@@ -48,7 +40,7 @@ export interface Sent {
 
 /** A control plane's services over a real database, with devices that say that they learn; they are rows, no agents. */
 export class LearningFleet {
-  private readonly key = generateSigningKey();
+  private publisher: TestPublisher | undefined;
   private counter = 0;
 
   private constructor(
@@ -67,8 +59,8 @@ export class LearningFleet {
     trainings: readonly (Training | undefined)[] = [FP32],
     lineage?: Lineage,
   ): Promise<void> {
-    const { publishers, blobs, releases } = this.services;
-    await publishers.add('tester', publicKeyPem(this.key));
+    const { trust, blobs, releases } = this.services;
+    this.publisher ??= await TestPublisher.found(trust);
     this.counter += 1;
     const targets: ReleaseStatement['targets'] = [];
     for (const [index, training] of trainings.entries()) {
@@ -80,6 +72,7 @@ export class LearningFleet {
         runtime: 'onnxruntime',
         format: 'onnx',
         precision: 'fp32',
+        profiles: ['rpi4', 'rpi5'],
         length: blob.length,
         sha256: sha256(blob),
         plaintextSha256: sha256('plain'),
@@ -95,13 +88,11 @@ export class LearningFleet {
       minAgent: '0.1.0',
       issuedAt: Date.now(),
       targets,
+      publisherKey: this.publisher.signer.publicKeyPem,
       ...(lineage === undefined ? {} : { lineage }),
     };
     const header = createHeader(randomBytes(FILE_KEY_BYTES), releases.recipient).toString('base64');
-    await releases.publish({
-      statement: signReleaseStatement(statement, [signerOf(this.key)]),
-      variants: targets.map(({ variant }) => ({ id: variant, ageHeader: header })),
-    });
+    await this.publisher.publish([statement], header);
   }
 
   /** Adds devices `d-000`, `d-001`, … that are online and keep samples. */

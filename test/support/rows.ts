@@ -25,12 +25,10 @@ export const insertRelease = async (
   variants: readonly object[] = [],
 ): Promise<void> => {
   const [model, version] = name.split('@');
-  await t.query(`insert into publisher (key_id, name, public_key) values ('k', 'k', 'k') on conflict do nothing`);
-  const payload = Buffer.from(JSON.stringify({ release: name, targets: variants })).toString('base64');
   await t.query(
-    `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement)
-     values ($1, $2, $3, $4, 0, 'k', $5)`,
-    [name, model, version, counter, JSON.stringify({ payload })],
+    `insert into release (name, model, version, release_counter, rollback_floor, publisher, statement)
+     values ($1, $2, $3, $4, 0, 'tester', $5)`,
+    [name, model, version, counter, JSON.stringify({ release: name, rollbackFloor: 0, targets: variants })],
   );
 };
 

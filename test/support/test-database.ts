@@ -2,7 +2,6 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { Publisher } from '../../apps/control-plane/src/features/registry/publisher.entity.ts';
 import { Database } from '../../apps/control-plane/src/infra/database.ts';
 import type { Logger } from '../../apps/control-plane/src/infra/log.ts';
 import {
@@ -36,14 +35,14 @@ export class TestDatabase {
       'select pg_reload_conf()',
     );
     const { log, lines } = createMemoryLog();
-    const database = new Database(server.url, [Publisher], log);
+    const database = new Database(server.url, log);
     await database.start();
     return new TestDatabase(directory, database, server.url, lines, log, server);
   }
 
   /** Another process's connections to the same database. The caller stops it. */
   async another(): Promise<Database> {
-    const database = new Database(this.url, [Publisher], this.log);
+    const database = new Database(this.url, this.log);
     await database.start();
     return database;
   }

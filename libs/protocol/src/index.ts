@@ -28,6 +28,7 @@ export type {
   RolloutSummary,
   WaveView,
 } from './admin-api/rollouts.ts';
+export type { OnlineRole, TrustChange, TrustOutcome, TrustState } from './admin-api/trust.ts';
 export { ApiError, type Client, createClient, type Fetch, routeUrl } from './client.ts';
 export {
   type AssignmentResponse,

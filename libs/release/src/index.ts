@@ -124,6 +124,7 @@ export {
   type NamedKey,
   type RoleKeys,
   type RootContent,
+  rootFingerprint,
   signaturesOn,
   verifyNextRoot,
   verifyRole,

@@ -2,11 +2,22 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { chooseVariant, type MatchableVariant, type Profile } from '@aviary/hardware';
 import { describeModel, readModel } from '@aviary/onnx';
-import { ApiError, problemSchema, type ReleaseSummary } from '@aviary/protocol';
-import { type BuiltVariant, buildRelease, type InspectModel, type ModelDefinition, type Signer } from '@aviary/release';
+import { ApiError, problemSchema, type TrustOutcome } from '@aviary/protocol';
+import {
+  type BuiltVariant,
+  buildRelease,
+  type InspectModel,
+  type ModelDefinition,
+  type Signer,
+  statementsIn,
+  targetsOf,
+  type VariantDefinition,
+} from '@aviary/release';
 import { UsageError } from '../command-line/usage-error.ts';
 import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
+import type { FleetRepository } from '../trust/fleet-repository.ts';
+import { sendChange } from '../trust/signed-change.ts';
 import { readModelFolder } from './model-folder.ts';
 import { prepareTraining } from './prepare-training.ts';
 import { loadProfiles } from './profiles.ts';
@@ -62,14 +73,20 @@ const runsOn = (profile: Profile, variant: MatchableVariant): boolean => {
   return chooseVariant(facts, profile, [variant]).chosen !== null;
 };
 
-const refuseUnusable = async (definition: ModelDefinition): Promise<void> => {
+/** Which profiles each variant is for. @throws UsageError for a variant that is for none */
+const findProfiles = async (definition: ModelDefinition): Promise<ReadonlyMap<string, readonly string[]>> => {
   const profiles = await loadProfiles();
+  const found = new Map<string, readonly string[]>();
   for (const variant of definition.variants) {
-    if (profiles.some((profile) => runsOn(profile, variant))) continue;
-    throw new UsageError(
-      `No firmware profile can run variant "${variant.id}" (${variant.runtime}, ${variant.format}, ${variant.precision}). Take it out of model.yaml, or correct its runtime, format or precision; the profiles are in firmware-profiles/.`,
-    );
+    const fitting = profiles.filter((profile) => runsOn(profile, variant)).map(({ id }) => id);
+    if (fitting.length === 0) {
+      throw new UsageError(
+        `No firmware profile can run variant "${variant.id}" (${variant.runtime}, ${variant.format}, ${variant.precision}). Take it out of model.yaml, or correct its runtime, format or precision; the profiles are in firmware-profiles/.`,
+      );
+    }
+    found.set(variant.id, fitting);
   }
+  return found;
 };
 
 const uploadBlob = async (connection: Connection, variant: BuiltVariant): Promise<void> => {
@@ -98,25 +115,40 @@ const uploadBlob = async (connection: Connection, variant: BuiltVariant): Promis
   bar.end(`done, ${(target.length / 2 ** 20).toFixed(2)} MB`);
 };
 
+/** Who publishes, and what was published so far. */
+export interface Publisher {
+  readonly signer: Signer;
+  readonly repository: FleetRepository;
+}
+
+export interface PushedRelease extends TrustOutcome {
+  readonly release: string;
+  readonly releaseCounter: number;
+}
+
 /**
- * Builds a release of a model's folder, signs and seals it, uploads it, and registers it. Nothing stays here, and
- * nothing of it counts at the control plane before the last step.
+ * Builds a release of a model's folder, signs and seals it, uploads it, and publishes it in the image repository. Nothing
+ * stays here, and nothing of it counts at the control plane before the last step.
  */
 export const pushModel = async (
   directory: string,
-  signer: Signer,
+  { signer, repository }: Publisher,
   connection: Connection,
   say: (line: string) => void,
-): Promise<ReleaseSummary> => {
+): Promise<PushedRelease> => {
   const { definition } = await readModelFolder(directory);
-  await refuseUnusable(definition);
+  const profiles = await findProfiles(definition);
   const { client } = connection;
   const [{ recipient }, releases] = await Promise.all([
     client.registryInfo({}),
     everyItem((cursor) => client.listReleases({ query: { model: definition.name, limit: 500, ...cursor } })),
   ]);
-  const last = releases[0];
-  if (releases.some(({ version }) => version === definition.version)) {
+  const signed = [...statementsIn(repository.targets).values()].filter(({ release }) =>
+    release.startsWith(`${definition.name}@`),
+  );
+  // What was revoked is known to the control plane only, and its counters and names are used up.
+  const known = [...releases, ...signed];
+  if (known.some(({ release }) => release === `${definition.name}@${definition.version}`)) {
     throw new UsageError(
       `${definition.name}@${definition.version} was pushed before, and a release never changes. Raise the version in model.yaml.`,
     );
@@ -126,14 +158,15 @@ export const pushModel = async (
     const built = await buildRelease({
       directory,
       definition,
-      releaseCounter: definition.releaseCounter ?? (last?.releaseCounter ?? 0) + 1,
-      rollbackFloor: definition.rollbackFloor ?? last?.rollbackFloor ?? 0,
+      releaseCounter: definition.releaseCounter ?? highest(known, 'releaseCounter') + 1,
+      rollbackFloor: definition.rollbackFloor ?? highest(signed, 'rollbackFloor'),
       minAgent: MIN_AGENT,
       now: Date.now(),
       signer,
       recipient,
       outputDirectory,
       inspectModel,
+      profilesFor: ({ id }: VariantDefinition) => profiles.get(id) ?? [],
       runModel,
       prepareTraining,
       onProgress: ({ step, variant }) => {
@@ -142,14 +175,22 @@ export const pushModel = async (
       },
     });
     for (const variant of built.variants) await uploadBlob(connection, variant);
-    return client.publishRelease({
-      body: {
-        statement: built.envelope,
+    const { release, releaseCounter } = built.statement;
+    const outcome = await sendChange(connection, repository, {
+      targets: {
+        edit: (targets) => {
+          for (const file of targetsOf(built.statement)) targets.set(file.path, file);
+        },
+        signers: [signer],
         variants: built.variants.map(({ target, ageHeader }) => ({
-          id: target.variant,
+          path: target.path,
           ageHeader: ageHeader.toString('base64'),
         })),
       },
     });
+    return { ...outcome, release, releaseCounter };
   });
 };
+
+const highest = <Name extends string>(releases: readonly { readonly [N in Name]: number }[], name: Name): number =>
+  Math.max(0, ...releases.map((release) => release[name]));

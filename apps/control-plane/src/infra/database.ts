@@ -3,6 +3,7 @@ import { DataSource, type EntityManager, type QueryRunner } from 'typeorm';
 import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
+import { ImageRepository1766000000000 } from './migrations/1766000000000-image-repository.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -72,14 +73,12 @@ export class Database implements Sql {
 
   constructor(
     private readonly url: string,
-    entities: readonly (new () => object)[],
     private readonly log: Logger,
   ) {
     this.source = new DataSource({
       type: 'postgres',
       url,
-      entities: [...entities],
-      migrations: [Initial1764000000000, AccessLiveFederation1765000000000],
+      migrations: [Initial1764000000000, AccessLiveFederation1765000000000, ImageRepository1766000000000],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },
       poolErrorHandler: (error: unknown) => log.warn({ error: String(error) }, 'an idle database connection ended'),

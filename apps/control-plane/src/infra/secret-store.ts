@@ -28,6 +28,19 @@ export class SecretStore {
     return stored;
   }
 
+  /** All secrets whose name begins so, by name. */
+  async withPrefix(prefix: string): Promise<(Secret & { readonly name: string })[]> {
+    const rows = await this.database.query<{ name: string; sealed: Buffer; public_part: string }>(
+      'select name, sealed, public_part from secret where starts_with(name, $1) order by name',
+      [prefix],
+    );
+    return rows.map(({ name, sealed, public_part }) => ({
+      name,
+      secret: this.masterKey.open(name, sealed),
+      publicPart: public_part,
+    }));
+  }
+
   private async get(name: string): Promise<Secret | undefined> {
     const [row] = await this.database.query<{ sealed: Buffer; public_part: string }>(
       'select sealed, public_part from secret where name = $1',

@@ -31,11 +31,13 @@ import { LiveController } from '../features/live/live.controller.ts';
 import { LiveService } from '../features/live/live.service.ts';
 import { OverviewController } from '../features/overview/overview.controller.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
-import { PublishersService } from '../features/registry/publishers.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { RolloutsController } from '../features/rollouts/rollouts.controller.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
+import { DeviceTrustController } from '../features/trust/device-trust.controller.ts';
+import { TrustController } from '../features/trust/trust.controller.ts';
+import { TrustService } from '../features/trust/trust.service.ts';
 import { BLOB_STORE } from '../infra/blob-store.ts';
 import { Database } from '../infra/database.ts';
 import { ProblemFilter } from '../infra/http/problem-filter.ts';
@@ -45,6 +47,8 @@ import { VERSION } from '../version.ts';
 import type { Services } from './services.ts';
 
 const CLOSE_DEADLINE_MS = 5_000;
+/** Targets metadata of some thousand variants. */
+const LARGEST_BODY_BYTES = 8 * 2 ** 20;
 
 /** Whether this process lives, and whether it can work. Open to everybody: monitors have no token. */
 @Controller()
@@ -79,6 +83,7 @@ const shared = (services: Services): Provider[] => [
   { provide: Database, useValue: services.database },
   { provide: DevicesService, useValue: services.devices },
   { provide: DirectorService, useValue: services.director },
+  { provide: TrustService, useValue: services.trust },
   { provide: BLOB_STORE, useValue: services.blobs },
 ];
 
@@ -134,6 +139,7 @@ export const startAdminPlane = (
       RegistryController,
       RolloutsController,
       RoundsController,
+      TrustController,
     ],
     [
       ...shared(services),
@@ -144,7 +150,6 @@ export const startAdminPlane = (
       { provide: AuditTrail, useValue: services.audit },
       { provide: FleetCa, useValue: services.ca },
       { provide: PublicAddresses, useValue: services.addresses },
-      { provide: PublishersService, useValue: services.publishers },
       { provide: ReleasesService, useValue: services.releases },
       { provide: RolloutsService, useValue: services.rollouts },
       { provide: RoundsService, useValue: services.rounds },
@@ -155,7 +160,7 @@ export const startAdminPlane = (
   );
   // One proxy, and only where one is said to be: anybody may write these headers.
   const trustProxy = (_address: string, hop: number) => addresses.behindProxy && hop === 0;
-  const adapter = new FastifyAdapter({ forceCloseConnections: 'idle', trustProxy });
+  const adapter = new FastifyAdapter({ forceCloseConnections: 'idle', trustProxy, bodyLimit: LARGEST_BODY_BYTES });
   return listen(module, adapter, log, where, async (app) => {
     app.useGlobalGuards(new AccessGuard(callers, OPEN_CONTROLLERS, new URL(addresses.consoleUrl).host));
     app.useGlobalInterceptors(new AuditInterceptor(services.audit));
@@ -173,7 +178,7 @@ export const startDevicePlane = (
   where: { host: string; port: number },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
-    [EnrollmentController, DirectorController, DeviceRoundsController],
+    [EnrollmentController, DirectorController, DeviceRoundsController, DeviceTrustController],
     [
       ...shared(services),
       { provide: EnrollmentService, useValue: services.enrollment },

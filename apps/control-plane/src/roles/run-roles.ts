@@ -60,7 +60,9 @@ const startConductor = async (services: Services, log: Logger): Promise<Stop> =>
   const roundConductor = new RoundConductor(database, roundApplier, log);
   conductor.start();
   roundConductor.start();
+  services.onlineSigning.start(log);
   return async () => {
+    services.onlineSigning.stop();
     await Promise.all([conductor.stop(), roundConductor.stop()]);
   };
 };

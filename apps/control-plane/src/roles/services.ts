@@ -19,14 +19,16 @@ import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
 import { LiveService } from '../features/live/live.service.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
-import { Publisher } from '../features/registry/publisher.entity.ts';
-import { PublishersService } from '../features/registry/publishers.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { VariantChooser } from '../features/registry/variant-chooser.ts';
 import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
 import { Notifier } from '../features/rollouts/notifier.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
+import { MetadataStore } from '../features/trust/metadata-store.ts';
+import { OnlineKeys } from '../features/trust/online-keys.ts';
+import { OnlineSigning } from '../features/trust/online-signing.ts';
+import { TrustService } from '../features/trust/trust.service.ts';
 import { type BlobStore, DirectoryBlobStore } from '../infra/blob-store.ts';
 import { Database } from '../infra/database.ts';
 import type { Logger } from '../infra/log.ts';
@@ -50,7 +52,8 @@ export interface Services {
   readonly devices: DevicesService;
   readonly devicePages: DevicePagesService;
   readonly enrollment: EnrollmentService;
-  readonly publishers: PublishersService;
+  readonly trust: TrustService;
+  readonly onlineSigning: OnlineSigning;
   readonly releases: ReleasesService;
   readonly director: DirectorService;
   readonly executions: ExecutionsService;
@@ -67,7 +70,7 @@ export interface Services {
 
 /** Connects to the database, brings it up to date, and puts the services together by name. */
 export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
-  const database = new Database(config.databaseUrl, [Publisher], log);
+  const database = new Database(config.databaseUrl, log);
   await database.start();
   const masterKey = await loadMasterKey(config.data);
   const secrets = new SecretStore(database, masterKey);
@@ -77,13 +80,16 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const addresses = new PublicAddresses(config);
   const ca = await FleetCa.open(secrets);
   const devices = new DevicesService(database, profiles);
-  const publishers = new PublishersService(database);
   const lineages = new LineageService(database);
-  const releases = await ReleasesService.open(database, secrets, masterKey, publishers, blobs, lineages);
+  const releases = await ReleasesService.open(database, secrets, masterKey, blobs, lineages);
+  const onlineKeys = await OnlineKeys.open(secrets);
+  const metadata = new MetadataStore(database);
+  const onlineSigning = new OnlineSigning(database, metadata, onlineKeys);
+  const trust = new TrustService(database, metadata, onlineKeys, onlineSigning, releases);
   const chooser = new VariantChooser(profiles);
   const devicePages = new DevicePagesService(database, devices, releases, chooser);
-  const director = await DirectorService.open(database, secrets, releases);
-  const enrollment = new EnrollmentService(database, devices, ca, director, publishers, addresses.mqttUrl);
+  const director = new DirectorService(database, releases, trust, onlineKeys);
+  const enrollment = new EnrollmentService(database, devices, ca, trust, addresses.mqttUrl);
   const executions = new ExecutionsService(director);
   const applier = new DecisionsApplier(director);
   const roundApplier = new RoundDecisionsApplier();
@@ -115,7 +121,8 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     devices,
     devicePages,
     enrollment,
-    publishers,
+    trust,
+    onlineSigning,
     releases,
     director,
     executions,

@@ -5,6 +5,7 @@ import { federationRoutes } from './federation.ts';
 import { liveRoutes } from './live.ts';
 import { registryRoutes } from './registry.ts';
 import { rolloutRoutes } from './rollouts.ts';
+import { trustRoutes } from './trust.ts';
 
 /** Every operation of the admin plane. */
 export const adminRoutes = {
@@ -13,6 +14,7 @@ export const adminRoutes = {
   ...liveRoutes,
   ...deviceAdminRoutes,
   ...registryRoutes,
+  ...trustRoutes,
   ...rolloutRoutes,
   ...federationRoutes,
 };

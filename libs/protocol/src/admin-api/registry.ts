@@ -1,21 +1,11 @@
 import { z } from 'zod';
-import { envelopeSchema } from '../envelope.ts';
 import { releaseNameSchema, sha256Schema, timestampSchema } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
-import { ADMINS, EVERY_ROLE, PUBLISHERS } from '../roles.ts';
+import { EVERY_ROLE, PUBLISHERS } from '../roles.ts';
 import { route } from '../route.ts';
 
 const tag = 'registry';
 const releaseParams = z.object({ release: releaseNameSchema });
-
-export const publisherSchema = z
-  .object({
-    keyId: sha256Schema,
-    name: z.string().min(1).max(128),
-    publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----').describe('P-256, PEM'),
-    createdAt: timestampSchema,
-  })
-  .meta({ id: 'Publisher' });
 
 export const registryInfoSchema = z
   .object({
@@ -55,8 +45,9 @@ export const releaseSummarySchema = z
     version: z.string(),
     releaseCounter: z.number().int(),
     rollbackFloor: z.number().int(),
-    publisher: z.string().describe('name of who signed it'),
+    publisher: z.string().describe('names of those who signed it'),
     publishedAt: timestampSchema,
+    revokedAt: timestampSchema.nullable().describe('when the publisher took it back; nothing new gets it since'),
     variants: z.array(variantSummarySchema),
     trainable: z.boolean().describe('it brings a step graph, so that federated rounds can improve it'),
     lineage: lineageSchema.nullable().describe('null: it did not come out of a federated round'),
@@ -64,9 +55,25 @@ export const releaseSummarySchema = z
   .meta({ id: 'ReleaseSummary' });
 export type ReleaseSummary = z.infer<typeof releaseSummarySchema>;
 
+/** What the publisher states of a release, as its targets in the image repository say it. */
+const statementSchema = z.looseObject({
+  minAgent: z.string(),
+  issuedAt: timestampSchema,
+  publisherKey: z.string().describe('of the signatures inside its archives; PEM'),
+  targets: z.array(
+    z.looseObject({
+      path: z.string(),
+      variant: z.string(),
+      profiles: z.array(z.string()).describe('firmware profiles that it was made for'),
+      plaintextSha256: sha256Schema,
+      omsSha256: sha256Schema,
+    }),
+  ),
+});
+
 export const releaseDetailSchema = releaseSummarySchema
   .extend({
-    statement: envelopeSchema,
+    statement: statementSchema,
     field: z
       .object({
         devices: z.number().int(),
@@ -81,15 +88,6 @@ export const releaseDetailSchema = releaseSummarySchema
 
 export type ReleaseDetail = z.infer<typeof releaseDetailSchema>;
 
-export const publishReleaseRequestSchema = z
-  .object({
-    statement: envelopeSchema.describe('the release statement, signed by a registered publisher'),
-    variants: z
-      .array(z.object({ id: z.string(), ageHeader: z.base64().describe('file key, sealed to the control plane') }))
-      .min(1),
-  })
-  .meta({ id: 'PublishReleaseRequest' });
-
 export const registryRoutes = {
   registryInfo: route({
     method: 'GET',
@@ -98,24 +96,6 @@ export const registryRoutes = {
     tag,
     access: EVERY_ROLE,
     response: registryInfoSchema,
-  }),
-  addPublisher: route({
-    method: 'POST',
-    path: '/api/v1/publishers',
-    summary: 'Register the public key of somebody who signs releases',
-    tag,
-    access: ADMINS,
-    body: publisherSchema.pick({ name: true, publicKey: true }),
-    response: publisherSchema,
-    status: 201,
-  }),
-  listPublishers: route({
-    method: 'GET',
-    path: '/api/v1/publishers',
-    summary: 'Who may sign releases',
-    tag,
-    access: EVERY_ROLE,
-    response: z.object({ items: z.array(publisherSchema) }),
   }),
   uploadBlob: route({
     method: 'PUT',
@@ -126,16 +106,6 @@ export const registryRoutes = {
     params: z.object({ sha256: sha256Schema }),
     upload: 'application/octet-stream',
     response: z.object({ sha256: sha256Schema, length: z.number().int() }),
-    status: 201,
-  }),
-  publishRelease: route({
-    method: 'POST',
-    path: '/api/v1/releases',
-    summary: 'Register a signed release whose blobs are all stored',
-    tag,
-    access: PUBLISHERS,
-    body: publishReleaseRequestSchema,
-    response: releaseSummarySchema,
     status: 201,
   }),
   listReleases: route({

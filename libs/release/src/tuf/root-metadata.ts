@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { canonicalize } from '@tufjs/canonical-json';
 import { Metadata, Root } from '@tufjs/models';
 import { z } from 'zod';
 import { decodePublicKey, keyId, publicKeyPem } from '../documents/signing-key.ts';
@@ -130,6 +132,11 @@ export function verifyNextRoot(current: RoleMetadata<'root'>, next: RoleMetadata
   }
   verifyRole(current, 'root', next);
   verifyRole(next, 'root', next);
+}
+
+/** SHA-256 over what a root says (canonical JSON), whoever has signed it: what people compare. */
+export function rootFingerprint({ signed }: RoleMetadata<'root'>): string {
+  return createHash('sha256').update(canonicalize(signed.toJSON())).digest('hex');
 }
 
 function checkRoles(roles: RootContent['roles']): void {

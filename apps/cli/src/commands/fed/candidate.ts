@@ -1,9 +1,9 @@
-import { signerOf, verifyReleaseStatement } from '@aviary/release';
+import { releaseStatementSchema } from '@aviary/release';
 import { Flags } from '@oclif/core';
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { findRound } from '../../find-round.ts';
-import { defaultKeyPath, readPublisherKey } from '../../publishing/publisher-key.ts';
 import { printable } from '../../render/table.ts';
+import { openPublisher } from '../../trust/open-publisher.ts';
 
 export default class FedCandidate extends AviaryCommand {
   static override summary = 'Make the folder of a release out of what a round learned';
@@ -37,15 +37,11 @@ export default class FedCandidate extends AviaryCommand {
     const connection = await this.connect(flags);
     const { client } = connection;
     // Before anything is built, so that a wrong passphrase costs nothing.
-    const signer = flags.push ? signerOf(await readPublisherKey(flags.key ?? defaultKeyPath())) : undefined;
+    const publisher = flags.push ? await openPublisher(connection, flags) : undefined;
     const id = await findRound(client, args.round);
     const candidate = await client.showCandidate({ params: { id } });
-    const [base, publishers] = await Promise.all([
-      client.showRelease({ params: { release: candidate.release } }),
-      client.listPublishers({}),
-    ]);
-    const keys = publishers.items.map(({ publicKey }) => publicKey);
-    const { targets } = verifyReleaseStatement(base.statement, keys);
+    const base = await client.showRelease({ params: { release: candidate.release } });
+    const { targets } = releaseStatementSchema.parse(base.statement);
     const { buildCandidateFolder } = await import('../../publishing/candidate-folder.ts');
     const { from, version, out } = flags;
     const built = await buildCandidateFolder({ from, version, out, candidate, targets });
@@ -55,7 +51,7 @@ export default class FedCandidate extends AviaryCommand {
         `Variant "${variant}" has no head that could change, and answers as before. Build it anew from the new model, or take it out of model.yaml.`,
       );
     }
-    if (signer === undefined) {
+    if (publisher === undefined) {
       this.print(
         built,
         flags.output,
@@ -64,7 +60,7 @@ export default class FedCandidate extends AviaryCommand {
       return;
     }
     const { pushModel } = await import('../../publishing/push-model.ts');
-    const release = await pushModel(out, signer, connection, (line) => this.logToStderr(line));
+    const release = await pushModel(out, publisher, connection, (line) => this.logToStderr(line));
     this.print(
       { ...built, published: release },
       flags.output,

@@ -1,7 +1,7 @@
-import { signerOf } from '@aviary/release';
-import { Flags } from '@oclif/core';
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
-import { defaultKeyPath, readPublisherKey } from '../../publishing/publisher-key.ts';
+import { fingerprintFlag, keyFlag } from '../../trust/key-file.ts';
+import { openPublisher } from '../../trust/open-publisher.ts';
+import { outcomeInWords } from '../../trust/signed-change.ts';
 
 export default class ModelPush extends AviaryCommand {
   static override summary = 'Sign, seal and publish the model in a folder';
@@ -14,21 +14,21 @@ export default class ModelPush extends AviaryCommand {
   static override args = { directory: nameArg({ description: 'folder with a model.yaml', required: true }) };
 
   static override flags = {
-    key: Flags.string({ description: 'file of your key (AVIARY_KEY, ~/.config/aviary/publisher.key)' }),
+    ...keyFlag,
+    ...fingerprintFlag,
     output: outputFlag(),
   };
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(ModelPush);
     const connection = await this.connect(flags);
-    const signer = signerOf(await readPublisherKey(flags.key ?? defaultKeyPath()));
+    const publisher = await openPublisher(connection, flags);
     const { pushModel } = await import('../../publishing/push-model.ts');
-    const release = await pushModel(args.directory, signer, connection, (line) => this.logToStderr(line));
-    this.print(
-      release,
-      flags.output,
-      () =>
-        `${release.release} is published (release counter ${release.releaseCounter}). Roll it out with: aviary rollout create --release ${release.release}`,
+    const release = await pushModel(args.directory, publisher, connection, (line) => this.logToStderr(line));
+    this.print(release, flags.output, () =>
+      release.published
+        ? `${release.release} is published (release counter ${release.releaseCounter}). Roll it out with: aviary rollout create --release ${release.release}`
+        : `${release.release} is uploaded. ${outcomeInWords(release)}`,
     );
   }
 }

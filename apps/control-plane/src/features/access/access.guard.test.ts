@@ -26,7 +26,7 @@ class StrayModule {}
 const start = async (open: ReadonlySet<Type>): Promise<NestFastifyApplication> => {
   const log = createLogger('test', 'silent');
   // Never started: nobody is to be asked.
-  const database = new Database('postgres://nobody@127.0.0.1:1/nothing', [], log);
+  const database = new Database('postgres://nobody@127.0.0.1:1/nothing', log);
   const callers = new Callers(ADMIN_TOKEN, new SessionsService(database), new TokensService(database));
   const app = await NestFactory.create<NestFastifyApplication>(StrayModule, new FastifyAdapter(), { logger: false });
   app.useGlobalGuards(new AccessGuard(callers, open, 'fleet.example'));

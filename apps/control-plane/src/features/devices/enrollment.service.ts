@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { EnrollRequest, EnrollResponse } from '@aviary/protocol';
 import type { Database } from '../../infra/database.ts';
-import { conflict } from '../../infra/problem.ts';
-import type { DirectorService } from '../director/director.service.ts';
 import type { FleetCa } from '../fleet-ca/fleet-ca.ts';
-import type { PublishersService } from '../registry/publishers.service.ts';
+import type { TrustService } from '../trust/trust.service.ts';
 import type { DevicesService } from './devices.service.ts';
 
 const ID_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
@@ -19,21 +17,13 @@ export class EnrollmentService {
     private readonly database: Database,
     private readonly devices: DevicesService,
     private readonly ca: FleetCa,
-    private readonly director: DirectorService,
-    private readonly publishers: PublishersService,
+    private readonly trust: TrustService,
     private readonly mqttUrl: string,
   ) {}
 
   /** All or nothing: a secret is used up only if its device was made. */
   async enroll(request: EnrollRequest): Promise<EnrollResponse> {
-    const publishers = await this.publishers.list();
-    if (publishers.length === 0) {
-      // A device pins its publishers when it joins: joined before there is one, it would take no release, ever.
-      throw conflict(
-        'publisher-missing',
-        'Expected a publisher before the first device joins, found none. Make a key with: aviary key init',
-      );
-    }
+    const root = await this.trust.rootForDevices();
     const deviceId = newDeviceId();
     const certificate = await this.ca.issueDevice(request.csr, deviceId);
     await this.database.transaction(async (sql) => {
@@ -47,8 +37,7 @@ export class EnrollmentService {
       certificate: certificate.pem,
       fleetCa: this.ca.pem,
       mqttUrl: this.mqttUrl,
-      directorKeys: [this.director.publicKey],
-      publisherKeys: publishers.map((publisher) => publisher.publicKey),
+      root,
     };
   }
 }

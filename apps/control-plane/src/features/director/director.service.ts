@@ -1,19 +1,10 @@
 import type { AssignmentResponse } from '@aviary/protocol';
-import {
-  createHeader,
-  decodeSigningKey,
-  encodeSigningKey,
-  generateSigningKey,
-  type Probation,
-  publicKeyPem,
-  type Signer,
-  signAssignment,
-  signerOf,
-} from '@aviary/release';
+import { createHeader, type Probation, signAssignment } from '@aviary/release';
 import type { Database, Sql } from '../../infra/database.ts';
 import { notFound } from '../../infra/problem.ts';
-import type { SecretStore } from '../../infra/secret-store.ts';
 import type { ReleasesService } from '../registry/releases.service.ts';
+import type { OnlineKeys } from '../trust/online-keys.ts';
+import type { TrustService } from '../trust/trust.service.ts';
 
 /** Long enough for a device that is offline half the week, short enough that a recorded one grows useless. */
 const LIFETIME_MS = 7 * 86_400_000;
@@ -69,23 +60,12 @@ const READ = `
 
 /** Issues each device's signed assignment. What it signs with is not what signs releases. */
 export class DirectorService {
-  private constructor(
+  constructor(
     private readonly database: Database,
     private readonly releases: ReleasesService,
-    private readonly signer: Signer,
+    private readonly trust: TrustService,
+    private readonly keys: OnlineKeys,
   ) {}
-
-  static async open(database: Database, secrets: SecretStore, releases: ReleasesService): Promise<DirectorService> {
-    const stored = await secrets.getOrCreate('director-key', async () => {
-      const key = generateSigningKey();
-      return { secret: Buffer.from(encodeSigningKey(key)), publicPart: publicKeyPem(key) };
-    });
-    return new DirectorService(database, releases, signerOf(decodeSigningKey(stored.secret.toString())));
-  }
-
-  get publicKey(): string {
-    return this.signer.publicKeyPem;
-  }
 
   /** Assigns in the caller's transaction, and rings at the devices. */
   async assign(sql: Sql, assignings: readonly Assigning[], probation: Probation): Promise<void> {
@@ -118,7 +98,8 @@ export class DirectorService {
     if (row === undefined || row.release === null || row.variant === null) {
       throw notFound('assignment', deviceId, 'Nothing was assigned to this device yet; keep what runs.');
     }
-    const { statement, envelope } = await this.releases.get(row.release);
+    const { statement, revoked } = await this.releases.get(row.release);
+    if (revoked) throw notFound('assignment', deviceId, `${row.release} was revoked since; keep what runs.`);
     const target = statement.targets.find(({ variant }) => variant === row.variant);
     if (target === undefined) throw new Error(`${row.release} has no variant ${row.variant}`);
     const header = createHeader(await this.releases.fileKey(row.release, row.variant), row.recipient);
@@ -139,9 +120,9 @@ export class DirectorService {
         executionId: row.executionId,
         probation: row.probation,
       },
-      [this.signer],
+      await this.keys.signersFor('director', await this.trust.directorKeyIds()),
     );
-    return { assignment, statement: envelope as AssignmentResponse['statement'] };
+    return { assignment };
   }
 
   /** Whether a blob belongs to the release that the device is, or was just before, to run. */

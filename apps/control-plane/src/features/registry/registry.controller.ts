@@ -6,16 +6,11 @@ import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
 import { badRequest } from '../../infra/problem.ts';
 import { PublicAddresses } from '../../infra/public-addresses.ts';
 import { FleetCa } from '../fleet-ca/fleet-ca.ts';
-import type { Publisher } from './publisher.entity.ts';
-import { PublishersService } from './publishers.service.ts';
 import { ReleasesService } from './releases.service.ts';
-
-const publisherView = ({ createdAt, ...rest }: Publisher) => ({ ...rest, createdAt: createdAt.getTime() });
 
 @Controller()
 export class RegistryController {
   constructor(
-    @Inject(PublishersService) private readonly publishers: PublishersService,
     @Inject(ReleasesService) private readonly releases: ReleasesService,
     @Inject(FleetCa) private readonly ca: FleetCa,
     @Inject(PublicAddresses) private readonly addresses: PublicAddresses,
@@ -30,16 +25,6 @@ export class RegistryController {
       deviceUrl: this.addresses.deviceUrl,
       mqttUrl: this.addresses.mqttUrl,
     };
-  }
-
-  @ApiRoute(adminRoutes.addPublisher)
-  async addPublisher(@Checked() { body }: RouteRequest<typeof adminRoutes.addPublisher>) {
-    return publisherView(await this.publishers.add(body.name, body.publicKey));
-  }
-
-  @ApiRoute(adminRoutes.listPublishers)
-  async listPublishers() {
-    return { items: (await this.publishers.list()).map(publisherView) };
   }
 
   @ApiRoute(adminRoutes.uploadBlob)
@@ -62,11 +47,6 @@ export class RegistryController {
       throw error;
     });
     return { sha256: params.sha256, length };
-  }
-
-  @ApiRoute(adminRoutes.publishRelease)
-  publish(@Checked() { body }: RouteRequest<typeof adminRoutes.publishRelease>) {
-    return this.releases.publish(body);
   }
 
   @ApiRoute(adminRoutes.listReleases)

@@ -1,31 +1,29 @@
 import type { ReleaseDetail, ReleaseSummary } from '@aviary/protocol';
 import {
   ageRecipientOf,
-  DsseError,
   generateAgeIdentity,
   openHeader,
   type ReleaseStatement,
   type ReleaseTarget,
   splitReleaseName,
-  verifyReleaseStatement,
 } from '@aviary/release';
 import type { BlobStore } from '../../infra/blob-store.ts';
-import { type Database, millisecondsOf } from '../../infra/database.ts';
+import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
 import type { MasterKey } from '../../infra/master-key.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import type { SecretStore } from '../../infra/secret-store.ts';
 import type { LineageService } from '../federation/lineage.service.ts';
-import type { PublishersService } from './publishers.service.ts';
+import type { ReleaseChanges } from './release-changes.ts';
 
 const SUMMARY = `
   select r.name as release, r.model, r.version, r.release_counter as "releaseCounter",
-    r.rollback_floor as "rollbackFloor", p.name as publisher,
-    ${millisecondsOf('r.published_at')} as "publishedAt",
+    r.rollback_floor as "rollbackFloor", r.publisher,
+    ${millisecondsOf('r.published_at')} as "publishedAt", ${millisecondsOf('r.revoked_at')} as "revokedAt",
     (select json_agg(json_build_object('id', v.id, 'runtime', v.target ->> 'runtime', 'format', v.target ->> 'format',
        'precision', v.target ->> 'precision', 'sha256', v.sha256, 'length', v.length) order by v.id)
      from variant v where v.release = r.name) as variants,
     exists (select 1 from variant v where v.release = r.name and v.target ? 'training') as trainable, r.lineage
-  from release r join publisher p on p.key_id = r.publisher_key_id`;
+  from release r`;
 
 const FIELD = `
   select count(distinct device_id)::float8 as devices, coalesce(sum(frames), 0)::float8 as frames,
@@ -38,8 +36,24 @@ const fileKeyName = (release: string, variant: string): string => `file-key:${re
 /** A release as the rest of the control plane works with it. */
 export interface StoredRelease {
   readonly statement: ReleaseStatement;
-  /** As the publisher signed it; devices check it themselves. */
-  readonly envelope: unknown;
+  /** The publisher has taken it back: nothing new gets it. */
+  readonly revoked: boolean;
+}
+
+/** Who signed the targets that a release is published with. */
+export interface SignedBy {
+  /** Names of those who signed. */
+  readonly publisher: string;
+  /** PEM: every key that may. */
+  readonly publisherKeys: readonly string[];
+}
+
+/** The key of a variant that is new, as its publisher sends it. */
+interface GivenVariant {
+  /** Of its target. */
+  readonly path: string;
+  /** base64. */
+  readonly ageHeader: string;
 }
 
 /** The registry: signed releases, and the keys that open them, sealed under the master key. */
@@ -47,7 +61,6 @@ export class ReleasesService {
   private constructor(
     private readonly database: Database,
     private readonly masterKey: MasterKey,
-    private readonly publishers: PublishersService,
     private readonly blobs: BlobStore,
     private readonly lineages: LineageService,
     /** To whom publishers seal file keys. */
@@ -59,7 +72,6 @@ export class ReleasesService {
     database: Database,
     secrets: SecretStore,
     masterKey: MasterKey,
-    publishers: PublishersService,
     blobs: BlobStore,
     lineages: LineageService,
   ): Promise<ReleasesService> {
@@ -68,89 +80,58 @@ export class ReleasesService {
       return { secret: Buffer.from(identity), publicPart: ageRecipientOf(identity) };
     });
     const { publicPart, secret } = stored;
-    return new ReleasesService(database, masterKey, publishers, blobs, lineages, publicPart, secret.toString());
+    return new ReleasesService(database, masterKey, blobs, lineages, publicPart, secret.toString());
   }
 
   /**
-   * Registers a release; all its blobs must be stored already. The very same release again is no change.
-   * @throws ProblemError when the signature, a blob, a key, a number or the lineage does not fit
+   * Checks what changes about releases, before anything does.
+   * @param given for each variant that is new, its file key sealed to this control plane
+   * @returns what makes the change, in the same transaction
+   * @throws ProblemError when a counter, a blob, a key or the lineage does not fit
    */
-  async publish(request: {
-    statement: unknown;
-    variants: readonly { id: string; ageHeader: string }[];
-  }): Promise<ReleaseSummary> {
-    const { statement, keyId } = await this.verify(request.statement);
-    const { model, version } = splitReleaseName(statement.release);
-    const [existing] = await this.database.query<{ statement: { payload: string } }>(
-      'select statement from release where name = $1',
-      [statement.release],
-    );
-    if (existing !== undefined) {
-      const [before, now] = [existing.statement.payload, (request.statement as { payload: string }).payload];
-      if (before === now) return this.summary(statement.release);
-      throw conflict(
-        'release-exists',
-        `${statement.release} was published before, and a release never changes. Raise the version in model.yaml.`,
-      );
-    }
-    const [last] = await this.database.query<{ counter: number | null }>(
-      'select max(release_counter) as counter from release where model = $1',
-      [model],
-    );
-    if (statement.releaseCounter <= (last?.counter ?? 0)) {
-      throw conflict(
-        'release-counter-not-above',
-        `Expected a release counter above ${last?.counter} for ${model}, got ${statement.releaseCounter}. Push again: the counter is taken anew.`,
-      );
-    }
-    if (statement.lineage !== undefined) await this.lineages.check(statement.lineage);
-    const variants = await Promise.all(
-      statement.targets.map(async (target) => ({ target, fileKey: await this.fileKeyOf(target, request.variants) })),
-    );
-    await this.database.transaction(async (sql) => {
-      await sql.query(
-        `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement, lineage)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)`,
-        [
-          statement.release,
-          model,
-          version,
-          statement.releaseCounter,
-          statement.rollbackFloor,
-          keyId,
-          JSON.stringify(request.statement),
-          statement.lineage === undefined ? null : JSON.stringify(statement.lineage),
-        ],
-      );
-      for (const { target, fileKey } of variants) {
-        await sql.query(
-          `insert into variant (release, id, target, sha256, length, plaintext_sha256, sealed_file_key)
-           values ($1, $2, $3, $4, $5, $6, $7)`,
-          [
-            statement.release,
-            target.variant,
-            JSON.stringify(target),
-            target.sha256,
-            target.length,
-            target.plaintextSha256,
-            this.masterKey.seal(fileKeyName(statement.release, target.variant), fileKey),
-          ],
+  async prepare(
+    sql: Sql,
+    { added, removed, raised }: ReleaseChanges,
+    given: readonly GivenVariant[],
+    { publisher, publisherKeys }: SignedBy,
+  ): Promise<{ apply(): Promise<void> }> {
+    const sealed: { statement: ReleaseStatement; fileKeys: ReadonlyMap<string, Buffer> }[] = [];
+    for (const statement of [...added].sort((a, b) => a.releaseCounter - b.releaseCounter)) {
+      if (!publisherKeys.includes(statement.publisherKey)) {
+        throw badRequest(
+          'publisher-unknown',
+          `Expected ${statement.release} to be signed with a key of the targets role, it is signed with another. See them: aviary key list`,
         );
       }
-      return { id: statement.release };
-    });
-    return this.summary(statement.release);
+      await this.refuseOldCounter(sql, statement);
+      if (statement.lineage !== undefined) await this.lineages.check(statement.lineage);
+      const fileKeys = new Map<string, Buffer>();
+      for (const target of statement.targets) fileKeys.set(target.variant, await this.fileKeyOf(target, given));
+      sealed.push({ statement, fileKeys });
+    }
+    return {
+      apply: async () => {
+        for (const { statement, fileKeys } of sealed) await this.insert(sql, statement, fileKeys, publisher);
+        await sql.query('update release set revoked_at = now() where name = any ($1) and revoked_at is null', [
+          removed,
+        ]);
+        await sql.query(
+          `update release r set rollback_floor = t.floor, statement = jsonb_set(statement, '{rollbackFloor}', to_jsonb(t.floor))
+           from unnest($1::text[], $2::integer[]) as t (name, floor) where r.name = t.name`,
+          [raised.map(({ release }) => release), raised.map(({ rollbackFloor }) => rollbackFloor)],
+        );
+      },
+    };
   }
 
   /** @throws ProblemError `release-unknown` */
   async get(release: string): Promise<StoredRelease> {
-    const [row] = await this.database.query<{ statement: { payload: string } }>(
-      'select statement from release where name = $1',
+    const [row] = await this.database.query<StoredRelease>(
+      'select statement, revoked_at is not null as revoked from release where name = $1',
       [release],
     );
     if (row === undefined) throw unknownRelease(release);
-    const statement: ReleaseStatement = JSON.parse(Buffer.from(row.statement.payload, 'base64').toString('utf8'));
-    return { statement, envelope: row.statement };
+    return row;
   }
 
   /** The key that opens a variant, to be sealed again for one device. */
@@ -178,10 +159,10 @@ export class ReleasesService {
 
   async show(release: string): Promise<ReleaseDetail> {
     const summary = await this.summary(release);
-    const { envelope } = await this.get(release);
+    const { statement } = await this.get(release);
     const [field] = await this.database.query<ReleaseDetail['field']>(FIELD, [release]);
     if (field === undefined) throw new Error('an aggregate answers one row');
-    return { ...summary, statement: envelope as ReleaseDetail['statement'], field };
+    return { ...summary, statement, field };
   }
 
   private async summary(release: string): Promise<ReleaseSummary> {
@@ -190,23 +171,69 @@ export class ReleasesService {
     return row;
   }
 
-  private async verify(envelope: unknown): Promise<{ statement: ReleaseStatement; keyId: string }> {
-    const known = await this.publishers.list();
-    for (const publisher of known) {
-      try {
-        return { statement: verifyReleaseStatement(envelope, [publisher.publicKey]), keyId: publisher.keyId };
-      } catch (error) {
-        if (!(error instanceof DsseError)) throw error;
-        if (error.code !== 'dsse-untrusted') throw badRequest(error.code, error.message);
-      }
+  private async refuseOldCounter(sql: Sql, { release, releaseCounter }: ReleaseStatement): Promise<void> {
+    const { model } = splitReleaseName(release);
+    const known = await sql.query<{ name: string; counter: number }>(
+      'select name, release_counter as counter from release where model = $1 order by release_counter desc',
+      [model],
+    );
+    // A name that was revoked is used up: devices may still hold what it stood for.
+    if (known.some(({ name }) => name === release)) {
+      throw conflict(
+        'release-exists',
+        `${release} was published before, and a release never changes. Raise the version in model.yaml.`,
+      );
     }
-    throw badRequest(
-      'publisher-unknown',
-      `Expected a release signed by one of the ${known.length} registered publishers; none of them signed this. Register the key with: aviary key register`,
+    const last = known[0]?.counter ?? 0;
+    if (releaseCounter > last) return;
+    throw conflict(
+      'release-counter-not-above',
+      `Expected a release counter above ${last} for ${model}, got ${releaseCounter}. Push again: the counter is taken anew.`,
     );
   }
 
-  private async fileKeyOf(target: ReleaseTarget, given: readonly { id: string; ageHeader: string }[]): Promise<Buffer> {
+  private async insert(
+    sql: Sql,
+    statement: ReleaseStatement,
+    fileKeys: ReadonlyMap<string, Buffer>,
+    publisher: string,
+  ): Promise<void> {
+    const { release, releaseCounter, rollbackFloor, lineage } = statement;
+    const { model, version } = splitReleaseName(release);
+    await sql.query(
+      `insert into release (name, model, version, release_counter, rollback_floor, publisher, statement, lineage)
+       values ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      [
+        release,
+        model,
+        version,
+        releaseCounter,
+        rollbackFloor,
+        publisher,
+        JSON.stringify(statement),
+        lineage === undefined ? null : JSON.stringify(lineage),
+      ],
+    );
+    for (const target of statement.targets) {
+      const fileKey = fileKeys.get(target.variant);
+      if (fileKey === undefined) throw new Error(`the file key of ${target.path} was not read`);
+      await sql.query(
+        `insert into variant (release, id, target, sha256, length, plaintext_sha256, sealed_file_key)
+         values ($1, $2, $3, $4, $5, $6, $7)`,
+        [
+          release,
+          target.variant,
+          JSON.stringify(target),
+          target.sha256,
+          target.length,
+          target.plaintextSha256,
+          this.masterKey.seal(fileKeyName(release, target.variant), fileKey),
+        ],
+      );
+    }
+  }
+
+  private async fileKeyOf(target: ReleaseTarget, given: readonly GivenVariant[]): Promise<Buffer> {
     const length = await this.blobs.length(target.sha256);
     if (length !== target.length) {
       throw badRequest(
@@ -214,7 +241,7 @@ export class ReleasesService {
         `Expected the blob of variant "${target.variant}" (${target.length} bytes, ${target.sha256}) to be stored, found ${length === undefined ? 'none' : `${length} bytes`}. Upload it first.`,
       );
     }
-    const header = given.find((variant) => variant.id === target.variant)?.ageHeader;
+    const header = given.find(({ path }) => path === target.path)?.ageHeader;
     if (header === undefined) {
       throw badRequest('file-key-missing', `Expected a sealed file key for variant "${target.variant}", got none.`);
     }

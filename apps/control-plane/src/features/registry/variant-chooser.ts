@@ -24,7 +24,11 @@ export class VariantChooser {
     if (profile === undefined) {
       return { target: null, refusal: 'no-profile', words: ['no profile fits this device'] };
     }
-    const variants = statement.targets.map((target) => ({ ...target, id: target.variant }));
+    const made = statement.targets.filter(({ profiles }) => profiles.includes(profile.id));
+    if (made.length === 0) {
+      return { target: null, refusal: 'no-variant', words: [`the publisher made no variant for ${profile.id}`] };
+    }
+    const variants = made.map((target) => ({ ...target, id: target.variant }));
     const { chosen, words } = chooseVariant(device.facts, profile, variants);
     const target = statement.targets.find(({ variant }) => variant === chosen?.id) ?? null;
     return { target, refusal: target === null ? 'no-variant' : null, words };

@@ -97,6 +97,10 @@ export class Notifier {
 
   private decideOne(execution: QueuedExecution, release: StoredRelease): Outcome {
     const { id, runningDigest } = execution;
+    if (release.revoked) {
+      const reason = `${release.statement.release} was revoked by its publisher`;
+      return { id, state: 'REJECTED', variant: null, code: 'release-revoked', reason };
+    }
     const { target, words, refusal } = this.chooser.choose(execution, release);
     if (target === null) return { id, state: 'REJECTED', variant: null, code: refusal, reason: words.join(' · ') };
     const runs = runningDigest !== null && runningDigest === target.plaintextSha256;

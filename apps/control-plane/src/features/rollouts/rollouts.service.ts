@@ -147,6 +147,9 @@ export class RolloutsService {
       throw error;
     }
     const release = await this.releases.get(spec.release);
+    if (release.revoked) {
+      throw badRequest('release-revoked', `${spec.release} was revoked by its publisher, and no device would take it.`);
+    }
     const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
     const rows = await this.database.query<{ stratum: string; devices: number }>(
       `select coalesce(d.profile, $1) as stratum, count(*)::integer as devices from device d where ${where} group by 1`,
