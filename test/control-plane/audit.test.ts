@@ -1,20 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { exampleFacts } from '@aviary/hardware';
 import { AUDIT_START, type AuditEntry, adminRoutes, auditText, type Client, type Route } from '@aviary/protocol';
-import { createHeader, generateSigningKey, publicKeyPem, signerOf, signReleaseStatement } from '@aviary/release';
+import { createHeader, type ReleaseStatement } from '@aviary/release';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { setUpCode } from '../../apps/control-plane/src/features/access/set-up-code.ts';
 import { openAccount, type TestAccount } from '../support/test-account.ts';
 import { TestAdminPlane } from '../support/test-admin-plane.ts';
+import { TestPublisher, type TrustApi } from '../support/test-publisher.ts';
 
 const PASSWORD = 'a long enough password';
 const NEW_PASSWORD = 'another long password';
 const BLOB = Buffer.from('sealed bytes');
 const BLOB_SHA256 = createHash('sha256').update(BLOB).digest('hex');
 const DIGEST = 'd'.repeat(64);
-
-const key = generateSigningKey();
 
 let plane: TestAdminPlane;
 beforeAll(async () => {
@@ -45,33 +44,39 @@ const post = (path: string, body: object) =>
     body: JSON.stringify(body),
   });
 
+/** Founds the image repository over HTTP, as whoever asks is logged in. */
+let publisher: TestPublisher;
+const trustOf = (client: Client<typeof adminRoutes>): TrustApi => ({
+  state: () => client.showTrust({}),
+  found: (body) => client.foundTrust({ body }),
+  change: (body) => client.changeTrust({ body }),
+});
+
 /** Trainable, so that a round can improve it. */
-const statement = () =>
-  signReleaseStatement(
+const statement = (): ReleaseStatement => ({
+  release: 'grey@1.0.0',
+  releaseCounter: 1,
+  rollbackFloor: 0,
+  minAgent: '0.1.0',
+  issuedAt: 1,
+  publisherKey: publisher.signer.publicKeyPem,
+  targets: [
     {
-      release: 'grey@1.0.0',
-      releaseCounter: 1,
-      rollbackFloor: 0,
-      minAgent: '0.1.0',
-      issuedAt: 1,
-      targets: [
-        {
-          path: 'grey/1.0.0/fp32.age-payload',
-          variant: 'onnx-fp32',
-          runtime: 'onnxruntime',
-          format: 'onnx',
-          precision: 'fp32',
-          length: BLOB.length,
-          sha256: BLOB_SHA256,
-          plaintextSha256: DIGEST,
-          plaintextLength: BLOB.length,
-          omsSha256: DIGEST,
-          training: { backbone: DIGEST, base: DIGEST, features: 4, classes: 2 },
-        },
-      ],
+      path: 'grey/1.0.0/fp32.age-payload',
+      variant: 'onnx-fp32',
+      runtime: 'onnxruntime',
+      format: 'onnx',
+      precision: 'fp32',
+      profiles: ['rpi4', 'rpi5'],
+      length: BLOB.length,
+      sha256: BLOB_SHA256,
+      plaintextSha256: DIGEST,
+      plaintextLength: BLOB.length,
+      omsSha256: DIGEST,
+      training: { backbone: DIGEST, base: DIGEST, features: 4, classes: 2 },
     },
-    [signerOf(key)],
-  );
+  ],
+});
 
 const addDevice = async (id: string): Promise<void> => {
   const { devices } = plane.services;
@@ -162,10 +167,17 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     target: 'device-1',
     detail: { labels: { floor: '2', site: 'test' } },
   },
-  addPublisher: {
-    act: (client) => client.addPublisher({ body: { name: 'vision', publicKey: publicKeyPem(key) } }),
+  foundTrust: {
+    act: async (client) => {
+      publisher = await TestPublisher.found(trustOf(client));
+    },
+    target: 'targets 1',
+    detail: { root: expect.any(String), targets: expect.any(String), files: expect.anything(), variants: [] },
+  },
+  makeOnlineKey: {
+    act: (client) => client.makeOnlineKey({ body: { role: 'director' } }),
     target: /^[0-9a-f]{64}$/,
-    detail: { name: 'vision', publicKey: expect.stringContaining('BEGIN PUBLIC KEY') },
+    detail: { role: 'director' },
   },
   uploadBlob: {
     act: (_, { cookie, csrfToken }) =>
@@ -177,14 +189,23 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     target: BLOB_SHA256,
     detail: {},
   },
-  publishRelease: {
+  changeTrust: {
     act: async (client) => {
       const ageHeader = createHeader(randomBytes(16), plane.services.releases.recipient).toString('base64');
-      const variants = [{ id: 'onnx-fp32', ageHeader }];
-      await client.publishRelease({ body: { statement: statement(), variants } });
+      await client.changeTrust({ body: publisher.publication([statement()], ageHeader) });
     },
     target: 'grey@1.0.0',
-    detail: { statement: expect.anything(), variants: expect.anything() },
+    detail: { targets: expect.any(String), files: [], variants: expect.anything() },
+  },
+  discardProposal: {
+    act: async (client) => {
+      await plane.services.database.query(
+        `insert into trust_proposal (root, targets, files, variants) values (null, null, '[]', '[]')`,
+      );
+      await client.discardProposal({});
+    },
+    target: 'proposal',
+    detail: {},
   },
   createRollout: {
     act: async (client) => {

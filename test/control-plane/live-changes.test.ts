@@ -164,8 +164,7 @@ describe('what is told as a change', () => {
   });
 
   it('a transaction once for all that it does to a rollout, and many as many', async () => {
-    await t.query(`insert into publisher (key_id, name, public_key) values ('k', 'k', 'k')`);
-    const publish = `insert into release (name, model, version, release_counter, rollback_floor, publisher_key_id, statement)
+    const publish = `insert into release (name, model, version, release_counter, rollback_floor, publisher, statement)
       values ('m@1.0.0', 'm', '1.0.0', 1, 0, 'k', '{}')`;
     expect(await onlyWhat(() => t.query(publish))).toEqual([['releases', ['m@1.0.0']]]);
     for (let index = 0; index < 30; index += 1) await device(`d-${index}`);

@@ -20,7 +20,7 @@ beforeEach(async () => {
     deviceUrl: 'https://127.0.0.1:1',
     mqttUrl: 'mqtts://127.0.0.1:1',
     directorKeys: [],
-    publisherKeys: [],
+    root: '',
   };
   const files = {
     'enrolment.json': JSON.stringify(enrolment),

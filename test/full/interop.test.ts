@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { type ApiError, deviceRoutes, deviceTopics, routeUrl, type TelemetryBatch } from '@aviary/protocol';
-import { verifyAssignment, verifyReleaseStatement } from '@aviary/release';
+import { releaseStatementSchema, verifyAssignment } from '@aviary/release';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Identity, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
 import { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
@@ -36,9 +36,13 @@ describe('age of Debian', () => {
   const sealedFor = async (identity: Identity) => {
     const api = new DeviceApi(fleet.deviceUrl, identity);
     const answer = await api.call(deviceRoutes.assignment, {});
-    const assignment = verifyAssignment(answer.assignment, identity.directorKeys);
-    const statement = verifyReleaseStatement(answer.statement, identity.publisherKeys);
-    const target = statement.targets.find(({ path }) => path === assignment.targetPath);
+    const { directors } = await fleet.client.showTrust({});
+    const assignment = verifyAssignment(
+      answer.assignment,
+      directors.map(({ publicKey }) => publicKey),
+    );
+    const { statement } = await fleet.client.showRelease({ params: { release: assignment.release } });
+    const target = releaseStatementSchema.parse(statement).targets.find(({ path }) => path === assignment.targetPath);
     if (target === undefined) throw new Error('the assignment names no target of its release');
     const path = routeUrl(deviceRoutes.blob, { params: { sha256: target.sha256 } });
     const payload: Buffer[] = [];

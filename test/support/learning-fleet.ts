@@ -60,7 +60,9 @@ export class LearningFleet {
     lineage?: Lineage,
   ): Promise<void> {
     const { trust, blobs, releases } = this.services;
-    this.publisher ??= await TestPublisher.found(trust);
+    // The tables may have been emptied since the last release.
+    const isFounded = (await trust.state()).roles.length > 0;
+    if (this.publisher === undefined || !isFounded) this.publisher = await TestPublisher.found(trust);
     this.counter += 1;
     const targets: ReleaseStatement['targets'] = [];
     for (const [index, training] of trainings.entries()) {

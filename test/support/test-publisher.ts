@@ -72,7 +72,14 @@ export class TestPublisher {
 
   /** Publishes releases beside those before; what they need is uploaded already. */
   async publish(statements: readonly ReleaseStatement[], ageHeader: string): Promise<TrustOutcome> {
-    return this.#trust.change(this.publication(statements, ageHeader));
+    const version = this.#version;
+    try {
+      return await this.#trust.change(this.publication(statements, ageHeader));
+    } catch (error) {
+      for (const { release } of statements) this.#statements.delete(release);
+      this.#version = version;
+      throw error;
+    }
   }
 
   /** What publishes them; counts as published. */

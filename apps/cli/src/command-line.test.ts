@@ -96,7 +96,7 @@ const answer = (request: IncomingMessage, response: ServerResponse, body: string
   else if (url === '/api/v1/rounds') send(201, round());
   else if (url === '/api/v1/rounds/preview') {
     send(200, { devices: 6, eligible: 4, samples: 260, words: ['2 have too few labelled samples'] });
-  } else if (url.startsWith('/api/v1/publishers')) send(200, { items: 'none' });
+  } else if (url === '/api/v1/trust') send(200, { roles: 'none' });
   else
     send(
       404,
@@ -191,7 +191,8 @@ describe('help', () => {
     ['fed', 'no picture leaves them'],
     ['token', 'with which programs come'],
     ['user', 'with which people come'],
-    ['key', 'publishers sign'],
+    ['key', 'whose keys count'],
+    ['root', 'image repository'],
     ['model', 'Releases of models'],
     ['rollout', 'in waves'],
   ])('says what %s is about, and which commands there are', async (topic, words) => {
@@ -202,7 +203,7 @@ describe('help', () => {
     ]);
     expect(asked).toMatchObject({ code: 0, stderr: '' });
     expect(asked.stdout.split('\n')[0]).toContain(words);
-    expect(asked.stdout).toContain(`${topic} list`);
+    expect(asked.stdout).toContain(`${topic} ${topic === 'root' ? 'sign' : 'list'}`);
     expect([alone.stdout, first.stdout]).toEqual([asked.stdout, asked.stdout]);
   });
 });
@@ -232,7 +233,7 @@ describe('the way to the control plane', () => {
     const { code, stderr } = await aviary(['key', 'list']);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^aviary: .*version/);
-    expect(stderr).toContain('items');
+    expect(stderr).toContain('roles');
     expect(stderr).not.toMatch(/\n\s+at \S+ \(/);
   });
 });
@@ -325,28 +326,30 @@ describe('fed', () => {
 describe('key init', () => {
   const init = (...args: string[]) => aviary(['key', 'init', '--no-passphrase', ...args]);
 
-  it('makes a key that only its owner can read, and never overwrites it', async () => {
+  it('makes keys that only their owner can read, and never overwrites them', async () => {
     const path = join(home, 'publisher.key');
-    expect((await init('--no-register', '--key', path)).code).toBe(0);
+    expect((await init('--no-found', '--key', path)).code).toBe(0);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     const before = await readFile(path, 'utf8');
-    expect((await init('--no-register', '--key', path)).code).toBe(2);
+    expect((await init('--no-found', '--key', path)).code).toBe(2);
     expect(await readFile(path, 'utf8')).toBe(before);
   });
 
   it('protects it with the passphrase from the environment', async () => {
-    const path = join(home, 'protected.key');
-    const args = ['key', 'init', '--no-register', '--key', path];
+    const path = join(home, 'protected', 'publisher.key');
+    const args = ['key', 'init', '--no-found', '--key', path];
     expect((await aviary(args, { AVIARY_KEY_PASSPHRASE: 'correct horse' })).code).toBe(0);
-    expect(await readFile(path, 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
+    for (const name of ['publisher.key', 'root.key']) {
+      expect(await readFile(join(home, 'protected', name), 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
+    }
   });
 
-  it('keeps a key that could not be registered yet, and says how to do it later', async () => {
-    const path = join(home, 'offline.key');
+  it('keeps keys with which nothing could be founded yet, and says how to do it later', async () => {
+    const path = join(home, 'offline', 'publisher.key');
     const args = ['key', 'init', '--no-passphrase', '--key', path, '--server', 'http://127.0.0.1:1'];
     const { code, stderr } = await aviary(args);
     expect(code).toBe(0);
-    expect(stderr).toContain('aviary key register');
+    expect(stderr).toContain(`aviary root init --key ${path}`);
     expect((await stat(path)).isFile()).toBe(true);
   });
 });

@@ -76,6 +76,7 @@ const release = async (directory: string) => {
     recipient,
     outputDirectory: await mkdtemp(join(folder, 'release-')).then((path) => join(path, 'out')),
     inspectModel: () => undefined,
+    profilesFor: () => ['rpi5'],
     prepareTraining,
   });
   return built.statement;

@@ -9,21 +9,26 @@ import { buildMlp } from '@aviary/onnx';
 import { type ApiError, adminRoutes, createClient, PROBLEM_CONTENT_TYPE } from '@aviary/protocol';
 import {
   ageRecipientOf,
+  decodeMetadata,
   encodeSigningKey,
+  rootFingerprint as fingerprintOf,
   generateAgeIdentity,
   generateSigningKey,
   openHeader,
   openPayload,
   parseManifest,
+  type ReleaseStatement,
   readArchive,
-  type Signer,
   signerOf,
+  statementsIn,
 } from '@aviary/release';
+import { RepositorySimulator } from '@aviary/release/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Connection, fetchOrExplain } from '../connection.ts';
 import { runToEnd } from '../demo/child-process.ts';
 import { writePictures } from '../demo/training/pictures.ts';
-import { pushModel } from './push-model.ts';
+import { FleetRepository } from '../trust/fleet-repository.ts';
+import { type Publisher, pushModel } from './push-model.ts';
 
 // Built: npx tsc -b apps/cli
 const AVIARY = fileURLToPath(new URL('../../bin/aviary.js', import.meta.url));
@@ -59,6 +64,7 @@ const summary = {
   description: '',
   publisher: 'ana',
   publishedAt: 0,
+  revokedAt: null,
   variants: [],
   trainable: false,
   lineage: null,
@@ -68,19 +74,19 @@ const identity = generateAgeIdentity();
 
 let server: Server;
 let connection: Connection;
-let signer: Signer;
 let directory: string;
 let temporary: string;
 /** What the control plane knows, was given, and what it answers to an upload. */
 let releases: object[];
 let blobs: Map<string, Buffer>;
-let published: { variants: { id: string; ageHeader: string }[]; statement: { payload: string } } | undefined;
+let published: { variants: { path: string; ageHeader: string }[]; targets: string } | undefined;
+let fleet: RepositorySimulator;
+let publisher: Publisher;
 let refuseUpload: 'problem' | 'page' | undefined;
 /** When set, an upload is never answered. */
 let uploadStarts: (() => void) | undefined;
 
 beforeAll(async () => {
-  signer = signerOf(generateSigningKey());
   const recipient = ageRecipientOf(identity);
   temporary = await mkdtemp(join(tmpdir(), 'aviary-push-test-'));
   vi.stubEnv('TMPDIR', temporary);
@@ -93,6 +99,9 @@ beforeAll(async () => {
     const url = request.url ?? '';
     if (url === '/api/v1/registry') {
       send(200, { recipient, fleetCaFingerprint: 'a'.repeat(64), deviceUrl: 'https://x', mqttUrl: 'mqtts://x' });
+    } else if (url.startsWith('/api/v1/trust/metadata/')) {
+      const file = fleet.files.get(url.slice('/api/v1/trust/metadata/'.length));
+      response.writeHead(file === undefined ? 404 : 200).end(file);
     } else if (url.startsWith('/api/v1/releases?')) send(200, { items: releases, nextCursor: null });
     else if (url.startsWith('/api/v1/blobs/') && uploadStarts !== undefined) uploadStarts();
     else if (url.startsWith('/api/v1/blobs/') && refuseUpload !== undefined) {
@@ -113,7 +122,7 @@ beforeAll(async () => {
       send(204, undefined);
     } else {
       published = JSON.parse(body.toString());
-      send(201, summary);
+      send(200, { published: true, missing: { root: 0, targets: 0 }, releases: ['grey@1.0.0'], revoked: [] });
     }
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -131,11 +140,18 @@ afterAll(async () => {
 
 beforeEach(async () => {
   releases = [];
+  fleet = new RepositorySimulator();
   blobs = new Map();
   published = undefined;
   refuseUpload = undefined;
   uploadStarts = undefined;
   directory = await mkdtemp(join(temporary, 'model-'));
+  const rootFingerprint = fingerprintOf(decodeMetadata('root', fleet.pinnedRoot));
+  const repository = await FleetRepository.open(connection, {
+    keyPath: join(directory, 'publisher.key'),
+    rootFingerprint,
+  });
+  publisher = { signer: fleet.publisher, repository };
   await writeFile(join(directory, 'model.yaml'), YAML);
   await writeFile(join(directory, 'model.onnx'), weights(2));
   await writePictures(join(directory, 'acceptance'), [
@@ -144,7 +160,7 @@ beforeEach(async () => {
   ]);
 });
 
-const push = (folder = directory) => pushModel(folder, signer, connection, () => {});
+const push = (folder = directory) => pushModel(folder, publisher, connection, () => {});
 const refusal = async (folder = directory): Promise<string> => {
   const error: unknown = await push(folder).catch((reason: unknown) => reason);
   expect(published).toBeUndefined();
@@ -157,12 +173,22 @@ const edit = (from: string, to: string) => writeFile(join(directory, 'model.yaml
 const leftBehind = async (): Promise<string[]> =>
   (await readdir(temporary)).filter((name) => name.startsWith('aviary-push-'));
 
+/** What was published of `grey@1.0.0`, in metadata that the publisher signed. */
+const publishedStatement = (): ReleaseStatement => {
+  const targets = decodeMetadata('targets', published?.targets ?? '');
+  decodeMetadata('root', fleet.pinnedRoot).verifyDelegate('targets', targets);
+  const statement = statementsIn(targets.signed).get('grey@1.0.0');
+  if (statement === undefined) throw new Error('nothing was published');
+  return statement;
+};
+
 describe('pushModel', () => {
-  it('uploads each variant under its digest, then publishes the signed statement, and leaves nothing here', async () => {
+  it('uploads each variant under its digest, then publishes it in signed targets, and leaves nothing here', async () => {
     expect((await push()).release).toBe('grey@1.0.0');
-    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
+    const statement = publishedStatement();
     expect(statement).toMatchObject({ release: 'grey@1.0.0', releaseCounter: 1, rollbackFloor: 0 });
-    expect(published?.variants.map(({ id }) => id)).toEqual(['plain']);
+    expect(published?.variants.map(({ path }) => path)).toEqual(['grey/1.0.0/plain.age-payload']);
+    expect(statement).toMatchObject({ publisherKey: fleet.publisher.publicKeyPem });
     const [[digest, bytes] = ['', Buffer.alloc(0)]] = blobs;
     expect(blobs.size).toBe(1);
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(digest);
@@ -181,26 +207,39 @@ describe('pushModel', () => {
     await writeFile(join(directory, 'lineage.json'), JSON.stringify(lineage));
     await edit('task: classification', 'task: classification\ntraining: auto\nlineage: lineage.json');
     await push();
-    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
+    const statement = publishedStatement();
     expect(statement.lineage).toEqual(lineage);
-    expect(statement.targets[0].training).toMatchObject({ features: FEATURES, classes: 2 });
+    expect(statement.targets[0]?.training).toMatchObject({ features: FEATURES, classes: 2 });
     const header = Buffer.from(published?.variants[0]?.ageHeader ?? '', 'base64');
     const plain: Buffer[] = [];
     for await (const part of openPayload(openHeader(header, identity), [...blobs.values()])) plain.push(part);
     const files = await readArchive(Buffer.concat(plain));
     expect(files.get('training/step.onnx')?.length).toBeGreaterThan(0);
     expect(parseManifest(files.get('manifest.json') ?? Buffer.alloc(0))).toMatchObject({
-      training: statement.targets[0].training,
+      training: statement.targets[0]?.training,
       acceptance: { golden: [{ output: [0, 0] }, { output: [0, 0] }] },
     });
     expect(await leftBehind()).toEqual([]);
   });
 
-  it('counts on from the newest release, and keeps its rollback floor', async () => {
-    releases = [{ ...summary, release: 'grey@0.9.0', version: '0.9.0', releaseCounter: 7, rollbackFloor: 3 }];
+  it('counts on from the newest release, also one that was revoked', async () => {
+    releases = [{ ...summary, release: 'grey@0.9.0', version: '0.9.0', releaseCounter: 7 }];
     await push();
-    const statement = JSON.parse(Buffer.from(published?.statement.payload ?? '', 'base64').toString());
-    expect(statement).toMatchObject({ releaseCounter: 8, rollbackFloor: 3 });
+    expect(publishedStatement()).toMatchObject({ releaseCounter: 8, rollbackFloor: 0 });
+  });
+
+  it('keeps the rollback floor that is signed, whatever the control plane says, and all other releases', async () => {
+    await push();
+    const other = { ...publishedStatement(), release: 'grey@0.8.0', releaseCounter: 6, rollbackFloor: 3 };
+    const targets = other.targets.map((target) => ({ ...target, path: 'grey/0.8.0/plain.age-payload' }));
+    fleet.publish({ releases: [{ ...other, targets }] });
+    releases = [{ ...summary, release: 'grey@0.9.0', version: '0.9.0', releaseCounter: 7, rollbackFloor: 0 }];
+    const keyPath = join(directory, 'publisher.key');
+    publisher = { ...publisher, repository: await FleetRepository.open(connection, { keyPath }) };
+    await push();
+    expect(publishedStatement()).toMatchObject({ releaseCounter: 8, rollbackFloor: 3 });
+    const all = statementsIn(decodeMetadata('targets', published?.targets ?? '').signed);
+    expect([...all.keys()].sort()).toEqual(['grey@0.8.0', 'grey@1.0.0']);
   });
 
   it('refuses a version that was pushed before', async () => {
@@ -259,7 +298,10 @@ describe('pushModel', () => {
 
   it('that is cut off leaves nothing here either', async () => {
     const keyPath = join(directory, 'publisher.key');
-    await writeFile(keyPath, encodeSigningKey(generateSigningKey()));
+    const key = generateSigningKey();
+    await writeFile(keyPath, encodeSigningKey(key));
+    fleet.publishRoot({ roles: fleet.rolesWith('targets', [signerOf(key)]) });
+    fleet.publish();
     const cut = new AbortController();
     uploadStarts = () => cut.abort(new Error('cut off'));
     const environment = { TMPDIR: temporary, AVIARY_SERVER: connection.baseUrl, AVIARY_TOKEN: 'x' };

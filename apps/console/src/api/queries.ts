@@ -6,7 +6,6 @@ import {
   listAccounts,
   listDevices,
   listExecutions,
-  listPublishers,
   listReleases,
   listRollouts,
   listRounds,
@@ -16,6 +15,7 @@ import {
   showRelease,
   showRollout,
   showRound,
+  showTrust,
 } from './generated/index.ts';
 
 /** What became of an execution. */
@@ -67,10 +67,10 @@ export const queries = {
       queryKey: ['releases', 'one', release],
       queryFn: ({ signal }) => showRelease({ path: { release }, signal }),
     }),
-  publishers: () =>
+  trust: () =>
     queryOptions({
-      queryKey: ['releases', 'list', 'publishers'],
-      queryFn: ({ signal }) => listPublishers({ signal }),
+      queryKey: ['releases', 'list', 'trust'],
+      queryFn: ({ signal }) => showTrust({ signal }),
     }),
 
   rollouts: () =>

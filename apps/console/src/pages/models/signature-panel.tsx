@@ -2,16 +2,14 @@ import { Stack, Text } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { ReleaseDetail } from '../../api/generated/index.ts';
 import { queries } from '../../api/queries.ts';
-import { Digest } from '../../components/digest.tsx';
 import { KeyValue } from '../../components/key-value.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { clockWords } from '../../components/relative-words.ts';
 
 /** Who vouches for a release, and what that is worth, in plain words. */
 export const SignaturePanel = ({ release }: { release: ReleaseDetail }) => {
-  const publishers = useQuery(queries.publishers());
-  const keyId = release.statement.signatures[0]?.keyid;
-  const registered = publishers.data?.items.find((publisher) => publisher.keyId === keyId);
+  const trust = useQuery(queries.trust());
+  const targets = trust.data?.roles.find(({ role }) => role === 'targets');
   return (
     <Panel title="Signature">
       <Stack gap="sm">
@@ -20,10 +18,18 @@ export const SignaturePanel = ({ release }: { release: ReleaseDetail }) => {
           exchanged. It was checked when the release came here, and each device checks it again, itself, before it opens
           a file.
         </Text>
+        {release.revokedAt !== null && (
+          <Text size="sm" c="var(--av-bad)">
+            Revoked by its publisher at {clockWords(release.revokedAt)}: no device installs it any more.
+          </Text>
+        )}
         <KeyValue
           items={[
-            ['Key', keyId === undefined ? undefined : <Digest key="key" value={keyId} length={16} />],
-            ['Key registered', registered === undefined ? undefined : clockWords(registered.createdAt)],
+            [
+              'Signatures needed',
+              targets === undefined ? undefined : `${targets.threshold} of ${targets.keys.length} publishers`,
+            ],
+            ['Valid until', targets === undefined ? undefined : clockWords(targets.expiresAt)],
             ['Counter', `${release.releaseCounter}: of two releases of a model, the newer has the higher one`],
             [
               'Rollback floor',
