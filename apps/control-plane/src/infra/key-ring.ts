@@ -22,10 +22,21 @@ export interface KnownKey {
 /** The name under which a master key is sealed under another one. */
 export const wrappedName = (keyId: string): string => `master-key:${keyId}`;
 
-export const knownKeys = (sql: Sql, lock: 'for update' | '' = ''): Promise<KnownKey[]> =>
-  sql.query<KnownKey>(
-    `select id, state, wrapped, since, retired_at as "retiredAt" from master_key order by since, id ${lock}`,
-  );
+export const knownKeys = (sql: Sql): Promise<KnownKey[]> =>
+  sql.query<KnownKey>('select id, state, wrapped, since, retired_at as "retiredAt" from master_key order by since, id');
+
+/** The same, while nobody else changes them nor seals anything, until the transaction ends. */
+export const lockKeys = async (sql: Sql): Promise<KnownKey[]> => {
+  // Rows that are locked one by one are those of before the wait; a new current key would be missing among them.
+  await sql.query('lock table master_key in exclusive mode');
+  return knownKeys(sql);
+};
+
+/** Id of the current key, which stays the current one until the transaction ends. */
+const lockCurrent = async (sql: Sql): Promise<string | undefined> => {
+  const [row] = await sql.query<{ id: string }>(`select id from master_key where state = 'current' for share`);
+  return row?.id;
+};
 
 interface KeyDatabase extends Sql {
   transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T>;
@@ -59,9 +70,11 @@ export class KeyRing {
 
   /** Seals in the caller's transaction, under the key that is the current one until that ends. */
   async seal(sql: Sql, name: string, plaintext: Uint8Array): Promise<Buffer> {
-    const [row] = await sql.query<{ id: string }>(`select id from master_key where state = 'current' for share`);
-    if (row === undefined) throw new MasterKeyError('The database knows no master key. Start the control plane again.');
-    return (await this.key(row.id, sql)).seal(name, plaintext);
+    // Twice, since a wait for a rotation that began just now ends with the row that is not current any more.
+    const current = (await lockCurrent(sql)) ?? (await lockCurrent(sql));
+    if (current === undefined)
+      throw new MasterKeyError('The database knows no master key. Start the control plane again.');
+    return (await this.key(current, sql)).seal(name, plaintext);
   }
 
   /** @throws MasterKeyError when the value is under a key that cannot be had, or under another name, or was changed */

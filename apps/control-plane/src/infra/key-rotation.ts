@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { chown, link, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Database, Sql } from './database.ts';
-import { type KeyRing, type KnownKey, knownKeys, wrappedName } from './key-ring.ts';
+import { type KeyRing, type KnownKey, knownKeys, lockKeys, wrappedName } from './key-ring.ts';
 import { encodeMasterKey, keyIdOf, type MasterKey, MasterKeyError, sealedPrefix } from './master-key.ts';
 import { type MasterKeySource, readKeyFile } from './master-key-source.ts';
 import { countSealed, resealSome, SEALED_COLUMNS } from './sealed-columns.ts';
@@ -100,7 +100,7 @@ export class KeyRotation {
   /** @returns whether there is anything to do */
   private async begin(newKey: MasterKey): Promise<boolean> {
     const began = await this.database.transaction(async (sql) => {
-      const known = await knownKeys(sql, 'for update');
+      const known = await lockKeys(sql);
       const now = current(known);
       const isUnderWay = known.some(({ state }) => state === 'previous');
       if (now.id === newKey.id) return isUnderWay;
@@ -201,7 +201,7 @@ export class KeyRotation {
   /** @returns undefined when something is still sealed under another key */
   private retire(oldId: string, newId: string): Promise<{ id: string; at: Date } | undefined> {
     return this.database.transaction(async (sql) => {
-      await knownKeys(sql, 'for update');
+      await lockKeys(sql);
       if ((await countSealed(sql, sealedPrefix(newId))).others > 0) return undefined;
       const [row] = await sql.query<{ at: Date }>(
         `update master_key set state = 'retired', wrapped = null, retired_at = now()
