@@ -52,7 +52,7 @@ export async function readProvenance(directory: string, definition: ModelDefinit
   if (unstated.length > 0) {
     throw new ReleaseBuildError(
       'provenance-unstated',
-      `Files are not as ${signed.name} was signed by its first signer: ${unstated.map(([path, how]) => `${path} ${how}`).join(', ')}. ` +
+      `Files differ from what the first signer of ${signed.name} has signed: ${unstated.map(([path, how]) => `${path} ${how}`).join(', ')}. ` +
         'Restore them, or say in model.yaml what was done to each, e.g. provenance: { changed: { model.onnx: quantised to int8 } }.',
     );
   }
