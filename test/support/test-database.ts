@@ -54,7 +54,7 @@ export class TestDatabase {
   /** Empties every table, but for the keys, which running services have in their memory. */
   async clear(): Promise<void> {
     const tables = await this.query<{ name: string }>(
-      `select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename not in ('migrations', 'secret')`,
+      `select format('%I', tablename) as name from pg_tables where schemaname = 'public' and tablename not in ('migrations', 'master_key', 'secret')`,
     );
     await this.query(`truncate ${tables.map(({ name }) => name).join(', ')} restart identity cascade`);
   }

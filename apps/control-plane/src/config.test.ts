@@ -86,9 +86,33 @@ describe('readConfig', () => {
     expect(words).not.toContain('hunter2');
   });
 
+  it('takes the master key from the environment alone, and repeats nothing of it', () => {
+    const environment = { AVIARY_MASTER_KEY: 'not a key', AVIARY_MASTER_KEY_COMMAND: ' ' };
+    expect(readConfig(['run'], environment).config).toMatchObject({ masterKey: 'not a key' });
+    expect(readConfig(['run'], environment).config.masterKeyCommand).toBeUndefined();
+    expect(refusal(['run', '--http-port', 'x'], environment)).not.toContain('not a key');
+    expect(refusal(['run', '--master-key', 'not a key'])).toContain("Unknown option '--master-key'");
+  });
+
   it.each([
-    [['walk'], 'Expected "all" or "run", got "walk"'],
-    [['run', 'all'], 'Expected "all" or "run", got "run all"'],
+    [['--new-key-file', 'f'], { kind: 'file', file: 'f' }],
+    [['--new-key-command', 'c d'], { kind: 'command', command: 'c d' }],
+    [['--finish'], { kind: 'finish' }],
+  ])('reads what to do with the master key from %j', (args, rotation) => {
+    expect(readConfig(['rotate-master-key', ...args], {})).toMatchObject({ command: 'rotate-master-key', rotation });
+  });
+
+  it.each([
+    [['rotate-master-key'], 'got none'],
+    [['rotate-master-key', '--finish', '--new-key-file', 'f'], 'got 2'],
+    [['run', '--finish'], 'belong to "rotate-master-key", not to "run"'],
+  ])('refuses %j', (args, words) => {
+    expect(refusal(args)).toContain(words);
+  });
+
+  it.each([
+    [['walk'], 'Expected "all", "run" or "rotate-master-key", got "walk"'],
+    [['run', 'all'], 'Expected "all", "run" or "rotate-master-key", got "run all"'],
     [['run', '--hots', 'x'], "Unknown option '--hots'"],
     [['run', '--host'], 'argument missing'],
   ])('refuses %j with how to do it', (args, words) => {

@@ -3,6 +3,9 @@ import { z } from 'zod';
 
 export const ROLES = ['api', 'gateway', 'conductor'] as const;
 
+/** Exit code of a process that cannot run as it was told; starting it again would not help. */
+export const WRONG_SETTINGS = 2;
+
 const port = z.coerce.number().int().min(1).max(65_535);
 
 /**
@@ -32,6 +35,8 @@ const configSchema = z.object({
   consoleDir: z.string().min(1).optional(),
   separate: z.stringbool().default(false),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  masterKey: z.string().optional(),
+  masterKeyCommand: z.string().optional(),
 });
 
 export interface Config extends Omit<z.output<typeof configSchema>, 'publicHost'> {
@@ -60,10 +65,27 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-export const USAGE = `Usage: aviary-control-plane all|run [options]
+/** Everybody may read the arguments of a process, so these come from the environment alone. */
+const ENVIRONMENT_ONLY = ['master-key', 'master-key-command'] as const;
+
+const ROTATION_OPTIONS = {
+  'new-key-file': { type: 'string' },
+  'new-key-command': { type: 'string' },
+  finish: { type: 'boolean' },
+} as const;
+
+/** What `rotate-master-key` is told: where the new key is, or that all processes have it. */
+export type RotationOrder =
+  | { readonly kind: 'file'; readonly file: string }
+  | { readonly kind: 'command'; readonly command: string }
+  | { readonly kind: 'finish' };
+
+export const USAGE = `Usage: aviary-control-plane all|run|rotate-master-key [options]
 
   all   everything on this machine: an embedded PostgreSQL (unless DATABASE_URL is set), api + conductor, gateway
   run   one process with the roles of --roles; needs DATABASE_URL
+  rotate-master-key   seals every secret in the database anew, under another master key; may be run while the roles
+                      run, and again when it was cut off; uses the embedded PostgreSQL of --data, or DATABASE_URL
 
   --data DIR           where keys, blobs and the embedded database live (.aviary)
   --host HOST          address to listen on (127.0.0.1)
@@ -78,6 +100,13 @@ export const USAGE = `Usage: aviary-control-plane all|run [options]
   --console-dir DIR    the built console, where it is not the one of this installation
   --separate           with "all": one process per role, instead of api + conductor in one
   --log-level LEVEL    trace | debug | info | warn | error | silent (info)
+
+  --new-key-file FILE  with "rotate-master-key": the new key, 32 bytes in base64 or hex
+  --new-key-command C  with "rotate-master-key": a program with arguments that prints the new key; run without a shell
+  --finish             with "rotate-master-key": every process has the new key; from now on the old one opens nothing
+
+The master key lies in DIR/keys/master.key, made at the first start; or in AVIARY_MASTER_KEY (32 bytes in base64); or
+AVIARY_MASTER_KEY_COMMAND names a program with arguments that prints it, run without a shell.
 
 Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL.
 `;
@@ -96,10 +125,12 @@ const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: strin
 export const readConfig = (
   args: readonly string[],
   environment: NodeJS.ProcessEnv,
-): { command: 'all' | 'run' | 'help'; config: Config } => {
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>;
+): { command: 'all' | 'run' | 'help' | 'rotate-master-key'; config: Config; rotation?: RotationOrder } => {
+  let parsed: ReturnType<
+    typeof parseArgs<{ options: typeof OPTIONS & typeof ROTATION_OPTIONS; allowPositionals: true }>
+  >;
   try {
-    parsed = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    parsed = parseArgs({ args: [...args], options: { ...OPTIONS, ...ROTATION_OPTIONS }, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
   }
@@ -109,6 +140,10 @@ export const readConfig = (
     return { command: 'help', config: complete(configSchema.parse({})) };
   }
   const given: Record<string, unknown> = {};
+  for (const name of ENVIRONMENT_ONLY) {
+    const value = environment[`AVIARY_${name.toUpperCase().replaceAll('-', '_')}`];
+    if (value !== undefined && value.trim() !== '') given[camel(name)] = value;
+  }
   for (const name of Object.keys(OPTIONS)) {
     const variable = name === 'database-url' ? 'DATABASE_URL' : `AVIARY_${name.toUpperCase().replaceAll('-', '_')}`;
     const value = parsed.values[name as keyof typeof parsed.values] ?? environment[variable];
@@ -124,8 +159,29 @@ export const readConfig = (
     });
     throw new UsageError(`These settings are wrong:\n${problems.join('\n')}\nSee aviary-control-plane --help.`);
   }
-  if ((command !== 'all' && command !== 'run') || extra.length > 0) {
-    throw new UsageError(`Expected "all" or "run", got "${parsed.positionals.join(' ')}".\n\n${USAGE}`);
+  if ((command !== 'all' && command !== 'run' && command !== 'rotate-master-key') || extra.length > 0) {
+    throw new UsageError(
+      `Expected "all", "run" or "rotate-master-key", got "${parsed.positionals.join(' ')}".\n\n${USAGE}`,
+    );
   }
-  return { command, config: complete(result.data) };
+  const rotation = readRotation(command, parsed.values);
+  return { command, config: complete(result.data), ...(rotation === undefined ? {} : { rotation }) };
+};
+
+const readRotation = (
+  command: string,
+  values: { 'new-key-file'?: string; 'new-key-command'?: string; finish?: boolean },
+): RotationOrder | undefined => {
+  const { 'new-key-file': file, 'new-key-command': keyCommand, finish } = values;
+  const orders: RotationOrder[] = [
+    ...(file === undefined ? [] : [{ kind: 'file', file } as const]),
+    ...(keyCommand === undefined ? [] : [{ kind: 'command', command: keyCommand } as const]),
+    ...(finish === true ? [{ kind: 'finish' } as const] : []),
+  ];
+  if (command === 'rotate-master-key' ? orders.length === 1 : orders.length === 0) return orders[0];
+  throw new UsageError(
+    command === 'rotate-master-key'
+      ? `Expected one of --new-key-file, --new-key-command and --finish with "rotate-master-key", got ${orders.length === 0 ? 'none' : orders.length}. See aviary-control-plane --help.`
+      : `--new-key-file, --new-key-command and --finish belong to "rotate-master-key", not to "${command}".`,
+  );
 };

@@ -48,6 +48,7 @@ export {
   type TrainingDefinition,
   type VariantDefinition,
 } from './definition/model-definition.ts';
+export { PROVENANCE_FOLDER, SIGNER_FILE } from './definition/provenance.ts';
 export { ReleaseBuildError, type ReleaseBuildErrorCode } from './definition/release-build-error.ts';
 export {
   type BuildProgress,

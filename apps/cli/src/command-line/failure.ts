@@ -19,6 +19,8 @@ const CODES_OF_WRONG_FILES = new Set([
   'golden-failed',
   'training-failed',
   'lineage-invalid',
+  'provenance-invalid',
+  'provenance-unstated',
 ]);
 
 /** What the parser of command lines adds to the errors that it throws; it exports none of its classes. */

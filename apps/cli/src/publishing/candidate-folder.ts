@@ -1,10 +1,11 @@
-import { cp, mkdir, readdir, rename, rmdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { RoundCandidate } from '@aviary/protocol';
 import { type Lineage, type ModelDefinition, type ReleaseTarget, versionSchema } from '@aviary/release';
 import { parseDocument } from 'yaml';
 import { UsageError } from '../command-line/usage-error.ts';
 import { rebuildHeads } from './candidate-heads.ts';
+import { expectFreeFolder } from './free-folder.ts';
 import { readModelFolder } from './model-folder.ts';
 import { withScratchFolder } from './scratch-folder.ts';
 
@@ -30,17 +31,6 @@ export interface CandidateFolder {
   /** Variants without a head that could change: they answer as they did. */
   readonly unchanged: readonly string[];
 }
-
-/** @throws UsageError for a folder that has something in it */
-const expectFree = async (out: string): Promise<void> => {
-  const names = await readdir(out).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw new UsageError(`Expected a folder for --out that is empty or not there yet, got "${out}" (${error.code}).`);
-  });
-  if (names.length > 0) {
-    throw new UsageError(`There is something in ${out} already, and nothing is overwritten. Choose another --out.`);
-  }
-};
 
 const expectBase = ({ from, version, candidate }: CandidateOptions, definition: ModelDefinition): void => {
   const base = `${definition.name}@${definition.version}`;
@@ -78,7 +68,7 @@ const candidateYaml = (text: string, version: string): string => {
 export const buildCandidateFolder = async (options: CandidateOptions): Promise<CandidateFolder> => {
   const { from, version, candidate, targets } = options;
   const out = resolve(options.out);
-  await expectFree(out);
+  await expectFreeFolder(out);
   const { text, definition } = await readModelFolder(from);
   expectBase(options, definition);
   const variants = await rebuildHeads(from, definition, targets, candidate);

@@ -4,6 +4,7 @@ import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
 import { ImageRepository1766000000000 } from './migrations/1766000000000-image-repository.ts';
+import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -78,7 +79,12 @@ export class Database implements Sql {
     this.source = new DataSource({
       type: 'postgres',
       url,
-      migrations: [Initial1764000000000, AccessLiveFederation1765000000000, ImageRepository1766000000000],
+      migrations: [
+        Initial1764000000000,
+        AccessLiveFederation1765000000000,
+        ImageRepository1766000000000,
+        MasterKeys1766000000002,
+      ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },
       poolErrorHandler: (error: unknown) => log.warn({ error: String(error) }, 'an idle database connection ended'),

@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MasterKey } from './master-key.ts';
+import { encodeMasterKey, generateMasterKey, keyIdOf, MasterKey, parseMasterKey } from './master-key.ts';
 
-const key = new MasterKey(randomBytes(32));
+const key = generateMasterKey();
+const refusal = expect.objectContaining({
+  code: 'master-key',
+  message: expect.stringContaining('does not open with the master key that it names'),
+});
 
 describe('MasterKey', () => {
   it('opens what it sealed, whatever it is', () => {
@@ -18,21 +22,60 @@ describe('MasterKey', () => {
     expect(key.seal('name', Buffer.from('secret'))).not.toEqual(key.seal('name', Buffer.from('secret')));
   });
 
-  it('does not open one secret in the place of another, nor under another key', () => {
+  it('has an id, the same for the same key, which each sealed value names', () => {
+    expect(new MasterKey(key.bytes).id).toBe(key.id);
+    expect(generateMasterKey().id).not.toBe(key.id);
+    expect(keyIdOf(key.seal('name', Buffer.from('secret')))).toBe(key.id);
+    expect(keyIdOf(randomBytes(60))).toBeUndefined();
+    expect(keyIdOf(Buffer.alloc(0))).toBeUndefined();
+  });
+
+  it('does not open one secret in the place of another, nor under another key, nor one that names another key', () => {
     const sealed = key.seal('director-key', Buffer.from('secret'));
-    const refusal = { code: 'master-key', message: expect.stringContaining('does not open with this master key') };
-    expect(() => key.open('fleet-ca', sealed)).toThrow(expect.objectContaining(refusal));
-    expect(() => new MasterKey(randomBytes(32)).open('director-key', sealed)).toThrow(expect.objectContaining(refusal));
+    const other = generateMasterKey();
+    expect(() => key.open('fleet-ca', sealed)).toThrow(refusal);
+    expect(() => other.open('director-key', sealed)).toThrow(refusal);
+    const renamed = Buffer.concat([other.seal('director-key', Buffer.alloc(0)).subarray(0, 16), sealed.subarray(16)]);
+    expect(() => other.open('director-key', renamed)).toThrow(refusal);
+    expect(() => key.open('director-key', renamed)).toThrow(refusal);
   });
 
   it.each(['secret', ''])('does not open %j with any byte changed or cut off', (secret) => {
     const sealed = key.seal('name', Buffer.from(secret));
-    const refusal = expect.objectContaining({ code: 'master-key' });
     for (let index = 0; index < sealed.length; index += 1) {
       const changed = Buffer.from(sealed);
       changed.writeUInt8(changed.readUInt8(index) ^ 1, index);
       expect(() => key.open('name', changed)).toThrow(refusal);
       expect(() => key.open('name', sealed.subarray(0, index))).toThrow(refusal);
+    }
+  });
+});
+
+describe('parseMasterKey', () => {
+  it.each([
+    ['base64', key.bytes.toString('base64')],
+    ['base64 without padding', key.bytes.toString('base64url')],
+    ['hex', encodeMasterKey(key)],
+    ['white space around it', `\n ${key.bytes.toString('base64')}\r\n`],
+  ])('reads %s', (_, text) => {
+    expect(parseMasterKey(text, 'here').id).toBe(key.id);
+  });
+
+  it.each([
+    ['', 'got nothing'],
+    ['hunter2', 'got 7 characters'],
+    [randomBytes(16).toString('hex'), 'got 32 characters'],
+    [randomBytes(33).toString('base64'), 'got 44 characters'],
+    [`${key.bytes.toString('base64')} ${key.bytes.toString('base64')}`, 'got 89 characters'],
+  ])('refuses %j, and does not repeat it', (text, words) => {
+    try {
+      parseMasterKey(text, 'in /some/file');
+      expect.unreachable();
+    } catch (error) {
+      const { message } = error as Error;
+      expect(message).toContain('in /some/file');
+      expect(message).toContain(words);
+      if (text !== '') expect(message).not.toContain(text);
     }
   });
 });

@@ -1,5 +1,6 @@
 import type { Database } from './database.ts';
-import type { MasterKey } from './master-key.ts';
+import type { KeyRing } from './key-ring.ts';
+import { keyIdOf } from './master-key.ts';
 
 export interface Secret {
   readonly secret: Buffer;
@@ -11,7 +12,7 @@ export interface Secret {
 export class SecretStore {
   constructor(
     private readonly database: Database,
-    private readonly masterKey: MasterKey,
+    private readonly keys: KeyRing,
   ) {}
 
   /** Reads the secret `name`, or makes it; when several processes make it at once, all get the first one. */
@@ -19,13 +20,18 @@ export class SecretStore {
     const existing = await this.get(name);
     if (existing !== undefined) return existing;
     const made = await make();
-    await this.database.query(
-      'insert into secret (name, sealed, public_part) values ($1, $2, $3) on conflict (name) do nothing',
-      [name, this.masterKey.seal(name, made.secret), made.publicPart],
-    );
-    const stored = await this.get(name);
-    if (stored === undefined) throw new Error(`The secret "${name}" was stored and is gone.`);
-    return stored;
+    for (;;) {
+      const sealed = await this.keys.seal(this.database, name, made.secret);
+      // Not when the master key was replaced since it was sealed; then once more.
+      await this.database.query(
+        `insert into secret (name, sealed, public_part)
+         select $1, $2, $3 from master_key where id = $4 and state = 'current' for share
+         on conflict (name) do nothing`,
+        [name, sealed, made.publicPart, keyIdOf(sealed)],
+      );
+      const stored = await this.get(name);
+      if (stored !== undefined) return stored;
+    }
   }
 
   /** All secrets whose name begins so, by name. */
@@ -34,11 +40,13 @@ export class SecretStore {
       'select name, sealed, public_part from secret where starts_with(name, $1) order by name',
       [prefix],
     );
-    return rows.map(({ name, sealed, public_part }) => ({
-      name,
-      secret: this.masterKey.open(name, sealed),
-      publicPart: public_part,
-    }));
+    return Promise.all(
+      rows.map(async ({ name, sealed, public_part }) => ({
+        name,
+        secret: await this.keys.open(name, sealed),
+        publicPart: public_part,
+      })),
+    );
   }
 
   private async get(name: string): Promise<Secret | undefined> {
@@ -46,8 +54,7 @@ export class SecretStore {
       'select sealed, public_part from secret where name = $1',
       [name],
     );
-    return row === undefined
-      ? undefined
-      : { secret: this.masterKey.open(name, row.sealed), publicPart: row.public_part };
+    if (row === undefined) return undefined;
+    return { secret: await this.keys.open(name, row.sealed), publicPart: row.public_part };
   }
 }

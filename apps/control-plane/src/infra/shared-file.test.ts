@@ -2,7 +2,6 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadMasterKey } from './master-key.ts';
 import { readOrMakeFile } from './shared-file.ts';
 
 describe('a secret file that processes share', () => {
@@ -39,15 +38,5 @@ describe('a secret file that processes share', () => {
     const make = () => `${++made}`;
     expect(await readOrMakeFile(path, make)).toBe('brought by an operator');
     expect(made).toBe(0);
-  });
-
-  it('holds the master key, and a damaged one is refused in words', async () => {
-    const first = await loadMasterKey(directory);
-    expect((await loadMasterKey(directory)).open('name', first.seal('name', Buffer.from('x'))).toString()).toBe('x');
-    await writeFile(join(directory, 'keys', 'master.key'), 'abc');
-    await expect(loadMasterKey(directory)).rejects.toMatchObject({
-      code: 'master-key',
-      message: expect.stringMatching(/Expected 64 hex digits in .*master\.key.*backup/),
-    });
   });
 });

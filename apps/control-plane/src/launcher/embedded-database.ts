@@ -111,6 +111,17 @@ const readPassword = async (keysDirectory: string): Promise<string> => {
   return password;
 };
 
+const urlOf = (password: string, port: number): string =>
+  `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
+
+/** The address of the PostgreSQL that a launcher runs on this data directory now; undefined when none runs. */
+export const runningDatabaseUrl = async (dataDirectory: string): Promise<string | undefined> => {
+  const text = await readFile(join(dataDirectory, 'postgres', 'postmaster.pid'), 'utf8').catch(() => '');
+  const [pid = '', , , port = ''] = text.split('\n');
+  if (!(Number.parseInt(pid, 10) > 0) || !isAlive(Number.parseInt(pid, 10))) return undefined;
+  return urlOf(await readPassword(join(dataDirectory, 'keys')), Number.parseInt(port, 10));
+};
+
 /**
  * Starts a real PostgreSQL on `<data>/postgres`, on a free loopback port; made on the first start, and whatever an
  * earlier run left behind is stopped first.
@@ -186,7 +197,7 @@ export const startEmbeddedDatabase = async (
 
   const pid = Number.parseInt((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0] ?? '', 10);
   return {
-    url: `postgres://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`,
+    url: urlOf(password, port),
     alive: () => isAlive(pid),
     stop: () => server.stop(),
   };

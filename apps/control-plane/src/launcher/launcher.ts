@@ -1,8 +1,9 @@
 import { mkdir } from 'node:fs/promises';
 import { adminRoutes } from '@aviary/protocol';
-import { type Config, ROLES } from '../config.ts';
+import { type Config, ROLES, UsageError } from '../config.ts';
 import { loadAdminToken } from '../features/access/admin-token.ts';
 import { setUpAddress } from '../features/access/set-up-code.ts';
+import { findMasterKeySource } from '../infra/master-key-source.ts';
 import { PublicAddresses } from '../infra/public-addresses.ts';
 import { type EmbeddedDatabase, startEmbeddedDatabase } from './embedded-database.ts';
 import { checkPortFree } from './ports.ts';
@@ -48,10 +49,18 @@ export const runEverything = async (config: Config): Promise<void> => {
     stop = resolve;
   });
   let stopping = false;
+  let hasGivenUp = false;
+  const giveUp = () => {
+    hasGivenUp = true;
+    stop();
+  };
   void toldToStop.then(() => {
     stopping = true;
   });
 
+  const source = await findMasterKeySource(config);
+  // What stands in the environment is wrong from the first moment or not at all.
+  if (source.file === undefined) await source.read();
   await mkdir(config.data, { recursive: true, mode: 0o711 });
   await checkPortFree(config.httpPort, config.host, '--http-port');
   await checkPortFree(config.devicePort, config.host, '--device-port');
@@ -77,9 +86,13 @@ export const runEverything = async (config: Config): Promise<void> => {
   ].flat();
   const startRoles = (): RoleProcess[] => {
     // In the environment and not in the arguments: everybody may read the arguments of a process.
-    const environment = { ...process.env, DATABASE_URL: config.databaseUrl ?? database?.url };
+    const environment = {
+      ...process.env,
+      DATABASE_URL: config.databaseUrl ?? database?.url,
+      ...(config.masterKey === undefined ? {} : { AVIARY_MASTER_KEY: config.masterKey }),
+    };
     const processes = config.separate ? ROLES : ['api,conductor', 'gateway'];
-    const roles = processes.map((name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say));
+    const roles = processes.map((name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say, giveUp));
     for (const role of roles) role.start();
     return roles;
   };
@@ -120,4 +133,5 @@ export const runEverything = async (config: Config): Promise<void> => {
     await Promise.all(roles.map((role) => role.stop()));
     await database?.stop();
   }
+  if (hasGivenUp) throw new UsageError('One of its processes cannot run as it was told; it says why above.');
 };

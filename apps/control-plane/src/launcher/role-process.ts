@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { WRONG_SETTINGS } from '../config.ts';
 
 const FIRST_DELAY_MS = 250;
 const LONGEST_DELAY_MS = 10_000;
@@ -21,6 +22,8 @@ export class RoleProcess {
     private readonly args: readonly string[],
     private readonly environment: NodeJS.ProcessEnv,
     private readonly say: (line: string) => void,
+    /** Told when it cannot run as it was told to, which it has said itself. */
+    private readonly giveUp: () => void,
   ) {}
 
   start(): void {
@@ -35,6 +38,10 @@ export class RoleProcess {
     child.once('exit', (code, signal) => {
       this.child = undefined;
       if (this.stopping) return;
+      if (code === WRONG_SETTINGS) {
+        this.giveUp();
+        return;
+      }
       if (Date.now() - startedAt > HEALTHY_AFTER_MS) this.delay = FIRST_DELAY_MS;
       this.say(`${this.name} ended (${signal ?? `exit code ${code}`}); starting it again in ${this.delay} ms`);
       this.restart = setTimeout(() => this.start(), this.delay);

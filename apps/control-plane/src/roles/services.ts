@@ -31,8 +31,9 @@ import { OnlineSigning } from '../features/trust/online-signing.ts';
 import { TrustService } from '../features/trust/trust.service.ts';
 import { type BlobStore, DirectoryBlobStore } from '../infra/blob-store.ts';
 import { Database } from '../infra/database.ts';
+import { KeyRing } from '../infra/key-ring.ts';
 import type { Logger } from '../infra/log.ts';
-import { loadMasterKey } from '../infra/master-key.ts';
+import { findMasterKeySource } from '../infra/master-key-source.ts';
 import { loadProfiles } from '../infra/profiles.ts';
 import { PublicAddresses } from '../infra/public-addresses.ts';
 import { SecretStore } from '../infra/secret-store.ts';
@@ -72,8 +73,9 @@ export interface Services {
 export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
   const database = new Database(config.databaseUrl, log);
   await database.start();
-  const masterKey = await loadMasterKey(config.data);
-  const secrets = new SecretStore(database, masterKey);
+  const keys = new KeyRing(database, await findMasterKeySource(config));
+  await keys.start();
+  const secrets = new SecretStore(database, keys);
   const profiles = await loadProfiles();
   const blobs = new DirectoryBlobStore(join(config.data, 'blobs'));
   await blobs.start();
@@ -81,7 +83,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const ca = await FleetCa.open(secrets);
   const devices = new DevicesService(database, profiles);
   const lineages = new LineageService(database);
-  const releases = await ReleasesService.open(database, secrets, masterKey, blobs, lineages);
+  const releases = await ReleasesService.open(database, secrets, keys, blobs, lineages);
   const onlineKeys = await OnlineKeys.open(secrets);
   const metadata = new MetadataStore(database);
   const onlineSigning = new OnlineSigning(database, metadata, onlineKeys);

@@ -9,7 +9,9 @@ export const auditEntrySchema = z
     seq: z.number().int().positive().describe('1, 2, 3, … without a hole'),
     at: timestampSchema,
     actor: z.string().describe('name of the account or the token'),
-    via: z.enum(['session', 'token', 'admin-token', 'set-up']),
+    via: z
+      .enum(['session', 'token', 'admin-token', 'set-up', 'command'])
+      .describe('command: a program on the control plane’s own machine, e.g. rotate-master-key'),
     action: z.string().describe('the operation’s name in the OpenAPI document, e.g. createRollout'),
     target: z.string().describe('what it was done to, e.g. a rollout’s id; empty when there is nothing to name'),
     detail: z.record(z.string(), z.unknown()).describe('what was asked for, without secrets'),

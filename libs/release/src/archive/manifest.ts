@@ -145,6 +145,7 @@ export const LABELS_FILE = 'labels.txt';
 export const SIGNATURE_FILE = 'model.sig';
 export const ACCEPTANCE_FOLDER = 'acceptance';
 export const TRAINING_STEP_FILE = 'training/step.onnx';
+export const BOM_FILE = 'bom.cdx.json';
 
 /** `manifest.json` of an archive: all that a device needs to run this variant, with nothing outside the archive. */
 export const releaseManifestSchema = z

@@ -124,6 +124,28 @@ export function verifyModel(
   files: ReadonlyMap<string, Uint8Array>,
   trustedKeys: readonly string[],
 ): VerifiedModel {
+  const signed = verifySignedList(bundle, trustedKeys);
+  const listed = new Map(signed.files.map(({ name, sha256: digest }) => [name, digest]));
+  for (const [name, digest] of listed) {
+    const bytes = files.get(name);
+    if (bytes === undefined) throw new OmsError('oms-file-missing', `${name} was signed but is not there`);
+    if (sha256(bytes) !== digest) throw new OmsError('oms-file-changed', `${name} was changed after it was signed`);
+  }
+  for (const name of files.keys()) {
+    if (name !== SIGNATURE_FILE && !listed.has(name)) {
+      throw new OmsError('oms-file-unlisted', `${name} is there but was not signed`);
+    }
+  }
+  return signed;
+}
+
+/**
+ * The list of files that a trusted key has signed, and nothing about the files themselves.
+ * @param bundle bytes of `model.sig`, or the parsed JSON.
+ * @param trustedKeys public keys, SPKI PEM, P-256 or P-384.
+ * @throws OmsError
+ */
+export function verifySignedList(bundle: unknown, trustedKeys: readonly string[]): VerifiedModel {
   const parsed = bundleSchema.safeParse(bundle instanceof Uint8Array ? parseJson(bundle, SIGNATURE_FILE) : bundle);
   if (!parsed.success) throw new OmsError('oms-malformed', `not an OMS bundle: ${z.prettifyError(parsed.error)}`);
   const { hint } = parsed.data.verificationMaterial.publicKey;
@@ -155,16 +177,6 @@ export function verifyModel(
   // Both orders agree for a proper signer; the digest is taken over the list as signed.
   if (rootDigest([...listed.values()]) !== subject.digest.sha256) {
     throw new OmsError('oms-inconsistent', 'the signed root digest does not fit the signed list of files');
-  }
-  for (const [name, digest] of listed) {
-    const bytes = files.get(name);
-    if (bytes === undefined) throw new OmsError('oms-file-missing', `${name} was signed but is not there`);
-    if (sha256(bytes) !== digest) throw new OmsError('oms-file-changed', `${name} was changed after it was signed`);
-  }
-  for (const name of files.keys()) {
-    if (name !== SIGNATURE_FILE && !listed.has(name)) {
-      throw new OmsError('oms-file-unlisted', `${name} is there but was not signed`);
-    }
   }
   return {
     name: subject.name,

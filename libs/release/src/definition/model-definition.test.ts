@@ -301,7 +301,7 @@ acceptance:
       expect.objectContaining({
         code: 'model-definition-invalid',
         message: expect.stringContaining(
-          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, variants, acceptance, training, lineage, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
+          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, variants, acceptance, training, lineage, license, authors, datasets, sources, provenance, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
         ),
       }),
     );

@@ -23,10 +23,11 @@ import {
 import { modelNameSchema, versionSchema } from '../release-name.ts';
 import { findContradictions } from './definition-contradictions.ts';
 import { type DefinitionProblem, ModelDefinitionError } from './definition-problem.ts';
+import { type ModelOrigin, modelOriginShape, originOf } from './model-origin.ts';
 import { YamlSource } from './yaml-source.ts';
 
 /** `model.yaml` with every default filled in. Paths are relative to its folder. */
-export interface ModelDefinition {
+export interface ModelDefinition extends ModelOrigin {
   readonly name: string;
   readonly version: string;
   readonly description?: string;
@@ -160,6 +161,7 @@ const definitionInputSchema = z.strictObject({
     )
     .optional(),
   lineage: sourcePathSchema.optional(),
+  ...modelOriginShape,
   rollbackFloor: z.number().int().nonnegative().optional(),
   releaseCounter: z.number().int().positive().optional(),
 });
@@ -169,7 +171,8 @@ type DefinitionInput = z.infer<typeof definitionInputSchema>;
 /**
  * Reads `model.yaml`. What may be left out: `description`, `output` (softmax, 0.5), of `input` all but width and height
  * (rgb, stretch, nchw, scale 1/255, mean 0, std 1), of a variant all but `file` (onnxruntime, the runtime's format, fp32,
- * id `format-precision`), the limits of `acceptance`, `training`, `lineage`, `rollbackFloor` and `releaseCounter`.
+ * id `format-precision`), the limits of `acceptance`, `training`, `lineage`, where it comes
+ * from, `rollbackFloor` and `releaseCounter`.
  * @throws ModelDefinitionError with every problem at once, each with its line and column.
  */
 export function parseModelDefinition(yamlText: string): ModelDefinition {
@@ -215,6 +218,7 @@ function resolve(input: DefinitionInput): ModelDefinition {
     acceptance: { samples, goldenSamples, limits },
     ...(input.training === undefined ? {} : { training: input.training === 'auto' ? {} : input.training }),
     ...(input.lineage === undefined ? {} : { lineage: input.lineage }),
+    ...originOf(input),
     ...(input.rollbackFloor === undefined ? {} : { rollbackFloor: input.rollbackFloor }),
     ...(input.releaseCounter === undefined ? {} : { releaseCounter: input.releaseCounter }),
   };

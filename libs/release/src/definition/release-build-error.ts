@@ -6,6 +6,8 @@ export type ReleaseBuildErrorCode =
   | 'golden-failed'
   | 'training-failed'
   | 'lineage-invalid'
+  | 'provenance-invalid'
+  | 'provenance-unstated'
   | 'output-exists';
 
 /** A folder of which no release can be made; `code` says why. Nothing was left behind. */

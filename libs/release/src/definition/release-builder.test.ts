@@ -122,6 +122,7 @@ describe('release', () => {
     expect([...files.keys()]).toEqual([
       'acceptance/a,1.png',
       'acceptance/more/b.png',
+      'bom.cdx.json',
       'labels.txt',
       'manifest.json',
       'model.onnx',

@@ -5,6 +5,7 @@ import { createHeader, FILE_KEY_BYTES } from '../age/age-header.ts';
 import { decodeAgeRecipient } from '../age/age-recipient.ts';
 import {
   ACCEPTANCE_FOLDER,
+  BOM_FILE,
   encodeManifest,
   LABELS_FILE,
   MANIFEST_FILE,
@@ -17,6 +18,7 @@ import { packArchive } from '../archive/variant-archive.ts';
 import { type ReleaseStatement, type ReleaseTarget, releaseStatementSchema } from '../documents/release-statement.ts';
 import type { Signer } from '../documents/signing-key.ts';
 import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
+import { encodeModelBom } from './model-bom.ts';
 import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 import { type ReleaseSource, readReleaseSource } from './release-source.ts';
@@ -173,7 +175,10 @@ async function buildVariant(
     [MANIFEST_FILE, encodeManifest(manifest)],
     [LABELS_FILE, Buffer.from(`${source.labels.join('\n')}\n`, 'utf8')],
     ...source.samples.map((sample): [string, Uint8Array] => [`${ACCEPTANCE_FOLDER}/${sample.file}`, sample.bytes]),
+    ...(source.provenance?.files ?? []),
   ]);
+  const { lineage, provenance } = source;
+  files.set(BOM_FILE, encodeModelBom({ definition, manifest, files, sourceFile: variant.file, lineage, provenance }));
   options.onProgress?.({ step: 'pack', variant: variant.id });
   const signature = encodeOmsBundle(signModel(files, options.signer, definition.name));
   files.set(SIGNATURE_FILE, signature);

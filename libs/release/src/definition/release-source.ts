@@ -5,6 +5,7 @@ import { isArchivePath } from '../archive/manifest.ts';
 import { type Lineage, lineageSchema } from '../documents/release-statement.ts';
 import { splitReleaseName } from '../release-name.ts';
 import type { ModelDefinition } from './model-definition.ts';
+import { type Provenance, readProvenance } from './provenance.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 
 /** A labelled picture of the acceptance suite; `file` is relative to its folder. */
@@ -21,13 +22,15 @@ export interface ReleaseSource {
   /** Bytes of each variant's model file, by the variant's id. */
   readonly models: ReadonlyMap<string, Buffer>;
   readonly lineage?: Lineage;
+  readonly provenance?: Provenance;
 }
 
 const SAMPLES_LIST = 'labels.csv';
 
 /**
- * Reads labels, samples, model files and lineage from the folder of `model.yaml`.
- * @throws ReleaseBuildError `files-missing` (all of them at once), `labels-invalid`, `samples-invalid`, `lineage-invalid`.
+ * Reads labels, samples, model files, lineage and provenance from the folder of `model.yaml`.
+ * @throws ReleaseBuildError `files-missing` (all of them at once), `labels-invalid`, `samples-invalid`, `lineage-invalid`,
+ * `provenance-invalid`, `provenance-unstated`.
  */
 export async function readReleaseSource(directory: string, definition: ModelDefinition): Promise<ReleaseSource> {
   const { samples: folder } = definition.acceptance;
@@ -52,9 +55,16 @@ export async function readReleaseSource(directory: string, definition: ModelDefi
   for (const row of rows) samples.push({ ...row, bytes: await readFile(join(directory, folder, row.file)) });
   const models = new Map<string, Buffer>();
   for (const variant of definition.variants) models.set(variant.id, await readFile(join(directory, variant.file)));
-  if (definition.lineage === undefined) return { labels, samples, models };
-  const lineage = parseLineage(await readFile(join(directory, definition.lineage)), definition);
-  return { labels, samples, models, lineage };
+  const provenance = await readProvenance(directory, definition);
+  return {
+    labels,
+    samples,
+    models,
+    ...(provenance === undefined ? {} : { provenance }),
+    ...(definition.lineage === undefined
+      ? {}
+      : { lineage: parseLineage(await readFile(join(directory, definition.lineage)), definition) }),
+  };
 }
 
 /** JSON, as a candidate's folder has it. Its parent is a release of the same model. */

@@ -9,8 +9,9 @@ import {
 } from '@aviary/release';
 import type { BlobStore } from '../../infra/blob-store.ts';
 import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
-import type { MasterKey } from '../../infra/master-key.ts';
+import type { KeyRing } from '../../infra/key-ring.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
+import { fileKeyName } from '../../infra/sealed-columns.ts';
 import type { SecretStore } from '../../infra/secret-store.ts';
 import type { LineageService } from '../federation/lineage.service.ts';
 import type { ReleaseChanges } from './release-changes.ts';
@@ -30,8 +31,6 @@ const FIELD = `
     coalesce(sum(labelled), 0)::float8 as labelled, coalesce(sum(correct), 0)::float8 as correct,
     coalesce(sum(low_confidence), 0)::float8 as "lowConfidence"
   from metrics_minute where release = $1`;
-
-const fileKeyName = (release: string, variant: string): string => `file-key:${release}:${variant}`;
 
 /** A release as the rest of the control plane works with it. */
 export interface StoredRelease {
@@ -60,7 +59,7 @@ interface GivenVariant {
 export class ReleasesService {
   private constructor(
     private readonly database: Database,
-    private readonly masterKey: MasterKey,
+    private readonly keys: KeyRing,
     private readonly blobs: BlobStore,
     private readonly lineages: LineageService,
     /** To whom publishers seal file keys. */
@@ -71,7 +70,7 @@ export class ReleasesService {
   static async open(
     database: Database,
     secrets: SecretStore,
-    masterKey: MasterKey,
+    keys: KeyRing,
     blobs: BlobStore,
     lineages: LineageService,
   ): Promise<ReleasesService> {
@@ -80,7 +79,7 @@ export class ReleasesService {
       return { secret: Buffer.from(identity), publicPart: ageRecipientOf(identity) };
     });
     const { publicPart, secret } = stored;
-    return new ReleasesService(database, masterKey, blobs, lineages, publicPart, secret.toString());
+    return new ReleasesService(database, keys, blobs, lineages, publicPart, secret.toString());
   }
 
   /**
@@ -141,7 +140,7 @@ export class ReleasesService {
       [release, variant],
     );
     if (row === undefined) throw notFound('variant', `${release}/${variant}`, 'List releases with: aviary model list');
-    return this.masterKey.open(fileKeyName(release, variant), row.sealed);
+    return this.keys.open(fileKeyName(release, variant), row.sealed);
   }
 
   async list(query: { model?: string | undefined; cursor?: string | undefined; limit: number }) {
@@ -227,7 +226,7 @@ export class ReleasesService {
           target.sha256,
           target.length,
           target.plaintextSha256,
-          this.masterKey.seal(fileKeyName(release, target.variant), fileKey),
+          await this.keys.seal(sql, fileKeyName(release, target.variant), fileKey),
         ],
       );
     }
