@@ -46,8 +46,8 @@ describe('X25519', () => {
     [1, '422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079'],
     [1000, '684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51'],
   ])('does so %i times in a row (RFC 7748, 5.2)', (times, expected) => {
-    let k = bytes('0900000000000000000000000000000000000000000000000000000000000000');
-    let u = k;
+    let k: Buffer = bytes('0900000000000000000000000000000000000000000000000000000000000000');
+    let u: Buffer = k;
     for (let round = 0; round < times; round += 1) [k, u] = [x25519(k, u), k];
     expect(hex(k)).toBe(expected);
   });
