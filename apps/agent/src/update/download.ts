@@ -1,15 +1,14 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { syncDirectory } from '../state/durable-file.ts';
+import { filePieces } from './file-pieces.ts';
 import { FileSink } from './file-sink.ts';
 
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;
 const WATCH_MS = 30_000;
-const READ_BYTES = 512 * 1024;
 
 /** Not the source's fault. */
 const DISK_ERRORS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO']);
@@ -47,7 +46,7 @@ const sizeOf = (path: string): Promise<number> =>
 /** Of a file, as far as it is there. */
 const hashOf = async (path: string): Promise<Hash> => {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) hash.update(chunk);
+  for await (const piece of filePieces(path)) hash.update(piece);
   return hash;
 };
 
@@ -105,6 +104,9 @@ const fetchRest = async (
   signal: AbortSignal,
   watchMs: number,
 ): Promise<Hash> => {
+  await using file = await open(part, have === 0 ? 'w' : 'r+', 0o600);
+  // What lies there is hashed before the source is asked: it would have to wait meanwhile, and be called slow.
+  let hash = have === 0 ? createHash('sha256') : await hashOf(part);
   const slow = new AbortController();
   let received = 0;
   let atLastLook = 0;
@@ -118,8 +120,10 @@ const fetchRest = async (
     const both = AbortSignal.any([signal, slow.signal]);
     response = await openSource(have, both);
     const start = startOf(response, have);
-    await using file = await open(part, start === 0 ? 'w' : 'r+', 0o600);
-    const hash = start === 0 ? createHash('sha256') : await hashOf(part);
+    if (start < have) {
+      await file.truncate(0);
+      hash = createHash('sha256');
+    }
     const sink = new FileSink(file, start);
     let position = start;
     try {
@@ -144,8 +148,8 @@ const fetchRest = async (
       await rm(part, { force: true });
       throw error;
     }
-    const { code = '', syscall } = error as NodeJS.ErrnoException;
-    if (DISK_ERRORS.has(code) || syscall === 'open') throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (DISK_ERRORS.has(code)) throw error;
     if (error instanceof DownloadInterruptedError) throw error;
     throw new DownloadInterruptedError(error instanceof Error ? error.message : String(error));
   } finally {

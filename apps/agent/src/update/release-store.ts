@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -11,13 +10,12 @@ import {
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
 import type { HeldRelease } from '../state/journal.ts';
+import { filePieces } from './file-pieces.ts';
 import { StepError } from './step-error.ts';
 import { type UnpackedArchive, UnpackedFileError, unpackArchive } from './unpack-archive.ts';
 
 /** Room that an update must leave on the disk. */
 const SPARE_DISK_BYTES = 32 * 1024 * 1024;
-/** Some chunks of age at a time: fewer are cut in two. */
-const READ_BYTES = 512 * 1024;
 
 /** Releases on this device: sealed on disk under their digest, opened in memory only. */
 export class ReleaseStore {
@@ -87,7 +85,7 @@ export class ReleaseStore {
   async #unpack(release: HeldRelease, draft: string): Promise<UnpackedArchive> {
     try {
       const fileKey = openHeader(Buffer.from(release.ageHeader, 'base64'), this.#identity.ageIdentity);
-      const sealed = createReadStream(this.sealedPath(release.sha256), { highWaterMark: READ_BYTES });
+      const sealed = filePieces(this.sealedPath(release.sha256));
       return await unpackArchive(openPayload(fileKey, sealed), draft, [SIGNATURE_FILE, MANIFEST_FILE]);
     } catch (error) {
       if (error instanceof UnpackedFileError) refuseMemory(error.cause);

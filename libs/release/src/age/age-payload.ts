@@ -36,6 +36,7 @@ export async function* sealPayload(
 /**
  * Opens what {@link sealPayload} made. A chunk is released only after it was authenticated; that it all was complete is
  * known only when the generator has ended without an error, so what came before must not be used until then.
+ * @param ciphertext a part of it has to stay as it is until the one after the next is asked for.
  * @throws AgeError `age-payload-truncated`, `age-payload-trailing` (bytes after the last chunk), `age-payload-tampered`.
  */
 export async function* openPayload(
