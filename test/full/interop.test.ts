@@ -69,6 +69,30 @@ describe('age of Debian', () => {
     expect((await readFile(join(folder, 'model.onnx'))).equals(pushed)).toBe(true);
   });
 
+  it('is served from any byte on, and not beyond its end', async () => {
+    const api = new DeviceApi(fleet.deviceUrl, victim);
+    try {
+      const { target, file } = await sealedFor(victim);
+      const path = routeUrl(deviceRoutes.blob, { params: { sha256: target.sha256 } });
+      const start = target.length - 1_000;
+      const answer = await api.stream(path, start, AbortSignal.timeout(10_000));
+      expect(answer.statusCode).toBe(206);
+      expect(answer.headers).toMatchObject({
+        'content-range': `bytes ${start}-${target.length - 1}/${target.length}`,
+        'content-length': '1000',
+        etag: `"${target.sha256}"`,
+        'content-type': 'application/octet-stream',
+      });
+      const rest: Buffer[] = [];
+      for await (const chunk of answer) rest.push(chunk as Buffer);
+      expect(Buffer.concat(rest).equals(file.subarray(-1_000))).toBe(true);
+      const beyond = api.stream(path, target.length, AbortSignal.timeout(10_000));
+      await expect(beyond).rejects.toMatchObject({ problem: { status: 416 } });
+    } finally {
+      api.close();
+    }
+  });
+
   it("does not open one device's file with the key of another", async () => {
     const sealed = join(fleet.directory, 'sealed.age');
     await writeFile(sealed, (await sealedFor(victim)).file);
