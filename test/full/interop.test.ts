@@ -69,6 +69,30 @@ describe('age of Debian', () => {
     expect((await readFile(join(folder, 'model.onnx'))).equals(pushed)).toBe(true);
   });
 
+  it('is served from any byte on, and not beyond its end', async () => {
+    const api = new DeviceApi(fleet.deviceUrl, victim);
+    try {
+      const { target, file } = await sealedFor(victim);
+      const path = routeUrl(deviceRoutes.blob, { params: { sha256: target.sha256 } });
+      const start = target.length - 1_000;
+      const answer = await api.stream(path, start, AbortSignal.timeout(10_000));
+      expect(answer.statusCode).toBe(206);
+      expect(answer.headers).toMatchObject({
+        'content-range': `bytes ${start}-${target.length - 1}/${target.length}`,
+        'content-length': '1000',
+        etag: `"${target.sha256}"`,
+        'content-type': 'application/octet-stream',
+      });
+      const rest: Buffer[] = [];
+      for await (const chunk of answer) rest.push(chunk as Buffer);
+      expect(Buffer.concat(rest).equals(file.subarray(-1_000))).toBe(true);
+      const beyond = api.stream(path, target.length, AbortSignal.timeout(10_000));
+      await expect(beyond).rejects.toMatchObject({ problem: { status: 416 } });
+    } finally {
+      api.close();
+    }
+  });
+
   it("does not open one device's file with the key of another", async () => {
     const sealed = join(fleet.directory, 'sealed.age');
     await writeFile(sealed, (await sealedFor(victim)).file);
@@ -79,27 +103,88 @@ describe('age of Debian', () => {
 });
 
 describe('openssl', () => {
-  const verify = (purpose: string) =>
-    runPeer(
-      'openssl',
-      [
-        'verify',
-        '-x509_strict',
-        '-purpose',
-        purpose,
-        '-CAfile',
-        identityFile('victim', 'fleet-ca.crt'),
-        identityFile('victim', 'device.crt'),
-      ],
-      'openssl',
+  const openssl = (...args: string[]) => runPeer('openssl', args, 'openssl');
+  const ca = () => identityFile('victim', 'fleet-ca.crt');
+  const device = () => identityFile('victim', 'device.crt');
+  const verify = (purpose: 'sslclient' | 'sslserver', certificate: string, ...more: string[]) =>
+    openssl('verify', '-x509_strict', '-purpose', purpose, '-CAfile', ca(), ...more, certificate);
+  /** The certificate that a listener shows, in a file. */
+  const shownAt = async (name: string, port: number): Promise<string> => {
+    const shown = await openssl('s_client', '-connect', `127.0.0.1:${port}`, '-tls1_3', '-CAfile', ca());
+    expect(shown.stdout.toString()).toContain('Verify return code: 0 (ok)');
+    const [pem] = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/.exec(shown.stdout.toString()) ?? [];
+    const path = join(fleet.directory, `${name}.crt`);
+    await writeFile(path, pem ?? '');
+    return path;
+  };
+  /** The extensions of a certificate as `openssl x509 -text` shows them, each with the line that follows it. */
+  const extensionsOf = async (certificate: string): Promise<Record<string, string>> => {
+    const text = (await openssl('x509', '-in', certificate, '-noout', '-text')).stdout.toString();
+    const lines = text
+      .slice(text.indexOf('X509v3 extensions'))
+      .split('\n')
+      .map((line) => line.trim());
+    return Object.fromEntries(
+      lines.flatMap((line, index) => {
+        const name = /^X509v3 ([^:]+): ?(critical)?$/.exec(line);
+        return name ? [[`${name[1]}${name[2] ? ', critical' : ''}`, lines[index + 1] ?? '']] : [];
+      }),
     );
+  };
+  const devicePort = () => Number(new URL(fleet.deviceUrl).port);
 
-  it('accepts the certificate of a device as that of a client', async () => {
-    expect(await verify('sslclient')).toMatchObject({ code: 0, stderr: '' });
+  it('accepts the certificate of a device as that of a client, and not as that of a server', async () => {
+    expect(await verify('sslclient', device())).toMatchObject({ code: 0, stderr: '' });
+    expect((await verify('sslserver', device())).code).not.toBe(0);
   });
 
-  it('does not accept it as that of a server', async () => {
-    expect((await verify('sslserver')).code).not.toBe(0);
+  it.each<[string, () => number]>([
+    ['device plane', devicePort],
+    ['gateway', () => fleet.mqttPort],
+  ])(
+    'accepts the certificate of the %s as that of a server at its address, and as nothing else',
+    async (name, port) => {
+      const certificate = await shownAt(name.replace(' ', '-'), port());
+      expect(await verify('sslserver', certificate, '-verify_ip', '127.0.0.1')).toMatchObject({ code: 0, stderr: '' });
+      expect((await verify('sslserver', certificate, '-verify_ip', '127.0.0.2')).code).not.toBe(0);
+      expect((await verify('sslclient', certificate)).code).not.toBe(0);
+      expect(await extensionsOf(certificate)).toMatchObject({
+        'Basic Constraints, critical': 'CA:FALSE',
+        'Key Usage, critical': 'Digital Signature',
+        'Extended Key Usage': 'TLS Web Server Authentication',
+        'Subject Alternative Name': expect.stringContaining('IP Address:127.0.0.1'),
+      });
+    },
+  );
+
+  it('finds what a device certificate may do written in it, and who it is', async () => {
+    expect(await extensionsOf(device())).toMatchObject({
+      'Basic Constraints, critical': 'CA:FALSE',
+      'Key Usage, critical': 'Digital Signature',
+      'Extended Key Usage': 'TLS Web Client Authentication',
+      'Subject Alternative Name': `URI:urn:aviary:device:${victim.deviceId}`,
+    });
+    const subject = await openssl('x509', '-in', device(), '-noout', '-subject', '-nameopt', 'RFC2253');
+    expect(subject.stdout.toString().trim()).toBe(`subject=CN=${victim.deviceId}`);
+  });
+
+  it('accepts the fleet CA, which signs certificates and does nothing else', async () => {
+    expect(await openssl('verify', '-x509_strict', '-CAfile', ca(), ca())).toMatchObject({ code: 0, stderr: '' });
+    expect(await extensionsOf(ca())).toMatchObject({
+      'Basic Constraints, critical': 'CA:TRUE, pathlen:0',
+      'Key Usage, critical': 'Certificate Sign, CRL Sign',
+    });
+  });
+
+  it('accepts none of them under another CA', async () => {
+    const [key, other] = [join(fleet.directory, 'other-ca.key'), join(fleet.directory, 'other-ca.crt')];
+    const made = await openssl(
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'],
+      ...['-subj', '/CN=Aviary fleet CA', '-keyout', key, '-out', other],
+    );
+    expect(made.code).toBe(0);
+    const underOther = await openssl('verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', other, device());
+    expect(underOther.code).not.toBe(0);
   });
 });
 

@@ -13,7 +13,7 @@ export interface PeerAnswer {
 export const runPeer = (program: string, args: readonly string[], debianPackage: string): Promise<PeerAnswer> =>
   new Promise((resolve, reject) => {
     const options = { encoding: 'buffer' as const, maxBuffer: 2 ** 28, timeout: 60_000 };
-    execFile(program, [...args], options, (error, stdout, stderr) => {
+    const child = execFile(program, [...args], options, (error, stdout, stderr) => {
       if (error?.code === 'ENOENT') {
         reject(new Error(`This needs ${program}. Install it: apt-get install ${debianPackage}`));
         return;
@@ -24,4 +24,6 @@ export const runPeer = (program: string, args: readonly string[], debianPackage:
         stderr: stderr.toString(),
       });
     });
+    // Nobody types anything: what reads its standard input goes on at once.
+    child.stdin?.end();
   });

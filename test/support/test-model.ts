@@ -41,6 +41,27 @@ const build = ({ manner, trainable }: TestModel): Uint8Array => {
   return buildMlp([PIXELS, 2], [{ w, b: Float32Array.of(steepness / 2, -steepness / 2) }]);
 };
 
+/** As {@link writeTestModel}, with so many bytes of weights more that say nothing. */
+export const writeLargeTestModel = async (directory: string, version: string, bytes: number): Promise<string> => {
+  const folder = await writeTestModel(directory, { version, manner: 'sure' });
+  const units = Math.max(2, Math.ceil(bytes / (PIXELS * Float32Array.BYTES_PER_ELEMENT)));
+  const w = new Float32Array(PIXELS * units);
+  for (let pixel = 0; pixel < PIXELS; pixel += 1) {
+    w[pixel * units] = -1 / PIXELS;
+    w[pixel * units + 1] = 1 / PIXELS;
+  }
+  const head = new Float32Array(2 * units);
+  head.set([20, -20, -20, 20]);
+  const b = new Float32Array(units);
+  b.set(BACKBONE.b);
+  const layers = [
+    { w, b },
+    { w: head, b: Float32Array.of(0, 0) },
+  ];
+  await writeFile(join(folder, 'model.onnx'), buildMlp([PIXELS, units, 2], layers));
+  return folder;
+};
+
 /** Writes a model that tells dark from bright by the sum of all pixels, as a folder for `aviary model push`. */
 export const writeTestModel = async (directory: string, model: TestModel): Promise<string> => {
   const { version, trainable } = model;

@@ -30,11 +30,14 @@ export {
   signModel,
   type VerifiedModel,
   verifyModel,
+  verifyModelDigests,
 } from './archive/oms.ts';
 export {
+  type ArchiveEntry,
   ArchiveError,
   type ArchiveErrorCode,
   type ArchiveLimits,
+  archiveEntries,
   DEFAULT_ARCHIVE_LIMITS,
   packArchive,
   readArchive,

@@ -1,9 +1,10 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { syncDirectory } from '../state/durable-file.ts';
+import { filePieces } from './file-pieces.ts';
+import { FileSink } from './file-sink.ts';
 
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;
@@ -42,10 +43,11 @@ const sizeOf = (path: string): Promise<number> =>
     () => 0,
   );
 
-const digestOf = async (path: string): Promise<string> => {
+/** Of a file, as far as it is there. */
+const hashOf = async (path: string): Promise<Hash> => {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk);
-  return hash.digest('hex');
+  for await (const piece of filePieces(path)) hash.update(piece);
+  return hash;
 };
 
 /**
@@ -61,7 +63,7 @@ export const download = async ({
   signal,
   watchMs = WATCH_MS,
 }: Download): Promise<void> => {
-  if ((await sizeOf(path)) === length && (await digestOf(path)) === sha256) return;
+  if ((await sizeOf(path)) === length && (await hashOf(path)).digest('hex') === sha256) return;
   const part = `${path}.part`;
   let have = await sizeOf(part);
   if (have > length) {
@@ -69,8 +71,8 @@ export const download = async ({
     have = 0;
   }
   const isResumed = have > 0;
-  if (have < length) await fetchRest(part, have, length, openSource, signal, watchMs);
-  const actual = await digestOf(part);
+  const hash = have < length ? await fetchRest(part, have, length, openSource, signal, watchMs) : await hashOf(part);
+  const actual = hash.digest('hex');
   if (actual !== sha256) {
     await rm(part, { force: true });
     if (isResumed) {
@@ -93,6 +95,7 @@ const startOf = ({ statusCode, headers }: IncomingMessage, asked: number): numbe
   );
 };
 
+/** @returns the hash of the whole file, taken while it came: it is not read again for it */
 const fetchRest = async (
   part: string,
   have: number,
@@ -100,7 +103,10 @@ const fetchRest = async (
   openSource: Download['open'],
   signal: AbortSignal,
   watchMs: number,
-): Promise<void> => {
+): Promise<Hash> => {
+  await using file = await open(part, have === 0 ? 'w' : 'r+', 0o600);
+  // What lies there is hashed before the source is asked: it would have to wait meanwhile, and be called slow.
+  let hash = have === 0 ? createHash('sha256') : await hashOf(part);
   const slow = new AbortController();
   let received = 0;
   let atLastLook = 0;
@@ -114,28 +120,36 @@ const fetchRest = async (
     const both = AbortSignal.any([signal, slow.signal]);
     response = await openSource(have, both);
     const start = startOf(response, have);
-    await using file = await open(part, start === 0 ? 'w' : 'r+', 0o600);
+    if (start < have) {
+      await file.truncate(0);
+      hash = createHash('sha256');
+    }
+    const sink = new FileSink(file, start);
     let position = start;
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      received += chunk.length;
-      if (position + chunk.length > length) {
-        throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
+    try {
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        received += chunk.length;
+        if (position + chunk.length > length) {
+          throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
+        }
+        position += chunk.length;
+        hash.update(chunk);
+        await sink.write(chunk);
       }
-      const end = position + chunk.length;
-      // A disk that is nearly full takes a part of it.
-      while (position < end) {
-        position += (await file.write(chunk, chunk.length - (end - position), end - position, position)).bytesWritten;
-      }
+    } finally {
+      // What came is kept, however it ended.
+      await sink.end();
     }
     await file.sync();
     if (position < length) throw new DownloadInterruptedError(`the source ended after ${position} of ${length} bytes`);
+    return hash;
   } catch (error) {
     if (error instanceof DownloadCorruptError) {
       await rm(part, { force: true });
       throw error;
     }
-    const { code = '', syscall } = error as NodeJS.ErrnoException;
-    if (DISK_ERRORS.has(code) || syscall === 'open') throw error;
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (DISK_ERRORS.has(code)) throw error;
     if (error instanceof DownloadInterruptedError) throw error;
     throw new DownloadInterruptedError(error instanceof Error ? error.message : String(error));
   } finally {

@@ -1,19 +1,18 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   MANIFEST_FILE,
   openHeader,
   openPayload,
   parseManifest,
-  readArchive,
   SIGNATURE_FILE,
-  verifyModel,
+  verifyModelDigests,
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
 import type { HeldRelease } from '../state/journal.ts';
+import { filePieces } from './file-pieces.ts';
 import { StepError } from './step-error.ts';
+import { type UnpackedArchive, UnpackedFileError, unpackArchive } from './unpack-archive.ts';
 
 /** Room that an update must leave on the disk. */
 const SPARE_DISK_BYTES = 32 * 1024 * 1024;
@@ -63,27 +62,45 @@ export class ReleaseStore {
   /**
    * Opens a release: each chunk is authenticated as it is decrypted, the whole compared with what the publisher
    * signed, and every file with the model's own signature. Only then is there anything under the returned path.
+   * What it holds in memory does not grow with the release.
    * @throws StepError
    */
   async open(release: HeldRelease): Promise<string> {
     const folder = join(this.#plainFolder, release.digest);
     if ((await stat(folder).catch(() => undefined)) !== undefined) return folder;
-    let files: Map<string, Buffer>;
-    const hash = createHash('sha256');
+    const draft = `${folder}.new`;
+    await rm(draft, { recursive: true, force: true });
+    try {
+      const unpacked = await this.#unpack(release, draft);
+      this.#verify(release, unpacked);
+      await rename(draft, folder).catch(refuseMemory);
+    } catch (error) {
+      await rm(draft, { recursive: true, force: true });
+      throw error;
+    }
+    return folder;
+  }
+
+  /** @throws StepError */
+  async #unpack(release: HeldRelease, draft: string): Promise<UnpackedArchive> {
     try {
       const fileKey = openHeader(Buffer.from(release.ageHeader, 'base64'), this.#identity.ageIdentity);
-      const plain = openPayload(fileKey, createReadStream(this.sealedPath(release.sha256)));
-      files = await readArchive(hashed(plain, hash));
+      const sealed = filePieces(this.sealedPath(release.sha256));
+      return await unpackArchive(openPayload(fileKey, sealed), draft, [SIGNATURE_FILE, MANIFEST_FILE]);
     } catch (error) {
+      if (error instanceof UnpackedFileError) refuseMemory(error.cause);
       throw new StepError('FAILED', codeOf(error, 'cannot-open'), `the release does not open: ${messageOf(error)}`);
     }
-    const digest = hash.digest('hex');
+  }
+
+  /** @throws StepError */
+  #verify(release: HeldRelease, { digest, files, kept }: UnpackedArchive): void {
     if (digest !== release.digest) {
       throw new StepError('FAILED', 'digest-mismatch', `expected the archive ${release.digest}, opened ${digest}`);
     }
     try {
-      verifyModel(files.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, [release.publisherKey]);
-      const manifest = parseManifest(files.get(MANIFEST_FILE) ?? Buffer.alloc(0));
+      verifyModelDigests(kept.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, [release.publisherKey]);
+      const manifest = parseManifest(kept.get(MANIFEST_FILE) ?? Buffer.alloc(0));
       if (manifest.release !== release.release || manifest.variant.id !== release.variant) {
         throw new Error(
           `the archive says ${manifest.release} ${manifest.variant.id}, assigned was ${release.release} ${release.variant}`,
@@ -96,24 +113,6 @@ export class ReleaseStore {
         `the release is refused: ${messageOf(error)}`,
       );
     }
-    const draft = `${folder}.new`;
-    await rm(draft, { recursive: true, force: true });
-    try {
-      for (const [name, content] of files) {
-        const path = join(draft, name);
-        await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-        await writeFile(path, content, { mode: 0o600 });
-      }
-      await rename(draft, folder);
-    } catch (error) {
-      await rm(draft, { recursive: true, force: true });
-      throw new StepError(
-        'FAILED',
-        'memory-full',
-        `the opened release does not fit into memory-backed storage: ${messageOf(error)}`,
-      );
-    }
-    return folder;
   }
 
   /**
@@ -134,12 +133,13 @@ const removeOthers = async (folder: string, kept: ReadonlySet<string>): Promise<
   }
 };
 
-async function* hashed(source: AsyncIterable<Buffer>, hash: ReturnType<typeof createHash>): AsyncGenerator<Buffer> {
-  for await (const chunk of source) {
-    hash.update(chunk);
-    yield chunk;
-  }
-}
+const refuseMemory = (error: unknown): never => {
+  throw new StepError(
+    'FAILED',
+    'memory-full',
+    `the opened release does not fit into memory-backed storage: ${messageOf(error)}`,
+  );
+};
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -39,6 +39,22 @@ describe('DirectoryBlobStore', () => {
     expect(await buffer(store.read(SHA256, 0, BYTES.length - 1))).toEqual(BYTES);
     expect(await buffer(store.read(SHA256, 7, 11))).toEqual(BYTES.subarray(7, 12));
     expect((await stat(join(directory, SHA256.slice(0, 2), SHA256))).mode & 0o777).toBe(0o600);
+  });
+
+  it('gives back what is longer than a piece, from any place on', async () => {
+    const bytes = randomBytes(1_500_000);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    await store.put(sha256, inPieces(bytes, 400_000));
+    for (const [start, end] of [
+      [0, bytes.length - 1],
+      [524_287, 1_048_576],
+      [1_499_999, 1_499_999],
+    ] as const) {
+      const pieces: Buffer[] = [];
+      // Copied, since the memory of a piece is used for the next.
+      for await (const piece of store.read(sha256, start, end)) pieces.push(Buffer.from(piece));
+      expect(Buffer.concat(pieces).equals(bytes.subarray(start, end + 1))).toBe(true);
+    }
   });
 
   it('takes the same bytes from several at once', async () => {

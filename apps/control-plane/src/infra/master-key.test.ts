@@ -9,7 +9,58 @@ const refusal = expect.objectContaining({
   message: expect.stringContaining('does not open with the master key that it names'),
 });
 
+/** A value sealed under no name: what published vectors without associated data are to it. */
+const opened = (vector: { key: string; iv: string; tag: string; ciphertext: string }) =>
+  new MasterKey(Buffer.from(vector.key, 'hex'))
+    .open('', Buffer.from(vector.iv + vector.tag + vector.ciphertext, 'hex'))
+    .toString('hex');
+
 describe('MasterKey', () => {
+  it.each([
+    [
+      'case 13 of McGrew and Viega',
+      {
+        key: '00'.repeat(32),
+        iv: '00'.repeat(12),
+        tag: '530f8afbc74536b9a963b4f1c4cb738b',
+        ciphertext: '',
+      },
+      '',
+    ],
+    [
+      'case 14 of McGrew and Viega',
+      {
+        key: '00'.repeat(32),
+        iv: '00'.repeat(12),
+        tag: 'd0d1c8a799996bf0265b98b5d48ab919',
+        ciphertext: 'cea7403d4d606b6e074ec5d3baf39d18',
+      },
+      '00'.repeat(16),
+    ],
+    [
+      'the first of NIST (CAVS 14.0, gcmDecrypt256)',
+      {
+        key: 'f5a2b27c74355872eb3ef6c5feafaa740e6ae990d9d48c3bd9bb8235e589f010',
+        iv: '58d2240f580a31c1d24948e9',
+        tag: '15e051a5e4a5f5da6cea92e2ebee5bac',
+        ciphertext: '',
+      },
+      '',
+    ],
+  ])('opens %s', (_, vector, plaintext) => {
+    expect(opened(vector)).toBe(plaintext);
+  });
+
+  it('refuses what NIST says fails (CAVS 14.0, gcmDecrypt256, count 1)', () => {
+    const vector = {
+      key: 'e5a8123f2e2e007d4e379ba114a2fb66e6613f57c72d4e4f024964053028a831',
+      iv: '51e43385bf533e168427e1ad',
+      tag: '38fe845c66e66bdd884c2aecafd280e6',
+      ciphertext: '',
+    };
+    expect(() => opened(vector)).toThrow(expect.objectContaining({ code: 'master-key' }));
+  });
+
   it('opens what it sealed, whatever it is', () => {
     fc.assert(
       fc.property(fc.string(), fc.uint8Array({ maxLength: 300 }), (name, secret) => {

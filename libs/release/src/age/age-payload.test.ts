@@ -68,6 +68,23 @@ describe('age payload', () => {
     );
   });
 
+  it('is opened from a source whose parts take turns in the same memory', async () => {
+    const plain = randomBytes(1_000_000);
+    const sealed = await seal(plain);
+    for (const size of [1_000, SEALED_CHUNK - 1, SEALED_CHUNK, 3 * SEALED_CHUNK + 5]) {
+      const rooms = [Buffer.alloc(size), Buffer.alloc(size)];
+      const taking = (function* () {
+        let turn = 0;
+        for (const piece of pieces(sealed, size)) {
+          const room = rooms[turn++ % 2] ?? Buffer.alloc(0);
+          room.fill(0).set(piece);
+          yield room.subarray(0, piece.length);
+        }
+      })();
+      expect((await collect(openPayload(fileKey, taking))).equals(plain)).toBe(true);
+    }
+  });
+
   it.each([0, 1, CHUNK, CHUNK + 1, 200_000])('of %i bytes under our header is opened by typage', async (size) => {
     const plain = randomBytes(size);
     const decrypter = new Decrypter();

@@ -36,6 +36,7 @@ export async function* sealPayload(
 /**
  * Opens what {@link sealPayload} made. A chunk is released only after it was authenticated; that it all was complete is
  * known only when the generator has ended without an error, so what came before must not be used until then.
+ * @param ciphertext a part of it has to stay as it is until the one after the next is asked for.
  * @throws AgeError `age-payload-truncated`, `age-payload-trailing` (bytes after the last chunk), `age-payload-tampered`.
  */
 export async function* openPayload(
@@ -56,12 +57,15 @@ export async function* openPayload(
     }
     const plain = openChunk(key, counter, last, chunk);
     if (plain === undefined) {
-      if (openChunk(key, counter, !last, chunk) === undefined) {
+      const other = openChunk(key, counter, !last, chunk);
+      if (other === undefined) {
         throw new AgeError(
           'age-payload-tampered',
           `chunk ${counter} of the age payload is damaged, or the key is another's`,
         );
       }
+      // A full chunk is authentic whatever comes after it, and is released as every other; a short one stands only at the end.
+      if (chunk.length === CHUNK_BYTES + TAG_BYTES) yield other;
       if (last) throw truncated(`it ends after chunk ${counter}, which is not the last one`);
       throw new AgeError(
         'age-payload-trailing',
@@ -87,7 +91,8 @@ function openChunk(key: Buffer, counter: number, last: boolean, chunk: Buffer): 
 
 /**
  * Cuts a stream into pieces of `size` bytes, after a first one of `head` bytes when that is not 0. Exactly the final
- * piece is marked `last`; an empty stream, or one that ends with its head, has one empty last piece.
+ * piece is marked `last`; an empty stream, or one that ends with its head, has one empty last piece. A piece that lies
+ * within one part of the stream is not copied.
  */
 async function* chunks(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -96,31 +101,40 @@ async function* chunks(
 ): AsyncGenerator<{ chunk: Buffer; last: boolean }, void, undefined> {
   let want = head || size;
   let inHead = head > 0;
-  let pending = Buffer.alloc(want);
-  let filled = 0;
-  for await (const piece of source) {
-    let offset = 0;
-    while (offset < piece.length) {
-      if (filled === want) {
+  // What is known of the next piece so far; it is given away when a byte behind it has come.
+  let pending: Buffer = Buffer.alloc(0);
+  // Where a piece is put together that comes in several parts.
+  let room: Buffer | undefined;
+  for await (const part of source) {
+    let rest = Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+    while (rest.length > 0) {
+      if (pending.length === want) {
         yield { chunk: pending, last: false };
         inHead = false;
         want = size;
-        pending = Buffer.alloc(want);
-        filled = 0;
+        pending = Buffer.alloc(0);
+        room = undefined;
       }
-      const taken = Math.min(want - filled, piece.length - offset);
-      pending.set(piece.subarray(offset, offset + taken), filled);
-      filled += taken;
-      offset += taken;
+      const taken = rest.subarray(0, want - pending.length);
+      if (pending.length === 0) {
+        pending = taken;
+      } else {
+        if (room === undefined) {
+          room = Buffer.allocUnsafe(want);
+          pending.copy(room);
+        }
+        taken.copy(room, pending.length);
+        pending = room.subarray(0, pending.length + taken.length);
+      }
+      rest = rest.subarray(taken.length);
     }
   }
-  if (inHead && filled === want) {
+  if (inHead && pending.length === want) {
     yield { chunk: pending, last: false };
-    filled = 0;
+    pending = Buffer.alloc(0);
   }
-  yield { chunk: pending.subarray(0, filled), last: true };
+  yield { chunk: pending, last: true };
 }
-
 /** 11-byte big-endian counter, then 1 for the last chunk and 0 for others. */
 function chunkNonce(counter: number, last: boolean): Buffer {
   const nonce = Buffer.alloc(12);

@@ -4,13 +4,14 @@ import { AgeError } from './age-error.ts';
 
 const RECIPIENT_PREFIX = 'age';
 const IDENTITY_PREFIX = 'age-secret-key-';
+const KEY_BYTES = 32;
 // DER of everything before the 32 raw bytes in SPKI and PKCS#8 (RFC 8410): Node takes X25519 keys in no rawer form.
 const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /** A fresh X25519 identity, `AGE-SECRET-KEY-1…`. */
 export function generateAgeIdentity(): string {
-  return encodeAgeIdentity(randomBytes(32));
+  return encodeAgeIdentity(randomBytes(KEY_BYTES));
 }
 
 /** The recipient (`age1…`) that seals to an identity (`AGE-SECRET-KEY-1…`). @throws AgeError `age-key-invalid` */
@@ -45,9 +46,16 @@ export function x25519PublicKey(secret: Uint8Array): Buffer {
 
 /**
  * Shared secret of a 32-byte secret and a 32-byte public key (RFC 7748).
- * @throws AgeError `age-key-invalid` for a public key of low order, whose secret everybody knows.
+ * @throws AgeError `age-key-invalid` for a public key of low order, whose secret everybody knows, and of another length.
  */
 export function x25519(secret: Uint8Array, publicKey: Uint8Array): Buffer {
+  // OpenSSL reads over bytes that stand behind the key.
+  if (publicKey.length !== KEY_BYTES) {
+    throw new AgeError(
+      'age-key-invalid',
+      `expected an X25519 public key of ${KEY_BYTES} bytes, got ${publicKey.length}`,
+    );
+  }
   try {
     return diffieHellman({
       privateKey: privateKeyOf(secret),
@@ -74,6 +82,6 @@ function decode(text: string, prefix: string, expected: string): Buffer {
   } catch (cause) {
     throw refusal(cause);
   }
-  if (bytes.length !== 32) throw refusal();
+  if (bytes.length !== KEY_BYTES) throw refusal();
   return Buffer.from(bytes);
 }

@@ -124,14 +124,27 @@ export function verifyModel(
   files: ReadonlyMap<string, Uint8Array>,
   trustedKeys: readonly string[],
 ): VerifiedModel {
+  return verifyModelDigests(bundle, new Map([...files].map(([name, bytes]) => [name, sha256(bytes)])), trustedKeys);
+}
+
+/**
+ * {@link verifyModel} for files that were hashed while they were read.
+ * @param digests SHA-256 of each file, hex.
+ * @throws OmsError
+ */
+export function verifyModelDigests(
+  bundle: unknown,
+  digests: ReadonlyMap<string, string>,
+  trustedKeys: readonly string[],
+): VerifiedModel {
   const signed = verifySignedList(bundle, trustedKeys);
   const listed = new Map(signed.files.map(({ name, sha256: digest }) => [name, digest]));
   for (const [name, digest] of listed) {
-    const bytes = files.get(name);
-    if (bytes === undefined) throw new OmsError('oms-file-missing', `${name} was signed but is not there`);
-    if (sha256(bytes) !== digest) throw new OmsError('oms-file-changed', `${name} was changed after it was signed`);
+    const found = digests.get(name);
+    if (found === undefined) throw new OmsError('oms-file-missing', `${name} was signed but is not there`);
+    if (found !== digest) throw new OmsError('oms-file-changed', `${name} was changed after it was signed`);
   }
-  for (const name of files.keys()) {
+  for (const name of digests.keys()) {
     if (name !== SIGNATURE_FILE && !listed.has(name)) {
       throw new OmsError('oms-file-unlisted', `${name} is there but was not signed`);
     }

@@ -57,22 +57,38 @@ export async function packArchive(files: ReadonlyMap<string, Uint8Array>): Promi
   return Buffer.concat(parts);
 }
 
+/** A file of an archive, while it is read. */
+export interface ArchiveEntry {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** To be read to its end before the next entry is asked for. @throws as {@link archiveEntries} */
+  readonly content: AsyncIterable<Buffer>;
+}
+
 /**
- * Reads a tar from outside into memory, in its own order.
+ * Reads a tar from outside, file after file in its own order; nothing is kept in memory. What was given out is to be
+ * thrown away when it ends with an error.
  * @throws ArchiveError for absolute and climbing paths, links and anything else than plain files, duplicates, and more
- * or larger entries than `limits` allow.
+ * or larger entries than `limits` allow. An error of the source is passed on as it is.
  */
-export async function readArchive(
+export async function* archiveEntries(
   tar: AsyncIterable<Uint8Array> | Uint8Array,
   limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS,
-): Promise<Map<string, Buffer>> {
-  const files = new Map<string, Buffer>();
+): AsyncGenerator<ArchiveEntry, void, undefined> {
+  const names = new Set<string>();
   let total = 0;
   const entries = extract();
   // Errors of the source reach the reader through the extractor, and its own reach the source.
   const source = Readable.from(tar instanceof Uint8Array ? [tar] : tar);
   source.on('error', (error) => entries.destroy(error));
   source.pipe(entries as unknown as NodeJS.WritableStream);
+  // A file that is being read hears only that its stream is gone: what went wrong is known here.
+  let failure: Error | undefined;
+  entries.on('error', (error: Error) => {
+    failure ??= error;
+  });
+  const refusal = (error: unknown) => refusalOf(isGone(error) ? (failure ?? error) : error);
   try {
     for await (const entry of entries) {
       const { name, type, size } = entry.header;
@@ -80,27 +96,59 @@ export async function readArchive(
         throw new ArchiveError('archive-entry-refused', `expected plain files only, got ${name} of type ${type}`);
       }
       assertPath(name);
-      if (files.has(name)) throw new ArchiveError('archive-entry-refused', `${name} is in the archive twice`);
-      if (files.size >= limits.maxEntries) {
+      if (names.has(name)) throw new ArchiveError('archive-entry-refused', `${name} is in the archive twice`);
+      if (names.size >= limits.maxEntries) {
         throw new ArchiveError('archive-too-large', `expected at most ${limits.maxEntries} files in the archive`);
       }
+      names.add(name);
       total += size;
-      // The header's word is checked before a byte is kept; tar-stream then never yields more than it says.
+      // The header's word is checked before a byte is given out; tar-stream then never yields more than it says.
       if (size > limits.maxEntryBytes || total > limits.maxTotalBytes) {
         throw new ArchiveError(
           'archive-too-large',
           `${name} (${size} bytes) exceeds what is taken: ${limits.maxEntryBytes} bytes for one file, ${limits.maxTotalBytes} for all`,
         );
       }
-      const parts: Buffer[] = [];
-      for await (const part of entry as AsyncIterable<Uint8Array>) parts.push(Buffer.from(part));
-      files.set(name, Buffer.concat(parts));
+      yield { name, size, content: contentOf(entry as AsyncIterable<Buffer>, refusal) };
     }
   } catch (error) {
-    if (error instanceof ArchiveError || (error instanceof Error && 'code' in error)) throw error;
-    throw new ArchiveError('archive-malformed', `the archive is damaged or cut: ${messageOf(error)}`, { cause: error });
+    throw refusal(error);
   } finally {
     source.destroy();
+  }
+}
+
+async function* contentOf(
+  entry: AsyncIterable<Buffer>,
+  refusal: (error: unknown) => unknown,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    yield* entry;
+  } catch (error) {
+    throw refusal(error);
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'STREAM_DESTROYED';
+}
+
+/** What tar-stream or the source threw, in our words where it has no code of its own. */
+function refusalOf(error: unknown): unknown {
+  if (error instanceof ArchiveError || (error instanceof Error && 'code' in error)) return error;
+  return new ArchiveError('archive-malformed', `the archive is damaged or cut: ${messageOf(error)}`, { cause: error });
+}
+
+/** {@link archiveEntries} into memory. @throws as it does */
+export async function readArchive(
+  tar: AsyncIterable<Uint8Array> | Uint8Array,
+  limits: ArchiveLimits = DEFAULT_ARCHIVE_LIMITS,
+): Promise<Map<string, Buffer>> {
+  const files = new Map<string, Buffer>();
+  for await (const { name, content } of archiveEntries(tar, limits)) {
+    const parts: Uint8Array[] = [];
+    for await (const part of content) parts.push(part);
+    files.set(name, Buffer.concat(parts));
   }
   return files;
 }

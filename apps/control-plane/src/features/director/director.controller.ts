@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http';
 import { deviceRoutes, type RouteRequest } from '@aviary/protocol';
 import { Controller, Inject, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -5,6 +6,7 @@ import { BLOB_STORE, type BlobStore } from '../../infra/blob-store.ts';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
 import { DeviceId } from '../../infra/http/device-id.ts';
 import { parseRange } from '../../infra/http/range.ts';
+import { sendPieces } from '../../infra/http/send-pieces.ts';
 import { notFound } from '../../infra/problem.ts';
 import { DirectorService } from './director.service.ts';
 
@@ -39,6 +41,10 @@ export class DirectorController {
     }
     const { start, end } = range ?? { start: 0, end: length - 1 };
     if (range !== undefined) void reply.status(206).header('content-range', `bytes ${start}-${end}/${length}`);
-    await reply.header('content-length', end - start + 1).send(this.blobs.read(params.sha256, start, end));
+    void reply.header('content-length', end - start + 1);
+    const pieces = this.blobs.read(params.sha256, start, end);
+    reply.hijack();
+    reply.raw.writeHead(reply.statusCode, reply.getHeaders() as OutgoingHttpHeaders);
+    await sendPieces(reply.raw, pieces);
   }
 }
