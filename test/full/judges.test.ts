@@ -56,6 +56,7 @@ beforeAll(async () => {
     recipient: ageRecipientOf(identity),
     outputDirectory: join(directory, 'built'),
     inspectModel: () => undefined,
+    profilesFor: () => ['rpi5'],
     runModel,
   });
   opened = join(directory, 'grey');

@@ -5,6 +5,7 @@ import { deviceRoutes, routeUrl } from '@aviary/protocol';
 import { loadIdentity } from '../../../apps/agent/src/identity/identity.ts';
 import { DeviceApi } from '../../../apps/agent/src/link/device-api.ts';
 import { type HeldRelease, Journal } from '../../../apps/agent/src/state/journal.ts';
+import { FleetTrust } from '../../../apps/agent/src/trust/fleet-trust.ts';
 import { Assignments } from '../../../apps/agent/src/update/assignments.ts';
 import { download } from '../../../apps/agent/src/update/download.ts';
 import { openMemoryStorage } from '../../../apps/agent/src/update/memory-storage.ts';
@@ -25,6 +26,8 @@ export interface DeviceReport {
 const CHUNK_BYTES = 64 * 1024;
 const TAG_BYTES = 16;
 const MINUTES_MS = 300_000;
+/** The firmware profile of the facts with which the parent lets it join. */
+const PROFILE = 'rpi5';
 
 /** SHA-256 of the sealed bytes, then ChaCha20-Poly1305 of its chunks: what has to be done at the very least. @returns milliseconds */
 const timeSerial = (sealed: Buffer): number => {
@@ -54,7 +57,8 @@ const peakOf = async (): Promise<number> => {
 const lookUp = async (stateDirectory: string, api: DeviceApi): Promise<HeldRelease> => {
   const identity = await loadIdentity(stateDirectory);
   const journal = await Journal.open(stateDirectory, identity);
-  await new Assignments(api, identity, journal).look();
+  const trust = new FleetTrust(stateDirectory, identity, api, journal, () => undefined);
+  await new Assignments(api, trust, identity, PROFILE, journal).look();
   const { candidate } = journal.state;
   if (candidate === null) throw new Error('expected an assigned release, found none');
   return candidate.release;
