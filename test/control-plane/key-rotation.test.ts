@@ -248,7 +248,7 @@ describe('a rotation of the master key, with a real database', () => {
     beforeEach(async () => {
       await fleet.stop();
       await t.clear();
-      await t.query('truncate master_key');
+      await t.query('truncate master_key, secret');
       learning = await LearningFleet.open(t);
       newKeyFile = join(t.directory, 'new.key');
       newKey = generateMasterKey();

@@ -15,6 +15,8 @@ const NOT_SEALED = [
   'round_participant.update',
   'session.secret_hash',
   'telemetry_batch.payload',
+  // Signed for the whole fleet, and secret from nobody.
+  'trust_file.body',
 ];
 
 describe('the master key, with a real database', () => {
@@ -39,15 +41,16 @@ describe('the master key, with a real database', () => {
 
   it('is the same from every source', async () => {
     await fleet.putKey(key);
-    const { ca, releases, director } = await fleet.services();
+    const { ca, releases, trust } = await fleet.services();
+    const { onlineKeys } = await trust.state();
     await rm(fleet.keyFile);
     const text = key.bytes.toString('base64');
     for (const environment of [{ AVIARY_MASTER_KEY: text }, { AVIARY_MASTER_KEY_COMMAND: `echo ${text}` }]) {
       const other = await fleet.services(environment);
-      expect([other.ca.fingerprint, other.releases.recipient, other.director.publicKey]).toEqual([
+      expect([other.ca.fingerprint, other.releases.recipient, (await other.trust.state()).onlineKeys]).toEqual([
         ca.fingerprint,
         releases.recipient,
-        director.publicKey,
+        onlineKeys,
       ]);
     }
     await expect(stat(fleet.keyFile)).rejects.toThrow('ENOENT');
@@ -58,7 +61,7 @@ describe('the master key, with a real database', () => {
     expect(new Set(all.map(({ ca }) => ca.fingerprint)).size).toBe(1);
     const [id = '', ...others] = Object.keys(await fleet.states());
     expect(others).toEqual([]);
-    expect([...(await fleet.sealed()).values()].map(keyIdOf)).toEqual([id, id, id]);
+    expect([...(await fleet.sealed()).values()].map(keyIdOf)).toEqual([id, id, id, id, id]);
   });
 
   it('is refused at the start when it is another, or gone, and nothing is made or changed', async () => {
@@ -97,7 +100,7 @@ describe('the master key, with a real database', () => {
     }
     await put(Buffer.alloc(60));
     await expect(releases.fileKey('grey@1.0.0', 'v0')).rejects.toThrow('does not say under which master key');
-    await t.query(`update secret set sealed = (select sealed from secret where name = 'director-key')
+    await t.query(`update secret set sealed = (select sealed from secret where name = 'online-key:director:first')
                    where name = 'registry-identity'`);
     expect(await refusal()).toContain('"registry-identity" does not open');
   });

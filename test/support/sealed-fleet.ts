@@ -26,7 +26,7 @@ export class SealedFleet {
   /** Forgets what the database knew before. */
   static async open(t: TestDatabase): Promise<SealedFleet> {
     await t.clear();
-    await t.query('truncate master_key');
+    await t.query('truncate master_key, secret');
     return new SealedFleet(t, await mkdtemp(join(t.directory, 'data-')));
   }
 

@@ -4,8 +4,7 @@ import type { FleetRepository } from './fleet-repository.ts';
 
 /** Roles whose keys can be replaced, by the names that people use for them. */
 export const KEY_ROLES = ['targets', 'root', 'snapshot', 'timestamp', 'director'] as const;
-export type KeyRole = (typeof KEY_ROLES)[number];
-export type Roles = RootContent['roles'];
+type Roles = RootContent['roles'];
 
 /** The key of a role that is named by its id, or the beginning of it. @throws UsageError */
 export const findKey = (keys: readonly NamedKey[], id: string): NamedKey => {

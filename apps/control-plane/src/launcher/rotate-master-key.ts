@@ -67,7 +67,7 @@ export const rotateMasterKey = async (config: Config, order: RotationOrder): Pro
   if (config.databaseUrl === undefined) await expectDatabase(config.data);
   const url = config.databaseUrl ?? (await runningDatabaseUrl(config.data));
   const embedded = url === undefined ? await startEmbeddedDatabase(config.data, say) : undefined;
-  const database = new Database(url ?? embedded?.url ?? '', [], createLogger('rotate-master-key', config.logLevel));
+  const database = new Database(url ?? embedded?.url ?? '', createLogger('rotate-master-key', config.logLevel));
   try {
     await database.start();
     const ring = new KeyRing(database, source);

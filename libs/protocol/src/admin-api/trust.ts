@@ -61,7 +61,7 @@ export const trustChangeSchema = z
       .describe('for each variant that is new'),
   })
   .meta({ id: 'TrustChange' });
-export type TrustChange = z.infer<typeof trustChangeSchema>;
+export type TrustChange = z.input<typeof trustChangeSchema>;
 
 export const trustOutcomeSchema = z
   .object({

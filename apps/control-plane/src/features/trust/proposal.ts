@@ -9,7 +9,7 @@ export interface Proposal {
   readonly root: RoleMetadata<'root'> | undefined;
   readonly targets: RoleMetadata<'targets'> | undefined;
   readonly files: readonly Buffer[];
-  readonly variants: TrustChange['variants'];
+  readonly variants: NonNullable<TrustChange['variants']>;
 }
 
 export interface KeptProposal extends Proposal {
