@@ -11,7 +11,7 @@ export class DiagnosisService {
   ) {}
 
   async show(): Promise<Diagnosis> {
-    const space = await statfs(join(this.where.data, 'blobs'));
+    const space = await statfs(this.where.data);
     return {
       now: Date.now(),
       masterKey: await this.masterKey(),
