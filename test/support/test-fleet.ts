@@ -107,7 +107,7 @@ export class TestFleet {
   get #ports(): string[] {
     const [http, device, mqtt, gateway] = this.ports;
     const own = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
-    return gateway === undefined ? own : [...own, '--mqtt-url', `mqtts://127.0.0.1:${gateway}`];
+    return gateway === undefined ? own : [...own, '--mqtt-url', this.gatewayUrl];
   }
 
   get data(): string {
@@ -124,6 +124,11 @@ export class TestFleet {
 
   get mqttPort(): number {
     return this.ports[2] ?? 0;
+  }
+
+  /** Where gateways come in to a broker of the fleet's own. */
+  get gatewayUrl(): string {
+    return `mqtts://127.0.0.1:${this.ports[3]}`;
   }
 
   get keyPath(): string {

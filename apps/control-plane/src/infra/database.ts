@@ -87,7 +87,6 @@ export class Database implements Sql {
         MasterKeys1766000000002,
         Probes1766300000000,
       ],
-      entities: [...entities],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },
       poolErrorHandler: (error: unknown) => log.warn({ error: String(error) }, 'an idle database connection ended'),

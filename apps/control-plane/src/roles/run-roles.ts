@@ -4,7 +4,7 @@ import { setUpAddress } from '../features/access/set-up-code.ts';
 import { builtConsole } from '../features/console/console-files.ts';
 import { RoundConductor } from '../features/federation/round-conductor.ts';
 import type { Broker } from '../features/mqtt/broker.ts';
-import { connectionsTo } from '../features/mqtt/broker-connection.ts';
+import { connectionsTo } from '../features/mqtt/broker-connections.ts';
 import { EmbeddedBroker } from '../features/mqtt/embedded-broker.ts';
 import { EmqxControl } from '../features/mqtt/emqx-control.ts';
 import { ExternalBroker } from '../features/mqtt/external-broker.ts';

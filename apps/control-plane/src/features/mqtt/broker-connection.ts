@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { ConnectionOptions } from 'node:tls';
 import { Backoff, MAX_PACKET_BYTES } from '@aviary/protocol';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
-import type { Logger } from '../../infra/log.ts';
 import type { FleetCa, TlsIdentity } from '../fleet-ca/fleet-ca.ts';
 import { BrokerUnavailableError } from './broker.ts';
 
@@ -29,8 +27,6 @@ export interface ConnectionPurpose {
   readonly receive?: (topic: string, payload: Buffer) => Promise<void>;
 }
 
-export type OpenConnection = (purpose: ConnectionPurpose) => BrokerConnection;
-
 /** Where an external broker is, and by whom it and the gateways are certified. */
 export interface BrokerPlace {
   readonly url: string;
@@ -38,11 +34,12 @@ export interface BrokerPlace {
   readonly gatewayCa: Pick<FleetCa, 'issueGateway'>;
 }
 
-/** Connections of one gateway to one broker; none begins before it is started. */
-export const connectionsTo = (place: BrokerPlace, log: Logger): OpenConnection => {
-  const gateway = randomBytes(6).toString('hex');
-  return (purpose) => new BrokerConnection(place, `aviary-gateway-${gateway}-${purpose.name}`, purpose, log);
-};
+/** How it goes with a connection, for whoever tells it. */
+export interface ConnectionNews {
+  ready(): void;
+  ended(): void;
+  trouble(words: string): void;
+}
 
 /**
  * One connection to an external broker, MQTT 5, made again whenever it ends. Messages come in one at a time: the next is
@@ -62,7 +59,7 @@ export class BrokerConnection {
     /** Of its own among all connections to that broker. */
     private readonly clientId: string,
     private readonly purpose: ConnectionPurpose,
-    private readonly log: Logger,
+    private readonly news: ConnectionNews,
   ) {}
 
   start(): void {
@@ -113,7 +110,7 @@ export class BrokerConnection {
       if (this.stopped) return;
       client = connect(this.place.url, this.options(identity));
     } catch (error) {
-      this.log.warn({ url: this.place.url, error: String(error) }, 'the broker cannot be connected to');
+      this.news.trouble(`it cannot be connected to: ${String(error)}`);
       return this.later();
     }
     this.client = client;
@@ -123,22 +120,22 @@ export class BrokerConnection {
       over = true;
       clearTimeout(limit);
       client.end(true);
-      if (this.ready) this.log.warn({ client: this.clientId }, 'the connection to the broker has ended');
+      if (this.ready) this.news.ended();
       this.ready = false;
       this.later();
     };
     // A refusal before CONNACK is told by the closed connection alone, and sometimes not even by that.
     const limit = setTimeout(() => {
-      this.log.warn({ url: this.place.url }, 'the broker did not answer in time');
+      this.news.trouble(`it did not answer within ${CONNECT_TIMEOUT_MS} ms`);
       end();
     }, CONNECT_TIMEOUT_MS + 1_000);
-    client.on('error', (error) => this.log.warn({ url: this.place.url, error: error.message }, 'MQTT'));
+    client.on('error', (error) => this.news.trouble(error.message));
     client.once('close', end);
     client.handleMessage = (packet: IPublishPacket, done: (error?: Error) => void) => {
       this.receive(packet).then(
         () => done(),
         (error: unknown) => {
-          this.log.warn({ topic: packet.topic, error: String(error) }, 'a message was not taken; it will come again');
+          this.news.trouble(`a message on ${packet.topic} was not taken, and will come again: ${String(error)}`);
           end();
         },
       );
@@ -150,10 +147,10 @@ export class BrokerConnection {
           clearTimeout(limit);
           this.ready = true;
           this.backoff.reset();
-          this.log.info({ url: this.place.url, client: this.clientId }, 'connected to the broker');
+          this.news.ready();
         },
         (error: unknown) => {
-          this.log.warn({ url: this.place.url, error: String(error) }, 'the broker refuses what a gateway listens to');
+          this.news.trouble(`it refuses what a gateway listens to: ${String(error)}`);
           end();
         },
       );

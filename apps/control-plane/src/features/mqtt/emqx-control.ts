@@ -26,12 +26,17 @@ export class EmqxControl implements SessionControl {
 
   async bar(deviceId: string): Promise<void> {
     // In this order, or it could come back in between.
-    await this.ask('POST', '/banned', { as: 'username', who: deviceId, by: 'aviary', reason: REASON }, [400, 409]);
-    await this.ask('DELETE', `/clients/${encodeURIComponent(deviceId)}`, undefined, [404]);
+    await this.ask(
+      'POST',
+      '/banned',
+      { as: 'username', who: deviceId, by: 'aviary', reason: REASON },
+      'ALREADY_EXISTS',
+    );
+    await this.ask('DELETE', `/clients/${encodeURIComponent(deviceId)}`, undefined, 'NOT_FOUND');
   }
 
   async readmit(deviceId: string): Promise<void> {
-    await this.ask('DELETE', `/banned/username/${encodeURIComponent(deviceId)}`, undefined, [404]);
+    await this.ask('DELETE', `/banned/username/${encodeURIComponent(deviceId)}`, undefined, 'NOT_FOUND');
   }
 
   async barred(): Promise<Set<string>> {
@@ -47,8 +52,13 @@ export class EmqxControl implements SessionControl {
     }
   }
 
-  /** @param harmless states that say that it is so already */
-  private async ask(method: string, path: string, body?: object, harmless: readonly number[] = []): Promise<Response> {
+  /** @param harmless what says that it is so already */
+  private async ask(
+    method: string,
+    path: string,
+    body?: object,
+    harmless?: 'ALREADY_EXISTS' | 'NOT_FOUND',
+  ): Promise<Response> {
     const what = `${method} ${this.url}/api/v5${path}`;
     let response: Response;
     try {
@@ -65,9 +75,9 @@ export class EmqxControl implements SessionControl {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
       throw new BrokerUnavailableError(`EMQX does not answer ${what}: ${cause}`);
     }
-    if (response.ok || harmless.includes(response.status)) return response;
-    throw new BrokerUnavailableError(
-      `EMQX answers ${what} with ${response.status}: ${(await response.text()).slice(0, 200)}`,
-    );
+    if (response.ok || (harmless === 'NOT_FOUND' && response.status === 404)) return response;
+    const words = (await response.text()).slice(0, 200);
+    if (harmless === 'ALREADY_EXISTS' && words.includes(harmless)) return response;
+    throw new BrokerUnavailableError(`EMQX answers ${what} with ${response.status}: ${words}`);
   }
 }

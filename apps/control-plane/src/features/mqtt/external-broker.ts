@@ -1,7 +1,8 @@
 import { type DownChannel, downTopic, gatewayFilters, parseUpTopic } from '@aviary/protocol';
 import type { Logger } from '../../infra/log.ts';
 import type { Broker, DeviceMessages } from './broker.ts';
-import type { BrokerConnection, OpenConnection } from './broker-connection.ts';
+import type { BrokerConnection } from './broker-connection.ts';
+import type { OpenConnection } from './broker-connections.ts';
 import type { SessionControl } from './session-control.ts';
 
 /** Each takes one batch at a time to the database; together they fill a transaction. */

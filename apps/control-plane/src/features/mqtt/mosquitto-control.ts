@@ -2,7 +2,8 @@ import { deviceIdSchema } from '@aviary/protocol';
 import { z } from 'zod';
 import type { Logger } from '../../infra/log.ts';
 import { BrokerUnavailableError } from './broker.ts';
-import type { BrokerConnection, OpenConnection } from './broker-connection.ts';
+import type { BrokerConnection } from './broker-connection.ts';
+import type { OpenConnection } from './broker-connections.ts';
 import type { SessionControl } from './session-control.ts';
 
 const REQUESTS = '$CONTROL/dynamic-security/v1';
