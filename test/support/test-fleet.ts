@@ -64,8 +64,10 @@ export class TestFleet {
     fleet.ports = await Promise.all([freePort(), freePort(), freePort()]);
     // The database's own user has to reach its data below.
     await chmod(fleet.directory, 0o711);
-    await fleet.startControlPlane();
-    await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    await fleet.#orStop(async () => {
+      await fleet.startControlPlane();
+      await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    });
     return fleet;
   }
 
@@ -75,16 +77,23 @@ export class TestFleet {
     fleet.ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
     // The database's own user, and Mosquitto's, have to reach what is theirs below.
     await chmod(fleet.directory, 0o711);
-    try {
+    await fleet.#orStop(async () => {
       await fleet.startControlPlane();
       await fleet.#startMosquitto();
       await fleet.startGateway();
       await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    });
+    return fleet;
+  }
+
+  /** A fleet that does not come up leaves nothing running. */
+  async #orStop(begin: () => Promise<void>): Promise<void> {
+    try {
+      await begin();
     } catch (error) {
-      await fleet.stop();
+      await this.stop();
       throw error;
     }
-    return fleet;
   }
 
   async #startMosquitto(): Promise<void> {
