@@ -15,6 +15,9 @@ import { createMemoryLog } from '../support/memory-log.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
 import { describeWholeWay } from '../support/whole-way.ts';
 
+/** A fleet with a release on four devices, on a machine that has much else to do. */
+const LONG_MS = 300_000;
+
 describeWholeWay('with Mosquitto and two gateways', () => TestFleet.startWithMosquitto());
 
 describe('Mosquitto', () => {
@@ -27,7 +30,7 @@ describe('Mosquitto', () => {
     await fleet.push({ version: '1.0.0', manner: 'sure' });
     expect((await fleet.ended(await fleet.rollOut('1.0.0'))).state).toBe('FINISHED');
     await fleet.push({ version: '1.1.0', manner: 'sure' });
-  });
+  }, LONG_MS);
   afterAll(() => fleet?.stop());
 
   const online = async (count: number) =>
@@ -49,21 +52,25 @@ describe('Mosquitto', () => {
     await online(4);
   });
 
-  it('a rollout survives the kill of each gateway, of the broker, of api and conductor, and of an agent', async () => {
-    await expectRolloutSurvives(fleet, '1.1.0', async () => {
-      process.kill(await fleet.pidOf('gateway'), 'SIGKILL');
-      await pause(1_200);
-      await fleet.mosquitto?.stop('SIGKILL');
-      await pause(500);
-      await fleet.mosquitto?.start();
-      process.kill(fleet.gateways.at(-1)?.pid ?? 0, 'SIGKILL');
-      await fleet.startGateway();
-      for (const role of ['conductor', 'api'] as const) {
-        process.kill(await fleet.pidOf(role), 'SIGKILL');
+  it(
+    'a rollout survives the kill of each gateway, of the broker, of api and conductor, and of an agent',
+    async () => {
+      await expectRolloutSurvives(fleet, '1.1.0', async () => {
+        process.kill(await fleet.pidOf('gateway'), 'SIGKILL');
         await pause(1_200);
-      }
-    });
-  });
+        await fleet.mosquitto?.stop('SIGKILL');
+        await pause(500);
+        await fleet.mosquitto?.start();
+        process.kill(fleet.gateways.at(-1)?.pid ?? 0, 'SIGKILL');
+        await fleet.startGateway();
+        for (const role of ['conductor', 'api'] as const) {
+          process.kill(await fleet.pidOf(role), 'SIGKILL');
+          await pause(1_200);
+        }
+      });
+    },
+    LONG_MS,
+  );
 
   it('learns from retained presence who has gone and come while no gateway was there', async () => {
     await online(4);
@@ -179,15 +186,19 @@ describe('Mosquitto', () => {
       await online(4);
     });
 
-    it('is not when its access list lets devices write in the name of others, or read what they say', async () => {
-      const acl = join(fleet.mosquitto?.folder ?? '', 'acl');
-      await appendFile(acl, '\npattern write aviary/v1/d/#\n');
-      fleet.mosquitto?.reload();
-      expect(await examine(fleet)).toMatchObject({ code: 1, failures: ['mqtt-foreign-publish'] });
-      await appendFile(acl, 'pattern read aviary/v1/d/+/up/telemetry\n');
-      fleet.mosquitto?.reload();
-      const both = ['mqtt-foreign-publish', 'mqtt-foreign-read'];
-      expect(await examine(fleet)).toMatchObject({ code: 1, failures: both });
-    });
+    it(
+      'is not when its access list lets devices write in the name of others, or read what they say',
+      async () => {
+        const acl = join(fleet.mosquitto?.folder ?? '', 'acl');
+        await appendFile(acl, '\npattern write aviary/v1/d/#\n');
+        fleet.mosquitto?.reload();
+        expect(await examine(fleet)).toMatchObject({ code: 1, failures: ['mqtt-foreign-publish'] });
+        await appendFile(acl, 'pattern read aviary/v1/d/+/up/telemetry\n');
+        fleet.mosquitto?.reload();
+        const both = ['mqtt-foreign-publish', 'mqtt-foreign-read'];
+        expect(await examine(fleet)).toMatchObject({ code: 1, failures: both });
+      },
+      LONG_MS,
+    );
   });
 });
