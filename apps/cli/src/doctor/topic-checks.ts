@@ -3,8 +3,10 @@ import { deviceTopics, PROBE_EPOCHS, type TelemetryAck, telemetryAckSchema } fro
 import { type Check, failed, passed, wordsOf } from './check.ts';
 import { type Heard, type ProbeIdentity, ProbeSession } from './probe-session.ts';
 
-/** A gateway may be waiting for a database. */
-const ANSWER_MS = 15_000;
+/** A gateway may just be starting, or be waiting for a database. */
+const ANSWER_MS = 30_000;
+/** As devices do: what was on its way to a gateway that ended is lost. */
+const AGAIN_MS = 3_000;
 /** What has not come by then, while what is allowed has, does not come. */
 const SILENCE_MS = 700;
 const FORGED = 1_000_000;
@@ -43,11 +45,14 @@ class Owner {
   async speak(): Promise<boolean> {
     this.#count += 1;
     const seq = this.#count;
-    await this.session.publish(this.topics.telemetry, batch(seq));
-    await this.session.publish(this.topics.presence, presence(seq));
     const answered = (epoch: number) =>
-      this.session.hears((heard) => heard.topic === this.topics.ack && isAck(heard, epoch, seq), ANSWER_MS);
-    return (await answered(PROBE_EPOCHS.telemetry)) && (await answered(PROBE_EPOCHS.presence));
+      this.session.hears((heard) => heard.topic === this.topics.ack && isAck(heard, epoch, seq), AGAIN_MS);
+    for (const deadline = Date.now() + ANSWER_MS; Date.now() < deadline && this.session.alive; ) {
+      await this.session.publish(this.topics.telemetry, batch(seq));
+      await this.session.publish(this.topics.presence, presence(seq));
+      if ((await answered(PROBE_EPOCHS.telemetry)) && (await answered(PROBE_EPOCHS.presence))) return true;
+    }
+    return false;
   }
 
   /** What reached it, or a gateway in its name, without its having said it. */
