@@ -4,6 +4,7 @@ import { AUDIT_START, type AuditEntry, adminRoutes, auditText, type Client, type
 import { createHeader, type ReleaseStatement } from '@aviary/release';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeKeyRequest } from '../../apps/cli/src/key-request.ts';
 import { setUpCode } from '../../apps/control-plane/src/features/access/set-up-code.ts';
 import { openAccount, type TestAccount } from '../support/test-account.ts';
 import { TestAdminPlane } from '../support/test-admin-plane.ts';
@@ -94,6 +95,7 @@ const addDevice = async (id: string): Promise<void> => {
 
 /** The next answer that names what was made, for the steps after it. */
 let made = '';
+let probe = '';
 
 interface Step {
   /** Asked for as an admin who is logged in. */
@@ -233,6 +235,22 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     target: UUID,
     detail: {},
   },
+  createProbe: {
+    act: async (client) => {
+      probe = (await client.createProbe({ body: { csr: (await makeKeyRequest()).csr } })).id;
+    },
+    target: /^probe-[0-9a-f]{12}$/,
+    detail: { csr: expect.stringContaining('BEGIN CERTIFICATE REQUEST') },
+  },
+  removeProbe: { act: (client) => client.removeProbe({ params: { id: probe } }), target: /^probe-/, detail: {} },
+  certifyBroker: {
+    act: async (client) => {
+      const { csr } = await makeKeyRequest();
+      await client.certifyBroker({ body: { csr, hosts: ['broker.example'] } });
+    },
+    target: '',
+    detail: { csr: expect.stringContaining('BEGIN CERTIFICATE REQUEST'), hosts: ['broker.example'] },
+  },
   logOut: { act: (client) => client.logOut({}), target: UUID, detail: {} },
 };
 
@@ -255,6 +273,7 @@ describe('every change', () => {
     expect(after.length - before.length).toBe(1);
     const { actor, via } = step.by ?? { actor: 'ada', via: 'session' };
     expect(after.at(-1)).toMatchObject({ actor, via, action });
+    if (step.target === '') expect(after.at(-1)?.target).toBe('');
     expect(after.at(-1)?.target).toMatch(step.target);
     expect(after.at(-1)?.detail).toEqual(step.detail);
     expect(brokenAt(after)).toBeUndefined();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectRolloutSurvives } from '../support/killed.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
 
 const isAlive = (pid: number): boolean => {
@@ -29,41 +30,12 @@ describe('killed in the middle', () => {
   afterAll(() => fleet.stop());
 
   it('api, gateway, conductor and an agent, once each during a rollout: it ends as it should', async () => {
-    const id = await fleet.rollOut('1.1.0', [
-      { size: 1, soak: '1s' },
-      { size: '50%', soak: '1s' },
-      { size: '100%', soak: '1s' },
-    ]);
-    const blind: string[] = [];
-    let watching = true;
-    // Looked at from outside: the agents' own reports stop while the gateway is away, their workers must not.
-    const watch = (async () => {
-      while (watching) {
-        const devices = await fleet.devices().catch(() => []);
-        for (const { name, running } of devices) if (running === null) blind.push(name);
-        await pause(200);
+    await expectRolloutSurvives(fleet, '1.1.0', async () => {
+      for (const role of ['gateway', 'conductor', 'api'] as const) {
+        process.kill(await fleet.pidOf(role), 'SIGKILL');
+        await pause(1_200);
       }
-    })();
-    for (const role of ['gateway', 'conductor', 'api'] as const) {
-      process.kill(await fleet.pidOf(role), 'SIGKILL');
-      await pause(1_200);
-    }
-    const agent = fleet.agents.get('three');
-    process.kill(agent?.pid ?? 0, 'SIGKILL');
-    await pause(500);
-    fleet.startAgent('three');
-
-    const rollout = await fleet.ended(id, 90);
-    watching = false;
-    await watch;
-    expect(rollout.state).toBe('FINISHED');
-    expect(rollout.waves.map(({ state }) => state)).toEqual(['PASSED', 'PASSED', 'PASSED']);
-    const counts = rollout.waves.map((wave) => wave.counts.SUCCEEDED);
-    expect(counts).toEqual([1, 1, 2]);
-    await fleet.allRun('grey@1.1.0');
-    // The killed agent's device may say that nothing serves while it starts again; the others never may.
-    expect(blind.filter((name) => name !== 'three')).toEqual([]);
-    expect(await fleet.holes()).toEqual([]);
+    });
   });
 
   it('leaves no worker behind when an agent is killed', async () => {

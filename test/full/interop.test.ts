@@ -229,11 +229,6 @@ describe('mosquitto clients', () => {
     );
     return messages.filter(({ payload }) => inflateSync(payload).includes(words)).map((row) => row.device_id);
   };
-  /** Something that makes the control plane ring at both devices. */
-  const ringEverybody = async (version: string): Promise<void> => {
-    await fleet.push({ version, manner: 'sure' });
-    await fleet.rollOut(version);
-  };
 
   it('stores what a certificate publishes to its own topic', async () => {
     const message = batch(await positionOf(stolen.deviceId), 'words-of-its-own');
@@ -278,9 +273,12 @@ describe('mosquitto clients', () => {
     const { down, telemetry, presence } = deviceTopics(victim.deviceId);
     const others = ['#', '+/#', 'aviary/#', 'aviary/v1/d/+/up/telemetry', '$SYS/#', down, telemetry, presence];
     const before = await positionOf(victim.deviceId);
+    // Before: it takes its time, and the listening has an end.
+    await fleet.push({ version: '1.1.0', manner: 'sure' });
     const listening = listen([own.down, ...others], 8);
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    await ringEverybody('1.1.0');
+    // It rings at both devices.
+    await fleet.rollOut('1.1.0');
     const heard = (await listening).split('\n').filter((line) => line !== '');
     expect(heard.length).toBeGreaterThan(0);
     expect(heard.filter((line) => !line.startsWith(`${own.doorbell} `))).toEqual([]);

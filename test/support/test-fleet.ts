@@ -8,6 +8,7 @@ import { adminRoutes, type Client, createClient, type DeviceDetail, type Rollout
 import pg from 'pg';
 import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
 import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
+import { TestMosquitto } from './test-mosquitto.ts';
 
 const program = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
 export const CONTROL_PLANE = program('control-plane/bin/aviary-control-plane.js');
@@ -46,6 +47,10 @@ export class TestFleet {
   controlPlane!: StayingProcess;
   client!: Client<typeof adminRoutes>;
   readonly directory: string;
+  /** Where the fleet does not use the embedded broker. */
+  mosquitto: TestMosquitto | undefined;
+  /** Beside the one of the launcher. */
+  readonly gateways: StayingProcess[] = [];
   private ports: number[] = [];
   readonly #learners = new Set<string>();
 
@@ -59,9 +64,59 @@ export class TestFleet {
     fleet.ports = await Promise.all([freePort(), freePort(), freePort()]);
     // The database's own user has to reach its data below.
     await chmod(fleet.directory, 0o711);
-    await fleet.startControlPlane();
-    await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    await fleet.#orStop(async () => {
+      await fleet.startControlPlane();
+      await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    });
     return fleet;
+  }
+
+  /** The same, with Mosquitto as the broker, and two gateways. */
+  static async startWithMosquitto(): Promise<TestFleet> {
+    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')));
+    fleet.ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
+    // The database's own user, and Mosquitto's, have to reach what is theirs below.
+    await chmod(fleet.directory, 0o711);
+    await fleet.#orStop(async () => {
+      await fleet.startControlPlane();
+      await fleet.#startMosquitto();
+      await fleet.startGateway();
+      await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
+    });
+    return fleet;
+  }
+
+  /** A fleet that does not come up leaves nothing running. */
+  async #orStop(begin: () => Promise<void>): Promise<void> {
+    try {
+      await begin();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #startMosquitto(): Promise<void> {
+    const folder = join(this.directory, 'broker');
+    const ports = ['--mqtt-port', `${this.mqttPort}`, '--gateway-port', `${this.ports[3]}`];
+    const where = ['--host', '127.0.0.1', '--listen', '127.0.0.1', ...ports];
+    await this.aviary('broker', 'config', 'mosquitto', '--out', folder, ...where);
+    this.mosquitto = new TestMosquitto(folder, this.mqttPort, join(this.directory, 'mosquitto.log'));
+    await this.mosquitto.start();
+  }
+
+  /** Starts one more gateway, as on another machine. */
+  async startGateway(): Promise<void> {
+    const log = join(this.directory, `gateway-${this.gateways.length}.log`);
+    const args = ['run', '--roles', 'gateway', '--data', this.data, ...this.#ports];
+    const environment = { DATABASE_URL: await this.databaseUrl() };
+    this.gateways.push(new StayingProcess('gateway', CONTROL_PLANE, args, log, environment));
+  }
+
+  get #ports(): string[] {
+    const [http, device, mqtt, gateway] = this.ports;
+    const own = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
+    return gateway === undefined ? own : [...own, '--mqtt-url', this.gatewayUrl];
   }
 
   get data(): string {
@@ -80,19 +135,22 @@ export class TestFleet {
     return this.ports[2] ?? 0;
   }
 
+  /** Where gateways come in to a broker of the fleet's own. */
+  get gatewayUrl(): string {
+    return `mqtts://127.0.0.1:${this.ports[3]}`;
+  }
+
   get keyPath(): string {
     return join(this.directory, 'publisher.key');
   }
 
   /** Starts (again) what serves devices and people, and waits until it is ready. */
   async startControlPlane(): Promise<void> {
-    const [http, device, mqtt] = this.ports;
-    const ports = ['--http-port', `${http}`, '--device-port', `${device}`, '--mqtt-port', `${mqtt}`];
     const log = join(this.directory, 'control-plane.log');
     this.controlPlane = new StayingProcess(
       'control plane',
       CONTROL_PLANE,
-      ['all', '--separate', '--data', this.data, ...ports],
+      ['all', '--separate', '--data', this.data, ...this.#ports],
       log,
     );
     await until('the start of the control plane', 60, async () => {
@@ -229,6 +287,8 @@ export class TestFleet {
 
   async stop(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await this.mosquitto?.stop();
     await this.controlPlane.stop();
     await rm(this.directory, { recursive: true, force: true });
   }

@@ -79,6 +79,35 @@ describe('readConfig', () => {
     }
   });
 
+  it('reads where an external broker is, MQTT_URL without a prefix', () => {
+    const environment = {
+      MQTT_URL: 'mqtts://broker.internal:8884/',
+      AVIARY_PUBLIC_MQTT_URL: 'mqtts://broker.example:8883',
+      AVIARY_EMQX_URL: 'http://broker.internal:18083/',
+      AVIARY_EMQX_KEY: 'key:secret',
+    };
+    expect(readConfig(['run'], environment).config).toMatchObject({
+      mqttUrl: 'mqtts://broker.internal:8884',
+      publicMqttUrl: 'mqtts://broker.example:8883',
+      emqxUrl: 'http://broker.internal:18083',
+      emqxKey: 'key:secret',
+    });
+  });
+
+  it.each<[string, NodeJS.ProcessEnv, string]>([
+    ['a broker without TLS', { MQTT_URL: 'mqtt://broker.internal' }, 'mqtt-url: expected an address such as mqtts://'],
+    ['EMQX without its key', { MQTT_URL: 'mqtts://b:1', AVIARY_EMQX_URL: 'http://b' }, 'AVIARY_EMQX_KEY'],
+    ['EMQX without a broker', { AVIARY_EMQX_URL: 'http://b', AVIARY_EMQX_KEY: 'a:b' }, 'MQTT_URL'],
+  ])('refuses %s', (_, environment, words) => {
+    expect(refusal(['run'], environment)).toContain(words);
+  });
+
+  it('does not repeat the key to EMQX', () => {
+    const words = refusal(['run'], { AVIARY_EMQX_KEY: 'hunter2' });
+    expect(words).toContain('emqx-key: expected KEY:SECRET');
+    expect(words).not.toContain('hunter2');
+  });
+
   it('does not repeat the password of a database', () => {
     const words = refusal(['run'], { DATABASE_URL: 'mysql://aviary:hunter2@db/aviary' });
     expect(words).toContain('database-url');

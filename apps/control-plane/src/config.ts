@@ -7,10 +7,13 @@ export const ROLES = ['api', 'gateway', 'conductor'] as const;
 export const WRONG_SETTINGS = 2;
 
 const port = z.coerce.number().int().min(1).max(65_535);
+const mqttUrl = z
+  .url({ protocol: /^mqtts$/, error: 'expected an address such as mqtts://broker.example:8884' })
+  .transform((text) => text.replace(/\/+$/, ''));
 
 /**
  * Everything that a process of the control plane is told, from flags or the environment (flags win). Each name in the
- * environment is the upper-case flag after `AVIARY_`, but for `DATABASE_URL`.
+ * environment is the upper-case flag after `AVIARY_`, but for `DATABASE_URL` and `MQTT_URL`.
  */
 const configSchema = z.object({
   data: z.string().min(1).default('.aviary'),
@@ -23,6 +26,16 @@ const configSchema = z.object({
   httpPort: port.default(8080),
   devicePort: port.default(8443),
   mqttPort: port.default(8883),
+  mqttUrl: mqttUrl.optional(),
+  publicMqttUrl: mqttUrl.optional(),
+  emqxUrl: z
+    .url({ protocol: /^https?$/, error: 'expected the address of its HTTP API, such as http://emqx.internal:18083' })
+    .transform((text) => text.replace(/\/+$/, ''))
+    .optional(),
+  emqxKey: z
+    .string()
+    .regex(/^[^:]+:.+$/, 'expected KEY:SECRET of an API key')
+    .optional(),
   databaseUrl: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'expected postgres://user:password@host/database')
@@ -57,6 +70,9 @@ const OPTIONS = {
   'http-port': { type: 'string' },
   'device-port': { type: 'string' },
   'mqtt-port': { type: 'string' },
+  'mqtt-url': { type: 'string' },
+  'public-mqtt-url': { type: 'string' },
+  'emqx-url': { type: 'string' },
   'database-url': { type: 'string' },
   roles: { type: 'string' },
   'console-dir': { type: 'string' },
@@ -66,7 +82,7 @@ const OPTIONS = {
 } as const;
 
 /** Everybody may read the arguments of a process, so these come from the environment alone. */
-const ENVIRONMENT_ONLY = ['master-key', 'master-key-command'] as const;
+const ENVIRONMENT_ONLY = ['master-key', 'master-key-command', 'emqx-key'] as const;
 
 const ROTATION_OPTIONS = {
   'new-key-file': { type: 'string' },
@@ -95,6 +111,9 @@ export const USAGE = `Usage: aviary-control-plane all|run|rotate-master-key [opt
   --http-port N        admin plane: API and console (8080)
   --device-port N      device plane: HTTPS with device certificates (8443)
   --mqtt-port N        MQTT over TLS (8883)
+  --mqtt-url URL       an MQTT broker of your own, where gateways come in: mqtts://HOST:PORT (none: one is built in)
+  --public-mqtt-url URL  where devices come in to that broker (mqtts://PUBLIC-HOST:MQTT-PORT)
+  --emqx-url URL       HTTP API of that broker, where it is EMQX (none: it is Mosquitto)
   --database-url URL   another PostgreSQL
   --roles LIST         of api, gateway, conductor (api,conductor)
   --console-dir DIR    the built console, where it is not the one of this installation
@@ -108,13 +127,23 @@ export const USAGE = `Usage: aviary-control-plane all|run|rotate-master-key [opt
 The master key lies in DIR/keys/master.key, made at the first start; or in AVIARY_MASTER_KEY (32 bytes in base64); or
 AVIARY_MASTER_KEY_COMMAND names a program with arguments that prints it, run without a shell.
 
-Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL.
+Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_PORT; the database as DATABASE_URL, the
+broker as MQTT_URL. The key to EMQX's API (KEY:SECRET) belongs there, too: AVIARY_EMQX_KEY.
 `;
 
 const complete = (settings: z.output<typeof configSchema>): Config => ({
   ...settings,
   publicHost: settings.publicHost ?? settings.host,
 });
+
+/** Named in the environment as everybody names them. */
+const UNPREFIXED: ReadonlySet<string> = new Set(['database-url', 'mqtt-url']);
+
+/** Their values are not repeated in a message. */
+const SECRET: Readonly<Record<string, string>> = {
+  databaseUrl: 'another kind of address',
+  emqxKey: 'another text',
+};
 
 const camel = (name: string): string => name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -145,7 +174,8 @@ export const readConfig = (
     if (value !== undefined && value.trim() !== '') given[camel(name)] = value;
   }
   for (const name of Object.keys(OPTIONS)) {
-    const variable = name === 'database-url' ? 'DATABASE_URL' : `AVIARY_${name.toUpperCase().replaceAll('-', '_')}`;
+    const upper = name.toUpperCase().replaceAll('-', '_');
+    const variable = UNPREFIXED.has(name) ? upper : `AVIARY_${upper}`;
     const value = parsed.values[name as keyof typeof parsed.values] ?? environment[variable];
     if (value !== undefined && value !== '') given[camel(name)] = String(value);
   }
@@ -154,7 +184,7 @@ export const readConfig = (
     const problems = result.error.issues.map((issue) => {
       const name = String(issue.path[0]);
       // An address of a database holds a password.
-      const got = name === 'databaseUrl' ? 'another kind of address' : JSON.stringify(given[name]);
+      const got = SECRET[name] ?? JSON.stringify(given[name]);
       return `  ${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}: ${issue.message}, got ${got}`;
     });
     throw new UsageError(`These settings are wrong:\n${problems.join('\n')}\nSee aviary-control-plane --help.`);
@@ -162,6 +192,12 @@ export const readConfig = (
   if ((command !== 'all' && command !== 'run' && command !== 'rotate-master-key') || extra.length > 0) {
     throw new UsageError(
       `Expected "all", "run" or "rotate-master-key", got "${parsed.positionals.join(' ')}".\n\n${USAGE}`,
+    );
+  }
+  const { emqxUrl, emqxKey, mqttUrl: brokerUrl } = result.data;
+  if ((emqxUrl === undefined) !== (emqxKey === undefined) || (emqxUrl !== undefined && brokerUrl === undefined)) {
+    throw new UsageError(
+      'Expected --emqx-url, AVIARY_EMQX_KEY and MQTT_URL together: with EMQX, revoked devices are ended by its API.',
     );
   }
   const rotation = readRotation(command, parsed.values);

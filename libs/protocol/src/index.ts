@@ -9,6 +9,7 @@ export {
 export { adminRoutes } from './admin-api/admin-routes.ts';
 export { AUDIT_START, type AuditEntry, auditText } from './admin-api/audit.ts';
 export type { DeviceDetail, DeviceExecution, DeviceSummary, FieldMetrics, MetricsMinute } from './admin-api/devices.ts';
+export type { Diagnosis, Probe } from './admin-api/diagnosis.ts';
 export type { RoundCandidate, RoundDetail, RoundParticipant, RoundSummary } from './admin-api/federation.ts';
 export {
   type ChangeEvent,
@@ -29,6 +30,7 @@ export type {
   WaveView,
 } from './admin-api/rollouts.ts';
 export type { OnlineRole, TrustChange, TrustOutcome, TrustState } from './admin-api/trust.ts';
+export { Backoff } from './backoff.ts';
 export { ApiError, type Client, createClient, type Fetch, routeUrl } from './client.ts';
 export {
   type AssignmentResponse,
@@ -44,6 +46,7 @@ export { deviceIdSchema, type Labels, labelsSchema, releaseNameSchema, sha256Sch
 export { formatJoinToken, type JoinToken, JoinTokenError, parseJoinToken } from './join-token.ts';
 export { openApiDocument } from './openapi.ts';
 export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './presence.ts';
+export { isProbeId, newProbeId, PROBE_EPOCHS } from './probe.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
 export { type Access, mayGrant, ROLES, type Role } from './roles.ts';
 export type { Method, Route, RouteInput, RouteOutput, RouteRequest } from './route.ts';
@@ -52,6 +55,7 @@ export {
   type DownChannel,
   deviceTopics,
   downTopic,
+  gatewayFilters,
   mayDeviceSubscribe,
   parseUpTopic,
   type UpChannel,

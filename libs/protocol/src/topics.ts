@@ -52,6 +52,15 @@ export const parseUpTopic = (topic: string): { deviceId: string; channel: UpChan
   return { deviceId, channel };
 };
 
+/**
+ * What the gateways hear from a broker that is not their own. Each batch reaches one of them (MQTT 5, 4.8.2). Presence
+ * is retained, which shared subscriptions do not deliver, so each of them hears that.
+ */
+export const gatewayFilters = {
+  telemetry: `$share/aviary/${PREFIX}+/up/telemetry`,
+  presence: `${PREFIX}+/up/presence`,
+} as const;
+
 /** Whether `filter` subscribes to nothing but what `deviceId` is told. */
 export const mayDeviceSubscribe = (deviceId: string, filter: string): boolean => {
   const own = `${PREFIX}${deviceId}/down/`;

@@ -1,6 +1,6 @@
 import type { TelemetryAck } from '@aviary/protocol';
 import { readConfig } from '../../../apps/control-plane/dist/config.js';
-import { DeviceBroker } from '../../../apps/control-plane/dist/features/mqtt/device-broker.js';
+import { EmbeddedBroker } from '../../../apps/control-plane/dist/features/mqtt/embedded-broker.js';
 import { Gateway } from '../../../apps/control-plane/dist/features/mqtt/gateway.js';
 import { TelemetryQueue } from '../../../apps/control-plane/dist/features/telemetry/telemetry-queue.js';
 import { createLogger } from '../../../apps/control-plane/dist/infra/log.js';
@@ -20,8 +20,10 @@ const queue = new TelemetryQueue({
     new Map<string, TelemetryAck>(batches.map(({ deviceId, epoch, seq }) => [deviceId, { epoch, seq }])),
 });
 const devices = { hasCertificate: async () => true, recordPresence: async () => undefined };
-const gateway = new Gateway(devices, queue, log);
-const broker = new DeviceBroker(identity, gateway, log);
+const probes = { hasCertificate: async () => false, exists: async () => false };
+const gateway = new Gateway(devices, probes, queue, log);
+const where = { host: config.host, port: config.mqttPort };
+const broker = new EmbeddedBroker(identity, gateway, where, log);
 gateway.attach(broker);
-await broker.start(config.host, config.mqttPort);
+await broker.start();
 process.once('SIGTERM', () => process.exit(0));

@@ -1,6 +1,5 @@
-import { ApiError, deviceRoutes, type RoundTask } from '@aviary/protocol';
+import { ApiError, Backoff, deviceRoutes, type RoundTask } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import { Backoff } from '../link/backoff.ts';
 import type { DeviceApi } from '../link/device-api.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import type { Learner, Trainable } from './learner.ts';

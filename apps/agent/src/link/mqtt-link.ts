@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import {
+  Backoff,
   type Doorbell,
   deviceTopics,
   doorbellSchema,
@@ -12,7 +13,6 @@ import { connect, type IClientOptions, type MqttClient } from 'mqtt';
 import type { Logger } from 'pino';
 import type { Identity } from '../identity/identity.ts';
 import { AGENT_VERSION } from '../version.ts';
-import { Backoff } from './backoff.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const KEEPALIVE_S = 20;
@@ -147,7 +147,7 @@ export class MqttLink {
       key,
       cert: certificate,
       ca: fleetCa,
-      will: { topic: this.#topics.presence, payload: Buffer.from(this.#presence(false)), qos: 1, retain: false },
+      will: { topic: this.#topics.presence, payload: Buffer.from(this.#presence(false)), qos: 1, retain: true },
     };
   }
 
@@ -156,8 +156,11 @@ export class MqttLink {
     return JSON.stringify(presence);
   }
 
+  /** Retained: a gateway that comes later learns it too. */
   #announce(client: MqttClient, online: boolean): Promise<unknown> {
-    return client.publishAsync(this.#topics.presence, this.#presence(online), { qos: 1 }).catch(() => undefined);
+    return client
+      .publishAsync(this.#topics.presence, this.#presence(online), { qos: 1, retain: true })
+      .catch(() => undefined);
   }
 
   #receive(topic: string, payload: Buffer): void {

@@ -1,5 +1,5 @@
+import { Backoff } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import { Backoff } from '../link/backoff.ts';
 import type { AssignedRelease } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import type { Assignments, Refusal } from './assignments.ts';

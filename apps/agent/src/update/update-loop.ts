@@ -1,5 +1,5 @@
+import { Backoff } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import { Backoff } from '../link/backoff.ts';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

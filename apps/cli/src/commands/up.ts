@@ -23,6 +23,9 @@ export default class Up extends Command {
     'http-port': portFlag({ description: 'admin plane (8080)' }),
     'device-port': portFlag({ description: 'device plane, HTTPS (8443)' }),
     'mqtt-port': portFlag({ description: 'MQTT over TLS (8883)' }),
+    'mqtt-url': Flags.string({ description: 'an MQTT broker of your own, where gateways come in (MQTT_URL)' }),
+    'public-mqtt-url': Flags.string({ description: 'where devices come in to that broker' }),
+    'emqx-url': Flags.string({ description: 'HTTP API of that broker, where it is EMQX' }),
     separate: Flags.boolean({ description: 'one process per role' }),
     'log-level': Flags.option({
       options: ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const,

@@ -5,6 +5,7 @@ import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
 import { ImageRepository1766000000000 } from './migrations/1766000000000-image-repository.ts';
 import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.ts';
+import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -84,6 +85,7 @@ export class Database implements Sql {
         AccessLiveFederation1765000000000,
         ImageRepository1766000000000,
         MasterKeys1766000000002,
+        Probes1766300000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -7,6 +7,7 @@ const inUrl = (host: string): string => (isIPv6(host) ? `[${host}]` : host);
 /** Under which addresses devices and people reach this control plane. */
 export class PublicAddresses {
   readonly deviceUrl: string;
+  /** Of the broker, as devices see it. */
   readonly mqttUrl: string;
 
   /** Of the console and the API, as browsers see it. */
@@ -21,12 +22,13 @@ export class PublicAddresses {
     httpPort: number;
     devicePort: number;
     mqttPort: number;
+    publicMqttUrl?: string | undefined;
   }) {
     const host = inUrl(config.publicHost);
     const own = EVERYWHERE.has(config.host) ? config.publicHost : config.host;
     this.consoleUrl = config.publicUrl ?? `http://${inUrl(EVERYWHERE.has(own) ? 'localhost' : own)}:${config.httpPort}`;
     this.behindProxy = config.publicUrl !== undefined;
     this.deviceUrl = `https://${host}:${config.devicePort}`;
-    this.mqttUrl = `mqtts://${host}:${config.mqttPort}`;
+    this.mqttUrl = config.publicMqttUrl ?? `mqtts://${host}:${config.mqttPort}`;
   }
 }

@@ -49,6 +49,11 @@ export class SecretStore {
     );
   }
 
+  /** Opens the secret `name` and shows it to nobody. @throws MasterKeyError when it does not open */
+  async opens(name: string): Promise<void> {
+    await this.get(name);
+  }
+
   private async get(name: string): Promise<Secret | undefined> {
     const [row] = await this.database.query<{ sealed: Buffer; public_part: string }>(
       'select sealed, public_part from secret where name = $1',

@@ -64,7 +64,7 @@ export const runEverything = async (config: Config): Promise<void> => {
   await mkdir(config.data, { recursive: true, mode: 0o711 });
   await checkPortFree(config.httpPort, config.host, '--http-port');
   await checkPortFree(config.devicePort, config.host, '--device-port');
-  await checkPortFree(config.mqttPort, config.host, '--mqtt-port');
+  if (config.mqttUrl === undefined) await checkPortFree(config.mqttPort, config.host, '--mqtt-port');
 
   let database: EmbeddedDatabase | undefined;
   if (config.databaseUrl === undefined) {
@@ -81,6 +81,9 @@ export const runEverything = async (config: Config): Promise<void> => {
     ['--http-port', String(config.httpPort)],
     ['--device-port', String(config.devicePort)],
     ['--mqtt-port', String(config.mqttPort)],
+    ...(config.mqttUrl === undefined ? [] : [['--mqtt-url', config.mqttUrl]]),
+    ...(config.publicMqttUrl === undefined ? [] : [['--public-mqtt-url', config.publicMqttUrl]]),
+    ...(config.emqxUrl === undefined ? [] : [['--emqx-url', config.emqxUrl]]),
     ['--log-level', config.logLevel],
     config.consoleDir === undefined ? [] : ['--console-dir', config.consoleDir],
   ].flat();
@@ -90,6 +93,7 @@ export const runEverything = async (config: Config): Promise<void> => {
       ...process.env,
       DATABASE_URL: config.databaseUrl ?? database?.url,
       ...(config.masterKey === undefined ? {} : { AVIARY_MASTER_KEY: config.masterKey }),
+      ...(config.emqxKey === undefined ? {} : { AVIARY_EMQX_KEY: config.emqxKey }),
     };
     const processes = config.separate ? ROLES : ['api,conductor', 'gateway'];
     const roles = processes.map((name) => new RoleProcess(name, ['--roles', name, ...flags], environment, say, giveUp));
@@ -120,7 +124,7 @@ export const runEverything = async (config: Config): Promise<void> => {
     await waitUntilReady(url, () => stopping);
     if (!stopping) {
       say(
-        `ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT mqtts://${config.publicHost}:${config.mqttPort}`,
+        `ready: API ${url} · devices https://${config.publicHost}:${config.devicePort} · MQTT ${new PublicAddresses(config).mqttUrl}`,
       );
       say(`Console: ${await consoleWords(url, config)}`);
       say(`data in ${config.data} · stop with Ctrl-C`);

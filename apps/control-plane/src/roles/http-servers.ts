@@ -18,6 +18,9 @@ import { DevicesController } from '../features/devices/devices.controller.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentController } from '../features/devices/enrollment.controller.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { DiagnosisController } from '../features/diagnosis/diagnosis.controller.ts';
+import { DiagnosisService } from '../features/diagnosis/diagnosis.service.ts';
+import { ProbesService } from '../features/diagnosis/probes.service.ts';
 import { DeviceIdentityGuard } from '../features/director/device-identity.guard.ts';
 import { DirectorController } from '../features/director/director.controller.ts';
 import { DirectorService } from '../features/director/director.service.ts';
@@ -29,6 +32,7 @@ import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
 import { LiveController } from '../features/live/live.controller.ts';
 import { LiveService } from '../features/live/live.service.ts';
+import { BrokerCertificates } from '../features/mqtt/broker-certificates.ts';
 import { OverviewController } from '../features/overview/overview.controller.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
@@ -134,6 +138,7 @@ export const startAdminPlane = (
       AccessController,
       AuditController,
       DevicesController,
+      DiagnosisController,
       LiveController,
       OverviewController,
       RegistryController,
@@ -156,6 +161,9 @@ export const startAdminPlane = (
       { provide: DevicePagesService, useValue: services.devicePages },
       { provide: LiveService, useValue: services.live },
       { provide: OverviewService, useValue: services.overview },
+      { provide: DiagnosisService, useValue: services.diagnosis },
+      { provide: ProbesService, useValue: services.probes },
+      { provide: BrokerCertificates, useValue: services.brokerCertificates },
     ],
   );
   // One proxy, and only where one is said to be: anybody may write these headers.

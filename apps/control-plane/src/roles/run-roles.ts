@@ -3,8 +3,13 @@ import { type Config, UsageError } from '../config.ts';
 import { setUpAddress } from '../features/access/set-up-code.ts';
 import { builtConsole } from '../features/console/console-files.ts';
 import { RoundConductor } from '../features/federation/round-conductor.ts';
-import { DeviceBroker } from '../features/mqtt/device-broker.ts';
+import type { Broker } from '../features/mqtt/broker.ts';
+import { connectionsTo } from '../features/mqtt/broker-connections.ts';
+import { EmbeddedBroker } from '../features/mqtt/embedded-broker.ts';
+import { EmqxControl } from '../features/mqtt/emqx-control.ts';
+import { ExternalBroker } from '../features/mqtt/external-broker.ts';
 import { Gateway } from '../features/mqtt/gateway.ts';
+import { MosquittoControl } from '../features/mqtt/mosquitto-control.ts';
 import { OutboxCourier } from '../features/mqtt/outbox-courier.ts';
 import { Conductor } from '../features/rollouts/conductor.ts';
 import { ensurePartitions } from '../features/telemetry/partitions.ts';
@@ -36,20 +41,38 @@ const startApi = async (services: Services, config: Config, log: Logger): Promis
   };
 };
 
-const startGateway = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
+const embeddedBroker = async (services: Services, config: Config, gateway: Gateway, log: Logger): Promise<Broker> => {
   const identity = await services.ca.issueServer([config.publicHost, config.host, hostname()]);
+  // Nobody is connected yet, whatever a killed gateway has left behind.
+  await services.devices.markAllOffline();
+  return new EmbeddedBroker(identity, gateway, { host: config.host, port: config.mqttPort }, log);
+};
+
+const externalBroker = (services: Services, config: Config, url: string, gateway: Gateway, log: Logger): Broker => {
+  const open = connectionsTo({ url, fleetCa: services.ca, gatewayCa: services.gatewayCa }, log);
+  const { emqxUrl, emqxKey } = config;
+  const control =
+    emqxUrl === undefined || emqxKey === undefined
+      ? new MosquittoControl(open, log)
+      : new EmqxControl(emqxUrl, emqxKey);
+  return new ExternalBroker(open, control, gateway, log);
+};
+
+const startGateway = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
   const handlers = new RecordHandlers(services.devices, services.executions);
   const queue = new TelemetryQueue(new TelemetryWriter(services.database, handlers, log));
-  const gateway = new Gateway(services.devices, queue, log);
-  const broker = new DeviceBroker(identity, gateway, log);
-  gateway.attach(broker);
+  const gateway = new Gateway(services.devices, services.probes, queue, log);
   await ensurePartitions(services.database);
-  await services.devices.markAllOffline();
-  await broker.start(config.host, config.mqttPort);
+  const broker =
+    config.mqttUrl === undefined
+      ? await embeddedBroker(services, config, gateway, log)
+      : externalBroker(services, config, config.mqttUrl, gateway, log);
+  gateway.attach(broker);
+  await broker.start();
   const courier = new OutboxCourier(services.database, broker, log);
   courier.start();
   return async () => {
-    courier.stop();
+    await courier.stop();
     await broker.stop();
   };
 };

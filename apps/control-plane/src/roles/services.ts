@@ -10,6 +10,8 @@ import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { DiagnosisService } from '../features/diagnosis/diagnosis.service.ts';
+import { ProbesService } from '../features/diagnosis/probes.service.ts';
 import { DirectorService } from '../features/director/director.service.ts';
 import { LineageService } from '../features/federation/lineage.service.ts';
 import { ParticipationsService } from '../features/federation/participations.service.ts';
@@ -18,6 +20,7 @@ import { RoundsService } from '../features/federation/rounds.service.ts';
 import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
 import { LiveService } from '../features/live/live.service.ts';
+import { BrokerCertificates } from '../features/mqtt/broker-certificates.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { VariantChooser } from '../features/registry/variant-chooser.ts';
@@ -50,6 +53,10 @@ export interface Services {
   readonly accounts: AccountsService;
   readonly logIns: LogInService;
   readonly ca: FleetCa;
+  readonly gatewayCa: FleetCa;
+  readonly brokerCertificates: BrokerCertificates;
+  readonly probes: ProbesService;
+  readonly diagnosis: DiagnosisService;
   readonly devices: DevicesService;
   readonly devicePages: DevicePagesService;
   readonly enrollment: EnrollmentService;
@@ -81,6 +88,10 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   await blobs.start();
   const addresses = new PublicAddresses(config);
   const ca = await FleetCa.open(secrets);
+  const gatewayCa = await FleetCa.open(secrets, 'gateway');
+  const brokerCertificates = new BrokerCertificates(ca, gatewayCa);
+  const probes = new ProbesService(database, ca, addresses);
+  const diagnosis = new DiagnosisService(secrets, config);
   const devices = new DevicesService(database, profiles);
   const lineages = new LineageService(database);
   const releases = await ReleasesService.open(database, secrets, keys, blobs, lineages);
@@ -120,6 +131,10 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     accounts,
     logIns,
     ca,
+    gatewayCa,
+    brokerCertificates,
+    probes,
+    diagnosis,
     devices,
     devicePages,
     enrollment,

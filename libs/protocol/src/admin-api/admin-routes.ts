@@ -1,6 +1,7 @@
 import { accessRoutes } from './access.ts';
 import { auditRoutes } from './audit.ts';
 import { deviceAdminRoutes } from './devices.ts';
+import { diagnosisRoutes } from './diagnosis.ts';
 import { federationRoutes } from './federation.ts';
 import { liveRoutes } from './live.ts';
 import { registryRoutes } from './registry.ts';
@@ -17,4 +18,5 @@ export const adminRoutes = {
   ...trustRoutes,
   ...rolloutRoutes,
   ...federationRoutes,
+  ...diagnosisRoutes,
 };

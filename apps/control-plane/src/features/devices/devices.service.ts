@@ -141,11 +141,11 @@ export class DevicesService {
     return this.summary(id);
   }
 
-  /** A connection began or ended; an older session's last words change nothing. */
+  /** A connection began or ended; an older session's last words change nothing, nor does what is known already. */
   async recordPresence(deviceId: string, presence: Presence): Promise<void> {
     await this.database.query(
       `update device set presence = $2, presence_session = $3, presence_at = now()
-       where id = $1 and presence_session <= $3`,
+       where id = $1 and (presence_session < $3 or (presence_session = $3 and presence <> $2))`,
       [deviceId, presence.online ? 'online' : 'offline', presence.session],
     );
   }

@@ -11,6 +11,10 @@ const DAY_MS = 86_400_000;
 const CA_DAYS = 3650;
 const SERVER_DAYS = 365;
 const DEVICE_DAYS = 30;
+/** Its key lives in the memory of one process, and each connection gets a new one. */
+const GATEWAY_DAYS = 7;
+/** Every gateway is called so. The dot keeps it apart from every device id. */
+export const GATEWAY_NAME = 'aviary.gateway';
 /** Certificates begin a little earlier, for boards whose clock is a little behind. */
 const BACKDATE_MS = 3_600_000;
 
@@ -43,19 +47,23 @@ const validity = (now: Date, days: number) => ({
   notAfter: new Date(now.getTime() + days * DAY_MS),
 });
 
-/** The certificate authority of the fleet: made at the first start, names devices and the servers they talk to. */
+/**
+ * A certificate authority, made at the first start. That of the fleet names devices and the servers that they talk to;
+ * that of the gateways names the clients by which an external broker knows gateways, on a port where no certificate of
+ * a device lets anybody in.
+ */
 export class FleetCa {
   private constructor(
     private readonly certificate: x509.X509Certificate,
     private readonly key: webcrypto.CryptoKey,
   ) {}
 
-  static async open(secrets: SecretStore): Promise<FleetCa> {
-    const stored = await secrets.getOrCreate('fleet-ca', async () => {
+  static async open(secrets: SecretStore, of: 'fleet' | 'gateway' = 'fleet'): Promise<FleetCa> {
+    const stored = await secrets.getOrCreate(`${of}-ca`, async () => {
       const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
       const made = await x509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serialNumber(),
-        name: 'CN=Aviary fleet CA',
+        name: `CN=Aviary ${of} CA`,
         ...validity(new Date(), CA_DAYS),
         signingAlgorithm: ALGORITHM,
         keys,
@@ -83,26 +91,48 @@ export class FleetCa {
   /** A fresh identity for one of our own servers, under the names by which devices reach it. */
   async issueServer(hosts: readonly string[]): Promise<TlsIdentity> {
     const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-    const names = [...new Set([...hosts, 'localhost', '127.0.0.1'])];
-    const leaf = await this.issue(keys.publicKey, `CN=${hosts[0] ?? 'localhost'}`, SERVER_DAYS, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(
-        names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
-      ),
+    const leaf = await this.nameServer(keys.publicKey, [...hosts, 'localhost', '127.0.0.1']);
+    return this.identityOf(keys.privateKey, leaf);
+  }
+
+  /** A fresh identity with which a gateway comes to a broker that is not its own. */
+  async issueGateway(): Promise<TlsIdentity> {
+    const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+    const leaf = await this.issue(keys.publicKey, `CN=${GATEWAY_NAME}`, GATEWAY_DAYS, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
-    const key = createPrivateKey({ key: await exportKey(keys.privateKey), format: 'der', type: 'pkcs8' });
-    return {
-      key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
-      cert: `${leaf.toString('pem')}\n${this.pem}`,
-      ca: this.pem,
-    };
+    return this.identityOf(keys.privateKey, leaf);
+  }
+
+  /**
+   * Names a server whose key was made elsewhere.
+   * @returns leaf, then this authority, in PEM
+   * @throws ProblemError `csr-invalid`
+   */
+  async certifyServer(csrPem: string, hosts: readonly string[]): Promise<{ chain: string; expiresAt: Date }> {
+    const leaf = await this.nameServer(await this.readRequest(csrPem), hosts);
+    return { chain: `${leaf.toString('pem')}\n${this.pem}`, expiresAt: leaf.notAfter };
   }
 
   /**
    * Names a device. Of the request only the key is used (proved by its signature); subject and extensions are ours.
+   * @param days until it expires
    * @throws ProblemError `csr-invalid`
    */
-  async issueDevice(csrPem: string, deviceId: string): Promise<DeviceCertificate> {
+  async issueDevice(csrPem: string, deviceId: string, days = DEVICE_DAYS): Promise<DeviceCertificate> {
+    const leaf = await this.issue(await this.readRequest(csrPem), `CN=${deviceId}`, days, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `urn:aviary:device:${deviceId}` }]),
+    ]);
+    return {
+      pem: `${leaf.toString('pem')}\n`,
+      fingerprint: new X509Certificate(leaf.toString('pem')).fingerprint256.replaceAll(':', '').toLowerCase(),
+      expiresAt: leaf.notAfter,
+    };
+  }
+
+  /** The key of a request, once it has proved itself. */
+  private async readRequest(csrPem: string): Promise<webcrypto.CryptoKey> {
     const wanted = 'Expected a PKCS#10 request in PEM with a P-256 key, signed by that key';
     let request: x509.Pkcs10CertificateRequest;
     try {
@@ -117,14 +147,25 @@ export class FleetCa {
     if (!(await request.verify())) {
       throw badRequest('csr-invalid', `${wanted}; its signature does not verify.`);
     }
-    const leaf = await this.issue(await request.publicKey.export(), `CN=${deviceId}`, DEVICE_DAYS, [
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-      new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `urn:aviary:device:${deviceId}` }]),
+    return request.publicKey.export();
+  }
+
+  private nameServer(publicKey: webcrypto.CryptoKey, hosts: readonly string[]): Promise<x509.X509Certificate> {
+    const names = [...new Set(hosts)];
+    return this.issue(publicKey, `CN=${names[0] ?? 'localhost'}`, SERVER_DAYS, [
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
+      ),
     ]);
+  }
+
+  private async identityOf(privateKey: webcrypto.CryptoKey, leaf: x509.X509Certificate): Promise<TlsIdentity> {
+    const key = createPrivateKey({ key: await exportKey(privateKey), format: 'der', type: 'pkcs8' });
     return {
-      pem: `${leaf.toString('pem')}\n`,
-      fingerprint: new X509Certificate(leaf.toString('pem')).fingerprint256.replaceAll(':', '').toLowerCase(),
-      expiresAt: leaf.notAfter,
+      key: key.export({ format: 'pem', type: 'pkcs8' }).toString(),
+      cert: `${leaf.toString('pem')}\n${this.pem}`,
+      ca: this.pem,
     };
   }
 

@@ -1,15 +1,17 @@
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import {
+  type DownChannel,
   deviceIdSchema,
   deviceTopics,
+  downTopic,
   MAX_PACKET_BYTES,
   mayDeviceSubscribe,
   parseUpTopic,
-  type UpChannel,
 } from '@aviary/protocol';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from '../../infra/log.ts';
 import type { TlsIdentity } from '../fleet-ca/fleet-ca.ts';
+import type { Broker, DeviceMessages } from './broker.ts';
 import { LimitedConnection } from './limited-connection.ts';
 
 /** A subscriber that takes nothing for so long is let go, so that it cannot hold up the others. */
@@ -17,16 +19,6 @@ const DRAIN_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const LONGEST_KEEPALIVE_S = 120;
 const CLOSE_DEADLINE_MS = 3_000;
-
-/** What the rest of the gateway does with what devices send. */
-export interface DeviceMessages {
-  /** Whether a certificate may (still) connect. */
-  admit(deviceId: string, fingerprint: string): Promise<boolean>;
-  /** Settles once the message is durable; the device's PUBACK waits for it. A rejection ends the connection. */
-  receive(deviceId: string, channel: UpChannel, payload: Buffer): Promise<void>;
-  /** The connection of a device has ended. */
-  gone(deviceId: string): void;
-}
 
 interface Peer {
   readonly deviceId: string;
@@ -45,7 +37,7 @@ const peerOf = (socket: TLSSocket): Peer | undefined => {
  * The embedded MQTT broker: mutual TLS only, identity from the certificate and from nothing else, and a device may
  * publish and subscribe to nothing but its own topics.
  */
-export class DeviceBroker {
+export class EmbeddedBroker implements Broker {
   private readonly peers = new WeakMap<Client, Peer>();
   private readonly clients = new Map<string, Client>();
   private aedes: Aedes | undefined;
@@ -54,10 +46,11 @@ export class DeviceBroker {
   constructor(
     private readonly identity: TlsIdentity,
     private readonly messages: DeviceMessages,
+    private readonly where: { readonly host: string; readonly port: number },
     private readonly log: Logger,
   ) {}
 
-  async start(host: string, port: number): Promise<void> {
+  async start(): Promise<void> {
     const waiting = new WeakMap<object, Peer>();
     const aedes = new Aedes({
       drainTimeout: DRAIN_TIMEOUT_MS,
@@ -76,7 +69,7 @@ export class DeviceBroker {
           return;
         }
         const will = packet.will;
-        if (will !== undefined && (will.topic !== deviceTopics(peer.deviceId).presence || will.retain === true)) {
+        if (will !== undefined && will.topic !== deviceTopics(peer.deviceId).presence) {
           callback(new Error('a will may only say that the device itself is gone'), false);
           return;
         }
@@ -101,11 +94,13 @@ export class DeviceBroker {
         const target = parseUpTopic(packet.topic);
         // Without a client it is a will that the broker kept; it was checked when its device connected.
         const sender = client === null ? target?.deviceId : this.peers.get(client)?.deviceId;
-        if (target === undefined || target.deviceId !== sender || packet.retain === true) {
+        if (target === undefined || target.deviceId !== sender) {
           this.log.warn({ device: sender, topic: packet.topic }, 'refused: not a topic of this device');
-          callback(new Error('a device publishes to its own up/ topics only, and retains nothing'));
+          callback(new Error('a device publishes to its own up/ topics only'));
           return;
         }
+        // The database keeps what is said; nobody would ever read it here.
+        packet.retain = false;
         this.messages.receive(target.deviceId, target.channel, Buffer.from(packet.payload)).then(
           () => callback(null),
           (error: unknown) => {
@@ -164,21 +159,25 @@ export class DeviceBroker {
     server.on('tlsClientError', (error) => this.log.debug({ error: error.message }, 'TLS handshake refused'));
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(port, host, resolve);
+      server.listen(this.where.port, this.where.host, resolve);
     });
     this.aedes = aedes;
     this.server = server;
   }
 
-  /** Sends to one device if it is connected. @returns whether it was. */
-  send(deviceId: string, topic: string, payload: unknown): boolean {
+  async send(deviceId: string, channel: DownChannel, payload: unknown): Promise<void> {
+    const topic = downTopic(deviceId, channel);
+    this.clients
+      .get(deviceId)
+      ?.publish(
+        { cmd: 'publish', topic, payload: JSON.stringify(payload), qos: 0, retain: false, dup: false },
+        () => undefined,
+      );
+  }
+
+  async endSession(deviceId: string): Promise<void> {
     const client = this.clients.get(deviceId);
-    if (client === undefined) return false;
-    client.publish(
-      { cmd: 'publish', topic, payload: JSON.stringify(payload), qos: 0, retain: false, dup: false },
-      () => undefined,
-    );
-    return true;
+    if (client !== undefined) await new Promise<void>((resolve) => client.close(resolve));
   }
 
   async stop(): Promise<void> {
