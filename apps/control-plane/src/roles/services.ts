@@ -80,7 +80,8 @@ export interface Services {
 export const openServices = async (config: Config & { databaseUrl: string }, log: Logger): Promise<Services> => {
   const database = new Database(config.databaseUrl, log);
   await database.start();
-  const keys = new KeyRing(database, await findMasterKeySource(config));
+  const masterKeySource = await findMasterKeySource(config);
+  const keys = new KeyRing(database, masterKeySource);
   await keys.start();
   const secrets = new SecretStore(database, keys);
   const profiles = await loadProfiles();
@@ -91,7 +92,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const gatewayCa = await FleetCa.open(secrets, 'gateway');
   const brokerCertificates = new BrokerCertificates(ca, gatewayCa);
   const probes = new ProbesService(database, ca, addresses);
-  const diagnosis = new DiagnosisService(secrets, config);
+  const diagnosis = new DiagnosisService(secrets, masterKeySource, config);
   const devices = new DevicesService(database, profiles);
   const lineages = new LineageService(database);
   const releases = await ReleasesService.open(database, secrets, keys, blobs, lineages);

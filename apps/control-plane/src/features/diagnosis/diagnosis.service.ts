@@ -1,12 +1,13 @@
-import { access, statfs } from 'node:fs/promises';
-import { join } from 'node:path';
+import { statfs } from 'node:fs/promises';
 import type { Diagnosis } from '@aviary/protocol';
+import type { MasterKeySource } from '../../infra/master-key-source.ts';
 import type { SecretStore } from '../../infra/secret-store.ts';
 
 /** What only the control plane can see of itself. */
 export class DiagnosisService {
   constructor(
     private readonly secrets: Pick<SecretStore, 'opens'>,
+    private readonly masterKeySource: Pick<MasterKeySource, 'read' | 'words'>,
     private readonly where: { readonly data: string; readonly mqttUrl?: string | undefined },
   ) {}
 
@@ -20,19 +21,14 @@ export class DiagnosisService {
     };
   }
 
-  /** The key in memory still works when its file is gone; the next start would fail. */
+  /** The key in memory still works when its source is gone; the next start would fail. */
   private async masterKey(): Promise<Diagnosis['masterKey']> {
-    const path = join(this.where.data, 'keys', 'master.key');
     try {
-      await access(path);
-    } catch {
-      return { ok: false, words: `${path} cannot be read` };
-    }
-    try {
+      await this.masterKeySource.read();
       await this.secrets.opens('fleet-ca');
     } catch (error) {
       return { ok: false, words: error instanceof Error ? error.message : String(error) };
     }
-    return { ok: true, words: 'it is there, and opens what is sealed' };
+    return { ok: true, words: `it is ${this.masterKeySource.words}, and what it has sealed opens` };
   }
 }
