@@ -34,7 +34,8 @@ export default {
     },
     {
       name: 'a-library-is-its-index',
-      comment: 'A library is used by its name; what its index.ts does not export is its own business. What tests share is beside it.',
+      comment:
+        'A library is used by its name; what its index.ts does not export is its own business. What tests share is beside it.',
       severity: 'error',
       from: { path: '^(libs|apps)/([^/]+)/' },
       to: { path: '^libs/[^/]+/src/', pathNot: ['^$1/$2/', '^libs/[^/]+/src/index\\.ts$', '^libs/[^/]+/src/testing/'] },
