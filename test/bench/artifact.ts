@@ -24,7 +24,7 @@ const bring = async ({ stateDirectory }: WaitingDevice, rounds: number): Promise
 /** Fetches a file to nowhere, with the certificate of a device. @returns milliseconds from the request to the last byte */
 const fetchIt = async (url: string, caFile: string, device: WaitingDevice, bytes: number): Promise<number> => {
   const identity = (file: string): string => join(device.stateDirectory, 'identity', file);
-  const credentials = ['--cacert', caFile, '--cert', identity('device.crt'), '--key', identity('device.key')];
+  const credentials = ['--cacert', caFile, '--cert', identity('device.pem'), '--key', identity('device.pem')];
   const format = '%{http_code} %{size_download} %{time_pretransfer} %{time_total}';
   const answer = await runPeer(
     'curl',

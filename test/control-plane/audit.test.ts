@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, createPublicKey, randomBytes } from 'node:crypto';
 import { exampleFacts } from '@aviary/hardware';
 import { AUDIT_START, type AuditEntry, adminRoutes, auditText, type Client, type Route } from '@aviary/protocol';
-import { createHeader, type ReleaseStatement } from '@aviary/release';
+import { createHeader, generateSigningKey, publicKeyPem, type ReleaseStatement } from '@aviary/release';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKeyRequest } from '../../apps/cli/src/key-request.ts';
@@ -15,6 +15,11 @@ const NEW_PASSWORD = 'another long password';
 const BLOB = Buffer.from('sealed bytes');
 const BLOB_SHA256 = createHash('sha256').update(BLOB).digest('hex');
 const DIGEST = 'd'.repeat(64);
+
+const boardKey = generateSigningKey();
+const boardFingerprint = createHash('sha256')
+  .update(createPublicKey(publicKeyPem(boardKey)).export({ type: 'spki', format: 'der' }))
+  .digest('hex');
 
 let plane: TestAdminPlane;
 beforeAll(async () => {
@@ -168,6 +173,30 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     },
     target: 'device-1',
     detail: { labels: { floor: '2', site: 'test' } },
+  },
+  revokeDevice: {
+    act: async (client) => {
+      await addDevice('device-3');
+      await client.revokeDevice({ params: { id: 'device-3' } });
+    },
+    target: 'device-3',
+    detail: {},
+  },
+  preauthorizeKey: {
+    act: (client) =>
+      client.preauthorizeKey({ body: { publicKey: publicKeyPem(boardKey), name: 'gate 3', profile: 'rpi5' } }),
+    target: boardFingerprint,
+    detail: expect.objectContaining({ name: 'gate 3', profile: 'rpi5', labels: {} }),
+  },
+  rejectKey: {
+    act: (client) => client.rejectKey({ params: { fingerprint: boardFingerprint } }),
+    target: boardFingerprint,
+    detail: {},
+  },
+  approveKey: {
+    act: (client) => client.approveKey({ params: { fingerprint: boardFingerprint }, body: { labels: { a: 'b' } } }),
+    target: boardFingerprint,
+    detail: { labels: { a: 'b' } },
   },
   foundTrust: {
     act: async (client) => {

@@ -52,7 +52,7 @@ describe('a device’s part in a round, over HTTPS with its certificate', () => 
     await fleet.publish('grey@1.0.0');
     identities.length = 0;
     for (let number = 0; number < 4; number += 1) {
-      const { secret } = await fleet.services.devices.createJoinSecret({}, 60);
+      const { secret } = await fleet.services.joinTokens.create({ labels: {}, ttlSeconds: 60 });
       const state = await mkdtemp(join(folder, 'state-'));
       const token = { url, caFingerprint: fleet.services.ca.fingerprint, secret };
       await joinFleet(state, token, { name: `device ${number}`, facts: exampleFacts('rpi4') });

@@ -24,8 +24,9 @@ beforeEach(async () => {
   };
   const files = {
     'enrolment.json': JSON.stringify(enrolment),
-    'device.key': '',
-    'device.crt': '',
+    'device.pem': ['CERTIFICATE', 'PRIVATE KEY']
+      .map((what) => `-----BEGIN ${what}-----\nAAAA\n-----END ${what}-----\n`)
+      .join(''),
     'fleet-ca.crt': '',
     'age.key': generateAgeIdentity(),
   };

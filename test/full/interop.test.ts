@@ -105,7 +105,7 @@ describe('age of Debian', () => {
 describe('openssl', () => {
   const openssl = (...args: string[]) => runPeer('openssl', args, 'openssl');
   const ca = () => identityFile('victim', 'fleet-ca.crt');
-  const device = () => identityFile('victim', 'device.crt');
+  const device = () => identityFile('victim', 'device.pem');
   const verify = (purpose: 'sslclient' | 'sslserver', certificate: string, ...more: string[]) =>
     openssl('verify', '-x509_strict', '-purpose', purpose, '-CAfile', ca(), ...more, certificate);
   /** The certificate that a listener shows, in a file. */
@@ -186,6 +186,44 @@ describe('openssl', () => {
     const underOther = await openssl('verify', '-x509_strict', '-purpose', 'sslclient', '-CAfile', other, device());
     expect(underOther.code).not.toBe(0);
   });
+
+  it('makes a request of its own, with which a certificate is renewed that it accepts', async () => {
+    const [key, csr, file] = ['renewed.key', 'renewed.csr', 'renewed.crt'].map((name) => join(fleet.directory, name));
+    if (key === undefined || csr === undefined || file === undefined) throw new Error('three names make three paths');
+    const made = await runPeer(
+      'openssl',
+      [
+        ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+        ...['-subj', '/CN=somebody-else', '-keyout', key, '-out', csr],
+      ],
+      'openssl',
+    );
+    expect(made.code).toBe(0);
+    const api = new DeviceApi(fleet.deviceUrl, stolen);
+    const { certificate } = await api.call(deviceRoutes.renew, { body: { csr: await readFile(csr, 'utf8') } });
+    api.close();
+    await writeFile(file, certificate);
+    expect(await verify('sslclient', file)).toMatchObject({ code: 0, stderr: '' });
+    expect((await verify('sslserver', file)).code).not.toBe(0);
+    const shown = await runPeer(
+      'openssl',
+      ['x509', '-in', file, '-noout', '-subject', '-ext', 'subjectAltName'],
+      'openssl',
+    );
+    expect(shown.stdout.toString()).toMatch(new RegExp(`CN ?= ?${stolen.deviceId}`));
+    expect(shown.stdout.toString()).toContain(`URI:urn:aviary:device:${stolen.deviceId}`);
+    expect(shown.stdout.toString()).not.toContain('somebody-else');
+  });
+
+  it('reads the file in which a device keeps both', async () => {
+    const own = identityFile('victim', 'device.pem');
+    const [fromKey, fromCertificate] = await Promise.all([
+      runPeer('openssl', ['pkey', '-in', own, '-pubout'], 'openssl'),
+      runPeer('openssl', ['x509', '-in', own, '-noout', '-pubkey'], 'openssl'),
+    ]);
+    expect(fromKey).toMatchObject({ code: 0 });
+    expect(fromKey.stdout.toString()).toBe(fromCertificate.stdout.toString());
+  });
 });
 
 describe('mosquitto clients', () => {
@@ -194,7 +232,7 @@ describe('mosquitto clients', () => {
     ...['--cafile', identityFile('stolen', 'fleet-ca.crt'), '--cert', cert, '--key', key],
   ];
   const asStolen = (clientId = stolen.deviceId): string[] =>
-    connection(identityFile('stolen', 'device.crt'), identityFile('stolen', 'device.key'), clientId);
+    connection(identityFile('stolen', 'device.pem'), identityFile('stolen', 'device.pem'), clientId);
   const publish = (topic: string, message: object, as = asStolen(), more: string[] = []) =>
     runPeer(
       'mosquitto_pub',

@@ -54,13 +54,16 @@ export class TestFleet {
   private ports: number[] = [];
   readonly #learners = new Set<string>();
 
-  private constructor(directory: string) {
+  private constructor(
+    directory: string,
+    private readonly options: readonly string[],
+  ) {
     this.directory = directory;
   }
 
-  /** Starts a control plane, one process per role, and makes a publisher's key. */
-  static async start(): Promise<TestFleet> {
-    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')));
+  /** Starts a control plane, one process per role, and makes a publisher's key. @param options further ones of it */
+  static async start(...options: string[]): Promise<TestFleet> {
+    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')), options);
     fleet.ports = await Promise.all([freePort(), freePort(), freePort()]);
     // The database's own user has to reach its data below.
     await chmod(fleet.directory, 0o711);
@@ -73,7 +76,7 @@ export class TestFleet {
 
   /** The same, with Mosquitto as the broker, and two gateways. */
   static async startWithMosquitto(): Promise<TestFleet> {
-    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')));
+    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')), []);
     fleet.ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
     // The database's own user, and Mosquitto's, have to reach what is theirs below.
     await chmod(fleet.directory, 0o711);
@@ -150,7 +153,7 @@ export class TestFleet {
     this.controlPlane = new StayingProcess(
       'control plane',
       CONTROL_PLANE,
-      ['all', '--separate', '--data', this.data, ...this.#ports],
+      ['all', '--separate', '--data', this.data, ...this.#ports, ...this.options],
       log,
     );
     await until('the start of the control plane', 60, async () => {
@@ -186,8 +189,12 @@ export class TestFleet {
     return join(this.directory, `${name}.sock`);
   }
 
-  /** Joins a device that believes to be on `board`, and starts it. @param learns whether it takes part in federated rounds */
-  async addDevice(name: string, board: string, learns = false): Promise<void> {
+  /**
+   * Joins a device that believes to be on `board`, and starts it.
+   * @param learns whether it takes part in federated rounds
+   * @param joining further options of `aviary-agent join`
+   */
+  async addDevice(name: string, board: string, learns = false, joining: readonly string[] = []): Promise<void> {
     if (learns) this.#learners.add(name);
     const home = join(this.directory, name);
     await mkdir(home, { recursive: true });
@@ -204,6 +211,7 @@ export class TestFleet {
       token,
       '--name',
       name,
+      ...joining,
     ]);
     this.startAgent(name);
   }

@@ -7,6 +7,7 @@ import { exampleFacts } from '@aviary/hardware';
 import { describe, expect, it } from 'vitest';
 import { openSampleStore } from './learning/sample-store.ts';
 import { Journal } from './state/journal.ts';
+import { makePki } from './testing/fleet-pki.ts';
 import { heldRelease } from './testing/releases.ts';
 import { identity } from './testing/sealed-release.ts';
 import { temporaryFolders } from './testing/temporary-folder.ts';
@@ -33,10 +34,10 @@ const joined = async (): Promise<string> => {
   const folder = await makeFolder();
   await mkdir(join(folder, 'identity'));
   const { deviceId, epoch, deviceUrl, mqttUrl, root, ageIdentity } = identity;
+  const { device } = await makePki(deviceId);
   const files = {
     'enrolment.json': JSON.stringify({ deviceId, epoch, deviceUrl, mqttUrl, root }),
-    'device.key': '',
-    'device.crt': '',
+    'device.pem': `${device.certificate}\n${device.key}`,
     'fleet-ca.crt': '',
     'age.key': `${ageIdentity}\n`,
   };
@@ -59,12 +60,18 @@ const runArguments = (folder: string): string[] => [
 
 describe('aviary-agent', () => {
   it.each([
-    [[], 'Expected join, run or status.'],
-    [['fly'], 'Expected join, run or status, got "fly".'],
+    [[], 'Expected join, key, run or status.'],
+    [['fly'], 'Expected join, key, run or status, got "fly".'],
     [['run', 'status'], 'Expected one command, got "run status".'],
     [['run', '--speed', '3'], "Unknown option '--speed'"],
-    [['join'], 'Expected --token TOKEN.'],
+    [['join'], 'Expected --token TOKEN (make one with: aviary device enroll-token), or --server URL'],
     [['join', '--token', 'gibberish'], 'token'],
+    [['join', '--server', 'https://f.example:1'], 'Expected both --server URL and --ca-fingerprint HEX.'],
+    [['join', '--ca-fingerprint', 'a'.repeat(64)], 'Expected both --server URL and --ca-fingerprint HEX.'],
+    [['join', '--server', 'f.example', '--ca-fingerprint', 'a'], 'for --server, got "f.example"'],
+    [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a'], 'Expected 64 hex digits'],
+    [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a', '--token', 'x'], 'got both'],
+    [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a'.repeat(64), '--model', 'X Y'], 'for --model'],
     [['run'], 'Expected --source dir:PATH, a folder of pictures, got none.'],
     [['run', '--source', '/pictures'], 'Expected --source dir:PATH, a folder of pictures, got "/pictures".'],
     [['run', '--source', 'dir:x', '--fps', '0'], 'Expected a number above 0 and at most 1000 for --fps, got "0".'],
@@ -103,6 +110,7 @@ describe('aviary-agent', () => {
     await journal.update(() => ({ committed: b, previous: a, sequence: 4, rollbackFloor: 2, quarantined: [b.digest] }));
     const { code, output } = await agent('status', '--state-dir', folder);
     expect(output).toMatch(/device {5}d-one \(epoch 1\)/);
+    expect(output).toMatch(/proved by {2}a certificate until \d{4}-/);
     expect(output).toMatch(/committed {2}b@1.0.0 onnx-fp32 \(quarantined/);
     expect(output).toMatch(/before it {2}a@1.0.0/);
     expect(output).toContain('floor      2, assignment 4');

@@ -3,18 +3,25 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
-import { loadIdentity } from './identity/identity.ts';
+import { validityOf } from './identity/credentials.ts';
+import { loadIdentity, settleIdentity } from './identity/identity.ts';
+import type { Invitation } from './identity/join.ts';
 import { checkSocketPath } from './local-api/socket-file.ts';
 import { lockState } from './state/state-lock.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const USAGE = `aviary-agent ${AGENT_VERSION}
 
-Usage: aviary-agent join|run|status [options]
+Usage: aviary-agent join|key|run|status [options]
 
   join    make this board a device of a fleet
     --token TOKEN         from: aviary device enroll-token (or AVIARY_JOIN_TOKEN)
+    --server URL          instead of a token: join with the key of this board, which has been preauthorised
+                          (aviary device preauthorize) or waits until somebody approves it (aviary device approve)
+    --ca-fingerprint HEX  beside --server: the fleet CA's, from: aviary device pending
     --name NAME           what people call it (the host name)
+    --model NAME          take releases of this model line only; may be given several times (any)
+  key     make the key of this board, where there is none, and print its public half
   run     serve, update, report; until told to stop
     --source dir:PATH     pictures to look at, over and over; labels.csv beside them gives right answers
     --fps N               pictures per second (5)
@@ -44,6 +51,9 @@ class UsageError extends Error {
 
 const OPTIONS = {
   token: { type: 'string' },
+  server: { type: 'string' },
+  'ca-fingerprint': { type: 'string' },
+  model: { type: 'string', multiple: true },
   name: { type: 'string' },
   source: { type: 'string' },
   fps: { type: 'string' },
@@ -106,17 +116,70 @@ const makeStateDirectory = async (path: string): Promise<void> => {
   }
 };
 
+/** @throws UsageError */
+const invitationOf = (values: Values): Invitation => {
+  const { server, 'ca-fingerprint': fingerprint, token } = values;
+  if (server === undefined && fingerprint === undefined) {
+    const text = token ?? process.env.AVIARY_JOIN_TOKEN;
+    if (text !== undefined) return parseJoinToken(text);
+    throw new UsageError(
+      'Expected --token TOKEN (make one with: aviary device enroll-token), or --server URL with --ca-fingerprint HEX (see: aviary device pending).',
+    );
+  }
+  if (token !== undefined) throw new UsageError('Expected --token or --server, got both: a token says which server.');
+  if (server === undefined || fingerprint === undefined) {
+    throw new UsageError('Expected both --server URL and --ca-fingerprint HEX. See: aviary device pending');
+  }
+  const [, host, port = '443'] = /^https:\/\/([^/]+?)(?::(\d+))?\/?$/.exec(server) ?? [];
+  if (host === undefined) {
+    throw new UsageError(`Expected an address such as https://fleet.example:8443 for --server, got "${server}".`);
+  }
+  const caFingerprint = fingerprint.replaceAll(':', '').toLowerCase();
+  if (!/^[0-9a-f]{64}$/.test(caFingerprint)) {
+    throw new UsageError(`Expected 64 hex digits for --ca-fingerprint, got "${fingerprint}".`);
+  }
+  return { url: `https://${host}:${port}`, caFingerprint };
+};
+
+/** @throws UsageError */
+const modelsOf = async ({ model }: Values): Promise<readonly string[] | undefined> => {
+  const { modelNameSchema } = await import('@aviary/release');
+  const wrong = model?.find((name) => !modelNameSchema.safeParse(name).success);
+  if (wrong === undefined) return model;
+  throw new UsageError(`Expected the name of a model, e.g. meter-reader, for --model, got "${wrong}".`);
+};
+
+const sayPending = (fingerprint: string): void => {
+  process.stderr.write(
+    `This board waits for approval. Its key:\n\n  ${fingerprint}\n\nCompare it, then: aviary device approve ${fingerprint}\n`,
+  );
+};
+
+const printKey = async (stateDirectory: string): Promise<void> => {
+  await makeStateDirectory(stateDirectory);
+  const { demandNoIdentity } = await import('./identity/join.ts');
+  const { fingerprintOf, prepareKeys, publicKeyOf } = await import('./identity/prepared-keys.ts');
+  const unlock = await lockState(stateDirectory);
+  try {
+    await demandNoIdentity(stateDirectory);
+    const { key } = await prepareKeys(stateDirectory);
+    process.stderr.write(`SHA-256 ${fingerprintOf(key)}\n`);
+    process.stdout.write(publicKeyOf(key));
+  } finally {
+    await unlock();
+  }
+};
+
 const joinThisBoard = async (values: Values, stateDirectory: string): Promise<void> => {
-  const text = values.token ?? process.env.AVIARY_JOIN_TOKEN;
-  if (text === undefined) throw new UsageError('Expected --token TOKEN. Make one with: aviary device enroll-token');
-  const token = parseJoinToken(text);
+  const invitation = invitationOf(values);
+  const models = await modelsOf(values);
   await makeStateDirectory(stateDirectory);
   const facts = await factsOf(values, stateDirectory);
   const { joinFleet } = await import('./identity/join.ts');
   const unlock = await lockState(stateDirectory);
   let deviceId: string;
   try {
-    deviceId = await joinFleet(stateDirectory, token, { name: values.name, facts });
+    deviceId = await joinFleet(stateDirectory, invitation, { name: values.name, facts, models, onPending: sayPending });
   } finally {
     await unlock();
   }
@@ -148,9 +211,11 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
       `Expected one of ${Object.keys(pino.levels.values).join(', ')} in AVIARY_LOG_LEVEL, got "${level}".`,
     );
   }
-  const identity = await loadIdentity(stateDirectory);
+  await loadIdentity(stateDirectory);
   const unlock = await lockState(stateDirectory);
   try {
+    await settleIdentity(stateDirectory);
+    const identity = await loadIdentity(stateDirectory);
     const log = pino({ level, base: { device: identity.deviceId } }, pino.destination(2));
     const told = new Promise<string>((done) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
@@ -168,10 +233,13 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
 
 const status = async (stateDirectory: string): Promise<void> => {
   const identity = await loadIdentity(stateDirectory);
-  const { deviceId, deviceUrl, epoch } = identity;
+  const { deviceId, deviceUrl, epoch, models } = identity;
   const { peekJournal } = await import('./state/journal.ts');
   const journal = await peekJournal(stateDirectory);
   const lines = [`device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`];
+  const validity = validityOf(identity.certificate);
+  if (validity !== undefined) lines.push(`proved by  a certificate until ${new Date(validity.to).toISOString()}`);
+  if (models !== undefined) lines.push(`takes      releases of ${models.join(', ')}`);
   if (journal === undefined) {
     lines.push('journal    none: it has not run yet');
   } else {
@@ -200,13 +268,14 @@ const main = async (): Promise<void> => {
     process.stdout.write(USAGE);
     return;
   }
-  if (command === undefined) throw new UsageError(`Expected join, run or status.\n\n${USAGE}`);
+  if (command === undefined) throw new UsageError(`Expected join, key, run or status.\n\n${USAGE}`);
   const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
   if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
   if (command === 'join') await joinThisBoard(values, stateDirectory);
+  else if (command === 'key') await printKey(stateDirectory);
   else if (command === 'run') await run(values, stateDirectory);
   else if (command === 'status') await status(stateDirectory);
-  else throw new UsageError(`Expected join, run or status, got "${command}".\n\n${USAGE}`);
+  else throw new UsageError(`Expected join, key, run or status, got "${command}".\n\n${USAGE}`);
 };
 
 try {

@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import type { DeviceFacts } from '@aviary/hardware';
 import type { Logger } from 'pino';
 import { ownProfile } from './facts/own-profile.ts';
-import type { Identity } from './identity/identity.ts';
+import { validityOf, writeCredentials } from './identity/credentials.ts';
+import { IDENTITY_FOLDER, type Identity } from './identity/identity.ts';
+import { Renewal } from './identity/renewal.ts';
 import type { CaptureOptions, DirectorySource } from './inference/capture/capture-handle.ts';
 import { Serving } from './inference/serving.ts';
 import type { WorkerOptions } from './inference/worker-handle.ts';
@@ -95,7 +97,10 @@ export const startSupervisor = async (
   const tell = (...event: Parameters<Reporter['event']>): void => void reporter.event(...event);
   await spool.open();
 
-  const api = new DeviceApi(identity.deviceUrl, identity);
+  // The fleet CA has signed the certificate: its beginning has passed, as what the journal has seen signed.
+  let certified = validityOf(identity.certificate)?.from ?? 0;
+  const floor = () => Math.max(journal.state.timeFloor, certified);
+  const api = new DeviceApi(identity.deviceUrl, identity, floor);
   const learning = await openLearning(options, { identity, api, journal, reporter, log });
   const crashes = new CrashWatch();
   const slot = new ServingSlot(
@@ -159,6 +164,25 @@ export const startSupervisor = async (
       onAck: (ack) => void uplink.acknowledged(ack),
     },
     log,
+    floor,
+  );
+  const renewal = new Renewal(
+    api,
+    {
+      deviceId,
+      fleetCa: identity.fleetCa,
+      credentials: identity,
+      now: () => Math.max(Date.now(), floor()),
+      keep: (credentials) => writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials),
+      onRenewed: (credentials) => {
+        certified = Math.max(certified, validityOf(credentials.certificate)?.from ?? 0);
+        api.use({ fleetCa: identity.fleetCa, ...credentials });
+        link.use(credentials);
+        watch.look();
+      },
+      onRefused: (words) => tell('error', 'certificate-not-renewed', words),
+    },
+    log,
   );
 
   if (journal.damage !== undefined) {
@@ -181,11 +205,13 @@ export const startSupervisor = async (
   serving.start();
   loop.wake();
   link.start();
+  renewal.start();
   watch.look();
   log.info({ stateDirectory, plainFolder }, 'started');
 
   const endAll = async (): Promise<void> => {
     watch.stop();
+    renewal.stop();
     const loopEnded = loop.stop();
     // Whatever fails to end must not keep the others from it.
     await Promise.allSettled([reporter.stop(), learning?.learner.stop()]);

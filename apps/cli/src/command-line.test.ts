@@ -28,6 +28,7 @@ const device = {
   lastSeenAt: null,
   running: null,
   assigned: null,
+  revokedAt: null,
 };
 
 const rollout = () => ({
@@ -137,7 +138,12 @@ afterAll(async () => {
 
 describe('usage errors', () => {
   it.each([
-    ['an unknown command', ['device', 'nosuch'], 'device nosuch', 'enroll-token, label, list, show'],
+    [
+      'an unknown command',
+      ['device', 'nosuch'],
+      'device nosuch',
+      'approve, enroll-token, label, list, pending, preauthorize, reject, revoke, show',
+    ],
     ['a slip in a command', ['device', 'lst'], 'device lst', 'Did you mean "aviary device list"?'],
     ['help for an unknown command', ['device', 'lst', '--help'], 'device lst', 'aviary device list'],
     [

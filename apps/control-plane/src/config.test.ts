@@ -25,8 +25,16 @@ describe('readConfig', () => {
         roles: ['api', 'conductor'],
         separate: false,
         logLevel: 'info',
+        deviceCertSeconds: 30 * 86_400,
       },
     });
+  });
+
+  it('takes days for certificates of devices, from a week to a month', () => {
+    const seconds = (days: string) => readConfig(['run', '--device-cert-days', days], {}).config.deviceCertSeconds;
+    expect(seconds('7')).toBe(7 * 86_400);
+    expect(readConfig(['run'], { AVIARY_DEVICE_CERT_DAYS: '14' }).config.deviceCertSeconds).toBe(14 * 86_400);
+    for (const days of ['6', '31', 'many']) expect(() => seconds(days)).toThrow(`device-cert-days: `);
   });
 
   it('reads the environment, flags win, and what is empty was not said', () => {

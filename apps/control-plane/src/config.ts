@@ -46,15 +46,20 @@ const configSchema = z.object({
     .transform((text) => [...new Set(text.split(',').map((role) => role.trim()))])
     .pipe(z.array(z.enum(ROLES)).min(1)),
   consoleDir: z.string().min(1).optional(),
+  deviceCertDays: z.coerce.number().min(7).max(30).default(30),
+  deviceCertSeconds: z.coerce.number().int().min(5).optional(),
   separate: z.stringbool().default(false),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   masterKey: z.string().optional(),
   masterKeyCommand: z.string().optional(),
 });
 
-export interface Config extends Omit<z.output<typeof configSchema>, 'publicHost'> {
+export interface Config
+  extends Omit<z.output<typeof configSchema>, 'publicHost' | 'deviceCertDays' | 'deviceCertSeconds'> {
   /** The host name that devices use; also in the server certificate. */
   readonly publicHost: string;
+  /** How long a device's certificate is valid. */
+  readonly deviceCertSeconds: number;
 }
 
 /** The command line or the environment is wrong; the message is for a person. Exit code 2. */
@@ -76,6 +81,9 @@ const OPTIONS = {
   'database-url': { type: 'string' },
   roles: { type: 'string' },
   'console-dir': { type: 'string' },
+  'device-cert-days': { type: 'string' },
+  // For trying renewal out, without waiting for days; not in the help.
+  'device-cert-seconds': { type: 'string' },
   separate: { type: 'boolean' },
   'log-level': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -117,6 +125,7 @@ export const USAGE = `Usage: aviary-control-plane all|run|rotate-master-key [opt
   --database-url URL   another PostgreSQL
   --roles LIST         of api, gateway, conductor (api,conductor)
   --console-dir DIR    the built console, where it is not the one of this installation
+  --device-cert-days N for how long a device's certificate is valid, 7 to 30; it is renewed at two thirds (30)
   --separate           with "all": one process per role, instead of api + conductor in one
   --log-level LEVEL    trace | debug | info | warn | error | silent (info)
 
@@ -131,8 +140,9 @@ Each option can come from the environment as AVIARY_<NAME>, e.g. AVIARY_HTTP_POR
 broker as MQTT_URL. The key to EMQX's API (KEY:SECRET) belongs there, too: AVIARY_EMQX_KEY.
 `;
 
-const complete = (settings: z.output<typeof configSchema>): Config => ({
+const complete = ({ deviceCertDays, deviceCertSeconds, ...settings }: z.output<typeof configSchema>): Config => ({
   ...settings,
+  deviceCertSeconds: deviceCertSeconds ?? deviceCertDays * 86_400,
   publicHost: settings.publicHost ?? settings.host,
 });
 

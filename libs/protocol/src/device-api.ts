@@ -12,10 +12,35 @@ import {
 } from './identifiers.ts';
 import { route } from './route.ts';
 
+const csrSchema = z
+  .string()
+  .startsWith('-----BEGIN CERTIFICATE REQUEST-----')
+  .max(4096)
+  .describe('PKCS#10 in PEM, P-256');
+
+const recipientSchema = z.string().startsWith('age1').max(128).describe('the age recipient made on the device');
+
+export const enrollChallengeRequestSchema = z.object({ csr: csrSchema, recipient: recipientSchema });
+
+export const enrollChallengeSchema = z.object({
+  header: z.base64().describe('an age header; its file key, which only the recipient can open, is the answer'),
+  salt: z.base64url(),
+  expiresAt: timestampSchema,
+});
+export type EnrollChallenge = z.infer<typeof enrollChallengeSchema>;
+
 export const enrollRequestSchema = z.object({
-  secret: z.string().describe('the secret of the join token'),
-  csr: z.string().startsWith('-----BEGIN CERTIFICATE REQUEST-----').describe('PKCS#10 in PEM, P-256'),
-  recipient: z.string().startsWith('age1').describe('the age recipient made on the device'),
+  secret: z
+    .string()
+    .max(256)
+    .optional()
+    .describe('the secret of the join token; without one the key must be preauthorised, or is put before an operator'),
+  deviceId: deviceIdSchema.optional().describe('which device this board is already; it then joins again as the same'),
+  csr: csrSchema,
+  recipient: recipientSchema,
+  proof: z
+    .object({ salt: z.base64url().max(64), expiresAt: timestampSchema, answer: z.base64url().max(64) })
+    .describe('the challenge for this request and recipient, and its answer'),
   name: deviceNameSchema.describe('what people call it; the host name, normally'),
   facts: deviceFactsSchema,
 });
@@ -30,6 +55,11 @@ export const enrollResponseSchema = z.object({
   root: z.string().describe('root metadata (TUF) of the image repository, in JSON; pinned by the device'),
 });
 export type EnrollResponse = z.infer<typeof enrollResponseSchema>;
+
+export const renewRequestSchema = z.object({ csr: csrSchema });
+
+export const renewResponseSchema = z.object({ certificate: z.string().describe('PEM') });
+export type RenewResponse = z.infer<typeof renewResponseSchema>;
 
 /** What a device should run, signed for it by the director. What may be run at all says the image repository. */
 export const assignmentResponseSchema = z.object({ assignment: envelopeSchema });
@@ -71,17 +101,37 @@ export type RoundEvaluationReport = z.infer<typeof roundEvaluationSchema>;
 
 const tag = 'device plane';
 
-/** The device plane: HTTPS on its own port. All but `enroll` demand the device's certificate. */
+/** The device plane: HTTPS on its own port. All but joining demand the device's certificate. */
 export const deviceRoutes = {
+  enrollChallenge: route({
+    method: 'POST',
+    path: '/device/v1/enroll/challenge',
+    summary: 'Something that only the holder of the age recipient can open; the first half of joining',
+    tag,
+    access: 'public',
+    body: enrollChallengeRequestSchema,
+    response: enrollChallengeSchema,
+  }),
   enroll: route({
     method: 'POST',
     path: '/device/v1/enroll',
-    summary: 'Trade a join token, a certificate request and an age recipient for an identity',
+    summary:
+      'Trade a join token, a certificate request and an age recipient for an identity. Without a token: 403 with code enrolment-pending until the key is approved; ask again every few seconds',
     tag,
     access: 'public',
     body: enrollRequestSchema,
     response: enrollResponseSchema,
     status: 201,
+  }),
+  renew: route({
+    method: 'POST',
+    path: '/device/v1/renew',
+    summary:
+      'The next certificate of this device. Takes its newest one, also when it has expired up to 30 days ago; that one counts until the next was used',
+    tag,
+    access: 'device',
+    body: renewRequestSchema,
+    response: renewResponseSchema,
   }),
   assignment: route({
     method: 'GET',

@@ -16,6 +16,9 @@ export const releaseNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9.-]*@\d+\.\d+\.\d+[0-9A-Za-z.+-]*$/, 'expected model@version, e.g. meter-reader@1.4.0');
 
+/** A hardware class, e.g. `rpi5`. */
+export const profileIdSchema = z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, 'expected the id of a profile, e.g. rpi5');
+
 const printable = z.string().regex(/^\P{Cc}*$/u, 'expected no control characters');
 
 /** What people call a device. */

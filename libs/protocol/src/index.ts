@@ -11,6 +11,7 @@ export { AUDIT_START, type AuditEntry, auditText } from './admin-api/audit.ts';
 export type { DeviceDetail, DeviceExecution, DeviceSummary, FieldMetrics, MetricsMinute } from './admin-api/devices.ts';
 export type { Diagnosis, Probe } from './admin-api/diagnosis.ts';
 export type { RoundCandidate, RoundDetail, RoundParticipant, RoundSummary } from './admin-api/federation.ts';
+export type { JoiningKey } from './admin-api/joining-keys.ts';
 export {
   type ChangeEvent,
   changeEventSchema,
@@ -35,8 +36,10 @@ export { ApiError, type Client, createClient, type Fetch, routeUrl } from './cli
 export {
   type AssignmentResponse,
   deviceRoutes,
+  type EnrollChallenge,
   type EnrollRequest,
   type EnrollResponse,
+  type RenewResponse,
   type RoundEvaluationReport,
   type RoundTask,
   roundEvaluationSchema,

@@ -19,9 +19,9 @@ const queue = new TelemetryQueue({
   write: async (batches) =>
     new Map<string, TelemetryAck>(batches.map(({ deviceId, epoch, seq }) => [deviceId, { epoch, seq }])),
 });
-const devices = { hasCertificate: async () => true, recordPresence: async () => undefined };
+const devices = { recordPresence: async () => undefined };
 const probes = { hasCertificate: async () => false, exists: async () => false };
-const gateway = new Gateway(devices, probes, queue, log);
+const gateway = new Gateway(devices, probes, { admits: async () => true }, queue, log);
 const where = { host: config.host, port: config.mqttPort };
 const broker = new EmbeddedBroker(identity, gateway, where, log);
 gateway.attach(broker);

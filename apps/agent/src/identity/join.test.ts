@@ -1,15 +1,17 @@
-import { createHash, X509Certificate } from 'node:crypto';
-import { mkdir, readdir, stat } from 'node:fs/promises';
+import { createHash, randomBytes, X509Certificate } from 'node:crypto';
+import { mkdir, readdir, rename, stat } from 'node:fs/promises';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { exampleFacts } from '@aviary/hardware';
 import { type EnrollRequest, type JoinToken, PROBLEM_CONTENT_TYPE } from '@aviary/protocol';
-import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createHeader } from '@aviary/release';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makePki, type TestPki } from '../testing/fleet-pki.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { loadIdentity } from './identity.ts';
+import { loadIdentity, settleIdentity } from './identity.ts';
 import { joinFleet } from './join.ts';
+import { fingerprintOf as keyFingerprintOf, prepareKeys } from './prepared-keys.ts';
 
 const makeFolder = temporaryFolders();
 const facts = exampleFacts('rpi4');
@@ -19,22 +21,31 @@ beforeAll(async () => {
   pki = await makePki('d-one');
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const end of ends.splice(0)) end();
 });
 
 const fingerprintOf = (pem: string): string => createHash('sha256').update(new X509Certificate(pem).raw).digest('hex');
 
 /** A control plane that enrols as it is told, what it was asked, and a token for it. */
-const controlPlane = async (answer: (body: EnrollRequest) => Promise<unknown> | unknown) => {
+const controlPlane = async (answer: (body: EnrollRequest) => Promise<unknown> | unknown, of: TestPki = pki) => {
   const asked: EnrollRequest[] = [];
-  const { key, certificate } = pki.server;
-  const server = createHttpsServer({ key, cert: `${certificate}\n${pki.fleetCa}` }, async (request, response) => {
+  const nonce = randomBytes(16);
+  const { key, certificate } = of.server;
+  const server = createHttpsServer({ key, cert: `${certificate}\n${of.fleetCa}` }, async (request, response) => {
     const body: EnrollRequest = JSON.parse(Buffer.concat(await request.toArray()).toString());
+    if (request.url?.endsWith('/challenge')) {
+      const header = createHeader(nonce, body.recipient).toString('base64');
+      const challenge = { header, salt: 'c2FsdA', expiresAt: Date.now() + 60_000 };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(challenge));
+      return;
+    }
     asked.push(body);
     const said = await answer(body);
-    if (typeof said === 'number') {
-      const problem = { type: 'about:blank', title: 'No', status: said, code: 'token-used', detail: 'used already' };
-      response.writeHead(said, { 'content-type': PROBLEM_CONTENT_TYPE }).end(JSON.stringify(problem));
+    const refusal = typeof said === 'number' ? { status: said, code: 'token-used' } : (said as { status?: number });
+    if (refusal.status !== undefined) {
+      const problem = { type: 'about:blank', title: 'No', detail: 'used already', ...refusal };
+      response.writeHead(refusal.status, { 'content-type': PROBLEM_CONTENT_TYPE }).end(JSON.stringify(problem));
       return;
     }
     response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(said));
@@ -45,8 +56,8 @@ const controlPlane = async (answer: (body: EnrollRequest) => Promise<unknown> | 
     server.close();
   });
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const token: JoinToken = { secret: 'secret', caFingerprint: fingerprintOf(pki.fleetCa), url };
-  return { asked, token };
+  const token: JoinToken = { secret: 'secret', caFingerprint: fingerprintOf(of.fleetCa), url };
+  return { asked, token, answer: nonce.toString('base64url') };
 };
 
 const enrolled = async ({ csr }: Pick<EnrollRequest, 'csr'>, change: object = {}) => ({
@@ -64,10 +75,12 @@ const contents = async (folder: string) => (await readdir(folder, { recursive: t
 describe('joining a fleet', () => {
   it('makes keys that stay here, and keeps who this device is', async () => {
     const folder = await makeFolder();
-    const { asked, token } = await controlPlane((body) => enrolled(body));
-    expect(await joinFleet(folder, token, { name: 'gate 3', facts })).toBe('d-one');
+    const { asked, token, answer } = await controlPlane((body) => enrolled(body));
+    expect(await joinFleet(folder, token, { name: 'gate 3', facts, models: ['grey'] })).toBe('d-one');
     expect(asked).toHaveLength(1);
     expect(asked[0]).toMatchObject({ secret: 'secret', name: 'gate 3', recipient: expect.stringMatching(/^age1/) });
+    expect(asked[0]?.proof).toMatchObject({ salt: 'c2FsdA', answer });
+    expect(asked[0]).not.toHaveProperty('deviceId');
     expect(JSON.stringify(asked)).not.toMatch(/PRIVATE|AGE-SECRET/);
     const identity = await loadIdentity(folder);
     expect(identity).toMatchObject({
@@ -76,6 +89,7 @@ describe('joining a fleet', () => {
       deviceUrl: token.url,
       mqttUrl: 'mqtts://127.0.0.1:1',
       root: 'root metadata',
+      models: ['grey'],
       key: expect.stringMatching(/^-----BEGIN PRIVATE KEY-----/),
       ageIdentity: expect.stringMatching(/^AGE-SECRET-KEY-1/),
     });
@@ -83,10 +97,98 @@ describe('joining a fleet', () => {
     for (const name of await readdir(join(folder, 'identity'))) {
       expect((await stat(join(folder, 'identity', name))).mode & 0o777, name).toBe(0o600);
     }
-    await expect(joinFleet(folder, token, { name: undefined, facts })).rejects.toMatchObject({
+  });
+
+  it('again is asked as the device that it is; what was sealed to it, it goes on opening', async () => {
+    const folder = await makeFolder();
+    let epoch = 3;
+    const { asked, token } = await controlPlane((body) => enrolled(body, { epoch }));
+    await joinFleet(folder, token, { name: undefined, facts, models: ['grey'] });
+    const first = await loadIdentity(folder);
+    epoch = 4;
+    await joinFleet(folder, token, { name: undefined, facts });
+    expect(asked[1]).toMatchObject({ deviceId: 'd-one', recipient: asked[0]?.recipient });
+    const second = await loadIdentity(folder);
+    expect(second).toMatchObject({ epoch: 4, ageIdentity: first.ageIdentity, models: ['grey'] });
+    expect(second.key).not.toBe(first.key);
+    expect(await readdir(folder)).toEqual(['identity']);
+    const { secret: _, ...withoutToken } = token;
+    await expect(joinFleet(folder, withoutToken, { name: undefined, facts })).rejects.toMatchObject({
       code: 'already-joined',
+      message: expect.stringContaining('aviary device enroll-token --device d-one'),
     });
-    expect(asked).toHaveLength(1);
+    expect(asked).toHaveLength(2);
+  });
+
+  it('that is refused leaves a device what it is', async () => {
+    const folder = await makeFolder();
+    let answer: unknown;
+    const { token } = await controlPlane((body) => answer ?? enrolled(body));
+    await joinFleet(folder, token, { name: undefined, facts });
+    const before = await loadIdentity(folder);
+    answer = 409;
+    await expect(joinFleet(folder, token, { name: undefined, facts })).rejects.toMatchObject({ code: 'token-used' });
+    expect(await loadIdentity(folder)).toEqual(before);
+    expect(await readdir(folder)).toEqual(['identity']);
+  });
+
+  it.each(['before the old one was moved', 'between the two moves'])('that was cut %s is finished', async (where) => {
+    const folder = await makeFolder();
+    let epoch = 3;
+    const { token } = await controlPlane((body) => enrolled(body, { epoch }));
+    await joinFleet(folder, token, { name: undefined, facts });
+    await rename(join(folder, 'identity'), join(folder, 'kept'));
+    epoch = 4;
+    await joinFleet(folder, token, { name: undefined, facts });
+    await rename(join(folder, 'identity'), join(folder, 'identity.next'));
+    const old = where === 'between the two moves' ? 'identity.before' : 'identity';
+    await rename(join(folder, 'kept'), join(folder, old));
+    if (old === 'identity.before') expect(await loadIdentity(folder)).toMatchObject({ epoch: 4 });
+    await settleIdentity(folder);
+    expect(await loadIdentity(folder)).toMatchObject({ epoch: 4 });
+    expect(await readdir(folder)).toEqual(['identity']);
+  });
+
+  it('without a token shows its key, and waits until it is let in; the key survives a try that was cut', async () => {
+    const folder = await makeFolder();
+    const prepared = keyFingerprintOf((await prepareKeys(folder)).key);
+    let approved = false;
+    const pending = { status: 403, code: 'enrolment-pending' };
+    const { asked, token } = await controlPlane((body) => (approved ? enrolled(body) : pending));
+    const { secret: _, ...invitation } = token;
+    const shown: string[] = [];
+    vi.spyOn(Math, 'random').mockReturnValue(0);
+    const onPending = (fingerprint: string) => {
+      shown.push(fingerprint);
+      approved = true;
+    };
+    expect(await joinFleet(folder, invitation, { name: undefined, facts, onPending })).toBe('d-one');
+    expect(shown).toEqual([prepared]);
+    expect(asked).toHaveLength(2);
+    expect(asked[0]).not.toHaveProperty('secret');
+    expect(keyFingerprintOf((await loadIdentity(folder)).key)).toBe(prepared);
+    expect(await readdir(folder)).toEqual(['identity']);
+  });
+
+  it('without a token ends when it is rejected, and keeps the key', async () => {
+    const folder = await makeFolder();
+    const { token } = await controlPlane(() => ({ status: 403, code: 'enrolment-rejected' }));
+    const { secret: _, ...invitation } = token;
+    await expect(joinFleet(folder, invitation, { name: undefined, facts })).rejects.toMatchObject({
+      code: 'enrolment-rejected',
+    });
+    expect(await contents(folder)).toEqual(['joining', 'joining/age.key', 'joining/device.key']);
+  });
+
+  it('succeeds with a clock that wakes before the fleet’s CA was made', async () => {
+    const future = { from: Date.now() + 1e9, to: Date.now() + 1e11 };
+    const later = await makePki('d-one', future);
+    const { token } = await controlPlane(
+      async (body) =>
+        enrolled(body, { certificate: await later.certify(body.csr, 'CN=d-one'), fleetCa: later.fleetCa }),
+      later,
+    );
+    expect(await joinFleet(await makeFolder(), token, { name: undefined, facts })).toBe('d-one');
   });
 
   it('tells its secret to nobody whose CA is not the one of the token', async () => {

@@ -1,21 +1,36 @@
-import 'reflect-metadata';
-import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from 'node:tls';
 import type { DeviceFacts } from '@aviary/hardware';
-import { deviceRoutes, type EnrollRequest, type EnrollResponse, type JoinToken } from '@aviary/protocol';
-import { ageRecipientOf, generateAgeIdentity } from '@aviary/release';
-import * as x509 from '@peculiar/x509';
+import {
+  ApiError,
+  Backoff,
+  deviceRoutes,
+  type EnrollRequest,
+  type EnrollResponse,
+  type JoinToken,
+} from '@aviary/protocol';
+import { ageRecipientOf, openHeader } from '@aviary/release';
 import { DeviceApi } from '../link/device-api.ts';
 import { syncDirectory } from '../state/durable-file.ts';
-import { IDENTITY_FOLDER } from './identity.ts';
+import { CertificateRefusedError, checkCertificate, makeKey, requestFor, writeCredentials } from './credentials.ts';
+import { IDENTITY_FOLDER, type Identity, loadIdentity, NEXT_FOLDER, settleIdentity } from './identity.ts';
+import {
+  type BoardKeys,
+  dropPreparedKeys,
+  fingerprintOf,
+  makeBoardKeys,
+  prepareKeys,
+  readPreparedKeys,
+} from './prepared-keys.ts';
 
-x509.cryptoProvider.set(crypto);
-
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const CONTACT_TIMEOUT_MS = 15_000;
+/** Between two questions whether somebody has approved. */
+const FIRST_PAUSE_MS = 4_000;
+const LONGEST_PAUSE_MS = 30_000;
 
 /** Joining did not succeed; nothing of it is left behind. */
 export class JoinError extends Error {
@@ -27,12 +42,15 @@ export class JoinError extends Error {
   }
 }
 
+/** Where to join, whom to trust there, and the secret of a join token; without one the key itself has to be let in. */
+export type Invitation = Omit<JoinToken, 'secret'> & { readonly secret?: string };
+
 /**
  * Asks the server for its fleet CA, in a handshake that sends nothing of ours, and keeps it only if it is the one that
  * the token names. Whoever else answers at this address is found out before it hears the secret: every request after
  * this trusts that CA and no other.
  */
-const fetchFleetCa = (token: JoinToken): Promise<string> =>
+const fetchFleetCa = (token: Invitation): Promise<string> =>
   new Promise((resolve, reject) => {
     const { hostname: host, port } = new URL(token.url);
     const socket = connect({
@@ -72,23 +90,13 @@ function* chainOf(leaf: X509Certificate | undefined): Generator<X509Certificate>
 
 /** What the server says is believed as far as it fits together: our key, the fleet's CA, the name it gives us. */
 const checkAnswer = ({ certificate, deviceId, mqttUrl }: EnrollResponse, fleetCa: string, key: string): void => {
-  const parsed = readCertificate(certificate);
-  if (!parsed.checkPrivateKey(createPrivateKey(key))) throw refused('its certificate is for another key than ours');
-  if (!parsed.verify(new X509Certificate(fleetCa).publicKey)) {
-    throw refused('its certificate is not signed by the fleet CA');
-  }
-  if (parsed.subject !== `CN=${deviceId}`) {
-    throw refused(`its certificate names ${parsed.subject} instead of ${deviceId}`);
+  try {
+    checkCertificate({ certificate, key }, { deviceId, fleetCa });
+  } catch (error) {
+    if (error instanceof CertificateRefusedError) throw refused(error.message);
+    throw error;
   }
   if (!mqttUrl.startsWith('mqtts://')) throw refused(`expected an mqtts:// address of the gateway, got ${mqttUrl}`);
-};
-
-const readCertificate = (pem: string): X509Certificate => {
-  try {
-    return new X509Certificate(pem);
-  } catch {
-    throw refused('its certificate cannot be read');
-  }
 };
 
 const refused = (what: string): JoinError =>
@@ -98,47 +106,100 @@ export interface JoinOptions {
   /** What people call the device; the host name, normally. */
   readonly name: string | undefined;
   readonly facts: DeviceFacts;
+  /** Model lines whose releases the device takes; absent: any, or those that it took before. */
+  readonly models?: readonly string[] | undefined;
+  /** The key waits for a person's approval; called once. */
+  readonly onPending?: (fingerprint: string) => void;
 }
 
+/** Who this board is already, when it is a device. @throws JoinError when there is no way on from there */
+const currentIdentity = async (
+  stateDirectory: string,
+  { secret }: Pick<Invitation, 'secret'>,
+): Promise<Identity | undefined> => {
+  await settleIdentity(stateDirectory);
+  const folder = join(stateDirectory, IDENTITY_FOLDER);
+  if ((await stat(folder).catch(() => undefined)) === undefined) return undefined;
+  let identity: Identity;
+  try {
+    identity = await loadIdentity(stateDirectory);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : error;
+    const words = `There is an identity in ${folder} that is damaged: ${why} To join all the same, move that folder away first.`;
+    throw new JoinError('already-joined', words);
+  }
+  if (secret !== undefined) return identity;
+  throw alreadyJoined(identity.deviceId, folder);
+};
+
+const alreadyJoined = (deviceId: string, folder: string): JoinError => {
+  const words = `This board has joined already, as device ${deviceId} (${folder}). To join again as the same device: aviary device enroll-token --device ${deviceId}, then aviary-agent join --token TOKEN. To become another device, move that folder away first.`;
+  return new JoinError('already-joined', words);
+};
+
+/** @throws JoinError */
+export const demandNoIdentity = async (stateDirectory: string): Promise<void> => {
+  await currentIdentity(stateDirectory, {});
+};
+
+/** A new key for each identity; what was sealed to the device before, it goes on opening. */
+const boardKeysFor = async (
+  stateDirectory: string,
+  { secret }: Invitation,
+  current: Identity | undefined,
+): Promise<BoardKeys> => {
+  if (current !== undefined) return { key: await makeKey(), ageIdentity: current.ageIdentity };
+  if (secret === undefined) return prepareKeys(stateDirectory);
+  return (await readPreparedKeys(stateDirectory)) ?? makeBoardKeys();
+};
+
 /**
- * Makes the device's keys, has the control plane name it, and keeps all of it, or nothing.
+ * Makes the device's keys, has the control plane name it, and keeps all of it, or nothing. A board that is a device
+ * already joins again as the same one, with a token for it: it keeps its journal and its releases. Without a token it
+ * waits until its key was approved.
  * @param stateDirectory locked by the caller
  * @returns the device's id
  * @throws JoinError; ApiError with the control plane's reason, e.g. a token that was used; what the disk throws
  */
 export const joinFleet = async (
   stateDirectory: string,
-  token: JoinToken,
-  { name, facts }: JoinOptions,
+  invitation: Invitation,
+  { name, facts, models, onPending }: JoinOptions,
 ): Promise<string> => {
-  const folder = join(stateDirectory, IDENTITY_FOLDER);
-  if ((await stat(folder).catch(() => undefined)) !== undefined) {
-    const words = `This device has joined already (${folder} exists). To join anew, move that folder away first.`;
-    throw new JoinError('already-joined', words);
-  }
+  const current = await currentIdentity(stateDirectory, invitation);
   for (const left of await readdir(stateDirectory)) {
     if (left.startsWith(`${IDENTITY_FOLDER}.`)) await rm(join(stateDirectory, left), { recursive: true, force: true });
   }
-  const draft = `${folder}.${process.pid}`;
+  const draft = join(stateDirectory, `${IDENTITY_FOLDER}.${process.pid}`);
   const write = (file: string, content: string) => writeFile(join(draft, file), content, { mode: 0o600, flush: true });
   try {
-    const fleetCa = await fetchFleetCa(token);
-    const { key, request } = await makeKey();
-    const ageIdentity = generateAgeIdentity();
+    const fleetCa = await fetchFleetCa(invitation);
+    const { key, ageIdentity } = await boardKeysFor(stateDirectory, invitation, current);
     // Written before the token is spent: a disk that takes nothing must not cost it.
     await mkdir(draft, { mode: 0o700 });
-    await write('device.key', key);
+    await writeCredentials(draft, { key, certificate: '' });
     await write('age.key', `${ageIdentity}\n`);
     await write('fleet-ca.crt', fleetCa);
-    const body = { secret: token.secret, csr: request, recipient: ageRecipientOf(ageIdentity) };
-    const answer = await enroll(token, fleetCa, { ...body, name: name ?? hostname(), facts });
+    const asking: Asking = {
+      ...(invitation.secret === undefined ? {} : { secret: invitation.secret }),
+      ...(current === undefined ? {} : { deviceId: current.deviceId }),
+      csr: await requestFor(key),
+      recipient: ageRecipientOf(ageIdentity),
+      name: name ?? hostname(),
+      facts,
+    };
+    const answer = await enroll(invitation, fleetCa, asking, ageIdentity, () => onPending?.(fingerprintOf(key)));
     checkAnswer(answer, fleetCa, key);
     const { certificate, fleetCa: _, ...enrolment } = answer;
-    await write('device.crt', certificate);
-    await write('enrolment.json', JSON.stringify({ ...enrolment, deviceUrl: token.url }, null, 2));
+    await writeCredentials(draft, { key, certificate });
+    const lines = models ?? current?.models;
+    const kept = { ...enrolment, deviceUrl: invitation.url, ...(lines === undefined ? {} : { models: lines }) };
+    await write('enrolment.json', JSON.stringify(kept, null, 2));
     await syncDirectory(draft);
-    await rename(draft, folder);
+    await rename(draft, join(stateDirectory, NEXT_FOLDER));
     await syncDirectory(stateDirectory);
+    await settleIdentity(stateDirectory);
+    await dropPreparedKeys(stateDirectory);
     return answer.deviceId;
   } catch (error) {
     await rm(draft, { recursive: true, force: true });
@@ -146,23 +207,47 @@ export const joinFleet = async (
   }
 };
 
-const makeKey = async (): Promise<{ key: string; request: string }> => {
-  const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: 'CN=joining',
-    keys,
-    signingAlgorithm: ALGORITHM,
-  });
-  const pkcs8 = Buffer.from(await crypto.subtle.exportKey('pkcs8', keys.privateKey));
-  const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' }).export({ type: 'pkcs8', format: 'pem' });
-  return { key: key.toString(), request: request.toString('pem') };
-};
+type Asking = Omit<EnrollRequest, 'proof'>;
 
-const enroll = async ({ url }: JoinToken, fleetCa: string, body: EnrollRequest): Promise<EnrollResponse> => {
-  const api = new DeviceApi(url, { fleetCa });
+/** Asks, with a proof that this board opens what is sealed to its recipient; again and again while it has to wait. */
+const enroll = async (
+  { url }: Invitation,
+  fleetCa: string,
+  asking: Asking,
+  ageIdentity: string,
+  onPending: () => void,
+): Promise<EnrollResponse> => {
+  // The CA is the one of the invitation: time has passed since it was made, whatever the clock says.
+  const floor = new X509Certificate(fleetCa).validFromDate.getTime();
+  const api = new DeviceApi(url, { fleetCa }, () => floor);
+  const waiting = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
+  let told = false;
   try {
-    return await api.call(deviceRoutes.enroll, { body });
+    for (;;) {
+      try {
+        return await enrollOnce(api, asking, ageIdentity);
+      } catch (error) {
+        const code = error instanceof ApiError ? error.code : undefined;
+        const isPending = code === 'enrolment-pending';
+        // Once it waits, nothing but an answer ends the waiting.
+        const isPassing = told && !(error instanceof ApiError && [400, 403, 409].includes(error.problem.status));
+        // Started again and again, it may come before its time.
+        if (!isPending && !isPassing && code !== 'asked-too-soon') throw error;
+        if (isPending && !told) {
+          onPending();
+          told = true;
+        }
+      }
+      await pause(waiting.next());
+    }
   } finally {
     api.close();
   }
+};
+
+const enrollOnce = async (api: DeviceApi, asking: Asking, ageIdentity: string): Promise<EnrollResponse> => {
+  const { csr, recipient } = asking;
+  const { header, salt, expiresAt } = await api.call(deviceRoutes.enrollChallenge, { body: { csr, recipient } });
+  const answer = openHeader(Buffer.from(header, 'base64'), ageIdentity).toString('base64url');
+  return api.call(deviceRoutes.enroll, { body: { ...asking, proof: { salt, expiresAt, answer } } });
 };

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { Agent, request } from 'node:https';
+import { Agent, type AgentOptions, request } from 'node:https';
+import type { Duplex } from 'node:stream';
 import {
   ApiError,
   createClient,
@@ -11,6 +12,8 @@ import {
   type RouteOutput,
 } from '@aviary/protocol';
 
+import { isClockBehind, type LinkCredentials, openTls } from './server-trust.ts';
+
 const REQUEST_TIMEOUT_MS = 30_000;
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024;
 /** A slower upload is given up, and tried again. */
@@ -19,12 +22,6 @@ const SLOWEST_BYTES_PER_MS = 16;
 /** Somebody sends more than was asked for; nothing of it is used. */
 export class AnswerTooLongError extends Error {
   readonly code = 'answer-too-long';
-}
-
-export interface DeviceCredentials {
-  readonly fleetCa: string;
-  readonly key?: string;
-  readonly certificate?: string;
 }
 
 const collect = async (response: IncomingMessage, limit = LARGEST_ANSWER_BYTES): Promise<Buffer> => {
@@ -50,21 +47,63 @@ const refusalOf = async (response: IncomingMessage): Promise<ApiError> => {
 
 type Sent = Omit<Parameters<Fetch>[1], 'body'> & { readonly body?: string | Uint8Array };
 
+/** As Node's own, but where the clock is known to be wrong the server is checked by hand, before anything is sent. */
+class FleetAgent extends Agent {
+  readonly #credentials: LinkCredentials;
+  readonly #floor: () => number;
+
+  constructor(options: AgentOptions, credentials: LinkCredentials, floor: () => number) {
+    super(options);
+    this.#credentials = credentials;
+    this.#floor = floor;
+  }
+
+  override createConnection(
+    options: Parameters<Agent['createConnection']>[0],
+    callback: NonNullable<Parameters<Agent['createConnection']>[1]>,
+  ): Duplex | null | undefined {
+    const floor = this.#floor();
+    if (!isClockBehind(floor)) return super.createConnection(options, callback);
+    const { host, port } = options as { readonly host: string; readonly port: number | string };
+    openTls({ ...this.#credentials, host, port: Number(port), floor }).then(
+      (socket) => callback(null, socket),
+      (error: Error) => callback(error, undefined as never),
+    );
+    return undefined;
+  }
+}
+
 /** The device plane over HTTPS with mutual TLS; the fleet CA is the only one that counts. */
 export class DeviceApi {
   readonly #baseUrl: string;
-  readonly #agent: Agent;
+  readonly #floor: () => number;
+  #agent: Agent;
 
-  constructor(baseUrl: string, credentials: DeviceCredentials) {
+  /** @param floor a time that is known to have passed, ms since 1970 */
+  constructor(baseUrl: string, credentials: LinkCredentials, floor: () => number = () => 0) {
     this.#baseUrl = baseUrl;
-    this.#agent = new Agent({
-      ca: credentials.fleetCa,
-      ...(credentials.key === undefined ? {} : { key: credentials.key }),
-      ...(credentials.certificate === undefined ? {} : { cert: credentials.certificate }),
+    this.#floor = floor;
+    this.#agent = this.#agentFor(credentials);
+  }
+
+  /** Shows itself with these from the next connection on; requests that are under way end as they began. */
+  use(credentials: LinkCredentials): void {
+    const before = this.#agent;
+    this.#agent = this.#agentFor(credentials);
+    for (const idle of Object.values(before.freeSockets).flat()) idle?.destroy();
+  }
+
+  #agentFor(credentials: LinkCredentials): Agent {
+    const { fleetCa, key, certificate } = credentials;
+    const options: AgentOptions = {
+      ca: fleetCa,
+      ...(key === undefined ? {} : { key }),
+      ...(certificate === undefined ? {} : { cert: certificate }),
       minVersion: 'TLSv1.3',
       keepAlive: true,
       maxSockets: 2,
-    });
+    };
+    return new FleetAgent(options, credentials, this.#floor);
   }
 
   /** Calls a route of the device plane. @throws ApiError what the control plane refused; Error when it was not reached */

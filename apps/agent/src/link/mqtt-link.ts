@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import {
   Backoff,
   type Doorbell,
@@ -9,12 +10,15 @@ import {
   type TelemetryBatch,
   telemetryAckSchema,
 } from '@aviary/protocol';
-import { connect, type IClientOptions, type MqttClient } from 'mqtt';
+import { type IClientOptions, MqttClient } from 'mqtt';
 import type { Logger } from 'pino';
+import type { Credentials } from '../identity/credentials.ts';
 import type { Identity } from '../identity/identity.ts';
 import { AGENT_VERSION } from '../version.ts';
+import { openTls } from './server-trust.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
+const DEFAULT_PORT = 8883;
 const KEEPALIVE_S = 20;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
@@ -37,18 +41,37 @@ export class MqttLink {
   readonly #nextSession: () => Promise<number>;
   readonly #listener: LinkListener;
   readonly #log: Logger;
+  readonly #floor: () => number;
   readonly #topics: ReturnType<typeof deviceTopics>;
   readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
+  #credentials: Credentials;
   #client: MqttClient | undefined;
+  #opening: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #limit: NodeJS.Timeout | undefined;
   #stopped = false;
   #connected = false;
+  #connecting = false;
+  /** Ends the connection that there is. */
+  #drop: (() => void) | undefined;
+  /** The next try does not wait. */
+  #atOnce = false;
   #session = 0;
 
-  /** @param nextSession a higher number at each call, also over restarts; must not reject */
-  constructor(identity: Identity, nextSession: () => Promise<number>, listener: LinkListener, log: Logger) {
+  /**
+   * @param nextSession a higher number at each call, also over restarts; must not reject
+   * @param floor a time that is known to have passed, ms since 1970
+   */
+  constructor(
+    identity: Identity,
+    nextSession: () => Promise<number>,
+    listener: LinkListener,
+    log: Logger,
+    floor: () => number = () => 0,
+  ) {
     this.#identity = identity;
+    this.#credentials = identity;
+    this.#floor = floor;
     this.#nextSession = nextSession;
     this.#listener = listener;
     this.#log = log;
@@ -57,6 +80,17 @@ export class MqttLink {
 
   start(): void {
     void this.#connect();
+  }
+
+  /** Shows itself with these from now on: a connection that stands is made anew, at once. */
+  use(credentials: Credentials): void {
+    this.#credentials = credentials;
+    if (this.#stopped) return;
+    this.#atOnce = true;
+    // What is not opened yet takes them by itself; the end of what stands, or is being opened, makes the next.
+    if (this.#opening !== undefined) this.#opening.abort();
+    else if (this.#drop !== undefined) this.#drop();
+    else if (!this.#connecting) this.#later();
   }
 
   /** Sends a batch; whether it is stored is told by its acknowledgement alone. @returns whether there is a connection */
@@ -71,6 +105,7 @@ export class MqttLink {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#limit);
+    this.#opening?.abort();
     const client = this.#client;
     if (client === undefined) return;
     if (this.#connected) {
@@ -83,18 +118,24 @@ export class MqttLink {
   }
 
   async #connect(): Promise<void> {
+    this.#connecting = true;
     this.#session = await this.#nextSession();
     if (this.#stopped) return;
     let client: MqttClient;
     try {
-      client = connect(this.#identity.mqttUrl, this.#options());
+      const socket = await this.#open();
+      if (this.#stopped) return void socket.destroy();
+      client = new MqttClient(() => socket, this.#options());
     } catch (error) {
-      // A key or an address that cannot be used: the device goes on serving, and says so in its log.
+      // Nobody there, somebody else, a key or an address that cannot be used: the device goes on serving.
       const words = error instanceof Error ? error.message : String(error);
-      this.#log.warn({ url: this.#identity.mqttUrl, error: words }, 'the gateway cannot be connected to');
+      this.#connecting = false;
+      if (this.#stopped) return;
+      this.#log.info({ url: this.#identity.mqttUrl, error: words }, 'the gateway cannot be connected to');
       this.#later();
       return;
     }
+    this.#connecting = false;
     this.#client = client;
     let over = false;
     const ended = (): void => {
@@ -104,8 +145,11 @@ export class MqttLink {
       client.end(true);
       if (this.#connected) this.#log.info('the connection to the gateway has ended');
       this.#connected = false;
+      this.#client = undefined;
+      this.#drop = undefined;
       if (!this.#stopped) this.#later();
     };
+    this.#drop = ended;
     // A refusal before CONNACK is told by nothing but the closed connection, and sometimes not even by that.
     this.#limit = setTimeout(() => {
       this.#log.info({ url: this.#identity.mqttUrl }, 'the gateway did not answer in time');
@@ -128,12 +172,35 @@ export class MqttLink {
     });
   }
 
+  /** The way to the gateway, which was checked to be one of this fleet. */
+  async #open(): Promise<TLSSocket> {
+    const { hostname, port } = new URL(this.#identity.mqttUrl);
+    this.#opening = new AbortController();
+    const patience = setTimeout(() => this.#opening?.abort(), CONNECT_TIMEOUT_MS);
+    try {
+      return await openTls({
+        host: hostname.replace(/^\[|\]$/g, ''),
+        port: Number(port || DEFAULT_PORT),
+        fleetCa: this.#identity.fleetCa,
+        ...this.#credentials,
+        floor: this.#floor(),
+        signal: this.#opening.signal,
+      });
+    } finally {
+      clearTimeout(patience);
+      this.#opening = undefined;
+    }
+  }
+
   #later(): void {
-    this.#timer = setTimeout(() => void this.#connect(), this.#backoff.next());
+    clearTimeout(this.#timer);
+    const pauseMs = this.#atOnce ? 0 : this.#backoff.next();
+    this.#atOnce = false;
+    this.#timer = setTimeout(() => void this.#connect(), pauseMs);
   }
 
   #options(): IClientOptions {
-    const { deviceId, key, certificate, fleetCa } = this.#identity;
+    const { deviceId } = this.#identity;
     return {
       protocolVersion: 4,
       clientId: deviceId,
@@ -144,9 +211,6 @@ export class MqttLink {
       connectTimeout: CONNECT_TIMEOUT_MS,
       queueQoSZero: false,
       resubscribe: false,
-      key,
-      cert: certificate,
-      ca: fleetCa,
       will: { topic: this.#topics.presence, payload: Buffer.from(this.#presence(false)), qos: 1, retain: true },
     };
   }

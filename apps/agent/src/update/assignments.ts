@@ -37,7 +37,7 @@ const PASSING: ReadonlySet<string> = new Set(['expired', 'replayed', 'wrong-devi
 export class Assignments {
   readonly #api: Pick<DeviceApi, 'call'>;
   readonly #trust: Pick<FleetTrust, 'since'>;
-  readonly #identity: Pick<Identity, 'deviceId' | 'epoch'>;
+  readonly #identity: Pick<Identity, 'deviceId' | 'epoch' | 'models'>;
   readonly #profile: string | null;
   readonly #journal: Journal;
   #trustedFrom = Number.NEGATIVE_INFINITY;
@@ -46,7 +46,7 @@ export class Assignments {
   constructor(
     api: Pick<DeviceApi, 'call'>,
     trust: Pick<FleetTrust, 'since'>,
-    identity: Pick<Identity, 'deviceId' | 'epoch'>,
+    identity: Pick<Identity, 'deviceId' | 'epoch' | 'models'>,
     profile: string | null,
     journal: Journal,
   ) {
@@ -136,6 +136,7 @@ export class Assignments {
       variant,
       deviceId: this.#identity.deviceId,
       epoch: this.#identity.epoch,
+      ...(this.#identity.models === undefined ? {} : { models: this.#identity.models }),
       lastSequence: state.sequence,
       profile: this.#profile,
       rollbackFloor: state.rollbackFloor,

@@ -26,6 +26,7 @@ export default class Up extends Command {
     'mqtt-url': Flags.string({ description: 'an MQTT broker of your own, where gateways come in (MQTT_URL)' }),
     'public-mqtt-url': Flags.string({ description: 'where devices come in to that broker' }),
     'emqx-url': Flags.string({ description: 'HTTP API of that broker, where it is EMQX' }),
+    'device-cert-days': Flags.string({ description: 'for how long certificates of devices are valid, 7 to 30 (30)' }),
     separate: Flags.boolean({ description: 'one process per role' }),
     'log-level': Flags.option({
       options: ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const,

@@ -4,6 +4,7 @@ import type { Logger } from './log.ts';
 import { Initial1764000000000 } from './migrations/1764000000000-initial.ts';
 import { AccessLiveFederation1765000000000 } from './migrations/1765000000000-access-live-federation.ts';
 import { ImageRepository1766000000000 } from './migrations/1766000000000-image-repository.ts';
+import { Enrollment1766000000001 } from './migrations/1766000000001-enrollment.ts';
 import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.ts';
 import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
 
@@ -84,6 +85,7 @@ export class Database implements Sql {
         Initial1764000000000,
         AccessLiveFederation1765000000000,
         ImageRepository1766000000000,
+        Enrollment1766000000001,
         MasterKeys1766000000002,
         Probes1766300000000,
       ],
@@ -154,7 +156,7 @@ export class Database implements Sql {
    * Calls `wake` on each notification of `channel`. A lost one is no harm: whoever listens also looks from time to
    * time. The connection is made again whenever it ends.
    */
-  listen(channel: 'outbox' | 'rollouts' | 'rounds' | 'changes', wake: () => void): void {
+  listen(channel: 'outbox' | 'rollouts' | 'rounds' | 'changes' | 'certificates', wake: () => void): void {
     if (this.closing) return;
     const client = new pg.Client({ connectionString: this.url, keepAlive: true });
     this.listeners.add(client);

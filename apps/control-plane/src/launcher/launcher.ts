@@ -84,6 +84,7 @@ export const runEverything = async (config: Config): Promise<void> => {
     ...(config.mqttUrl === undefined ? [] : [['--mqtt-url', config.mqttUrl]]),
     ...(config.publicMqttUrl === undefined ? [] : [['--public-mqtt-url', config.publicMqttUrl]]),
     ...(config.emqxUrl === undefined ? [] : [['--emqx-url', config.emqxUrl]]),
+    ['--device-cert-seconds', String(config.deviceCertSeconds)],
     ['--log-level', config.logLevel],
     config.consoleDir === undefined ? [] : ['--console-dir', config.consoleDir],
   ].flat();

@@ -13,11 +13,16 @@ import { AuditController } from '../features/audit/audit.controller.ts';
 import { AuditInterceptor } from '../features/audit/audit.interceptor.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { serveConsole } from '../features/console/console-files.ts';
+import { CertificatesService } from '../features/devices/certificates.service.ts';
 import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesController } from '../features/devices/devices.controller.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentController } from '../features/devices/enrollment.controller.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { JoinTokensService } from '../features/devices/join-tokens.service.ts';
+import { JoiningKeysController } from '../features/devices/joining-keys.controller.ts';
+import { JoiningKeysService } from '../features/devices/joining-keys.service.ts';
+import { RevocationService } from '../features/devices/revocation.service.ts';
 import { DiagnosisController } from '../features/diagnosis/diagnosis.controller.ts';
 import { DiagnosisService } from '../features/diagnosis/diagnosis.service.ts';
 import { ProbesService } from '../features/diagnosis/probes.service.ts';
@@ -139,6 +144,7 @@ export const startAdminPlane = (
       AuditController,
       DevicesController,
       DiagnosisController,
+      JoiningKeysController,
       LiveController,
       OverviewController,
       RegistryController,
@@ -154,6 +160,9 @@ export const startAdminPlane = (
       { provide: LogInService, useValue: services.logIns },
       { provide: AuditTrail, useValue: services.audit },
       { provide: FleetCa, useValue: services.ca },
+      { provide: RevocationService, useValue: services.revocation },
+      { provide: JoinTokensService, useValue: services.joinTokens },
+      { provide: JoiningKeysService, useValue: services.joiningKeys },
       { provide: PublicAddresses, useValue: services.addresses },
       { provide: ReleasesService, useValue: services.releases },
       { provide: RolloutsService, useValue: services.rollouts },
@@ -190,6 +199,7 @@ export const startDevicePlane = (
     [
       ...shared(services),
       { provide: EnrollmentService, useValue: services.enrollment },
+      { provide: CertificatesService, useValue: services.certificates },
       { provide: ParticipationsService, useValue: services.participations },
       { provide: UpdatesService, useValue: services.updates },
     ],
@@ -199,10 +209,7 @@ export const startDevicePlane = (
     https: { ...identity, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.3' },
   });
   return listen(module, adapter, log, where, async (app) => {
-    const guard = new DeviceIdentityGuard(services.devices);
-    app.useGlobalGuards({
-      canActivate: (context) => context.getClass() === EnrollmentController || guard.canActivate(context),
-    });
+    app.useGlobalGuards(new DeviceIdentityGuard(services.certificates));
     passUploadsOn(app);
   });
 };

@@ -11,6 +11,7 @@ import { ExternalBroker } from '../features/mqtt/external-broker.ts';
 import { Gateway } from '../features/mqtt/gateway.ts';
 import { MosquittoControl } from '../features/mqtt/mosquitto-control.ts';
 import { OutboxCourier } from '../features/mqtt/outbox-courier.ts';
+import { SessionWatch } from '../features/mqtt/session-watch.ts';
 import { Conductor } from '../features/rollouts/conductor.ts';
 import { ensurePartitions } from '../features/telemetry/partitions.ts';
 import { RecordHandlers } from '../features/telemetry/record-handlers.ts';
@@ -61,7 +62,7 @@ const externalBroker = (services: Services, config: Config, url: string, gateway
 const startGateway = async (services: Services, config: Config, log: Logger): Promise<Stop> => {
   const handlers = new RecordHandlers(services.devices, services.executions);
   const queue = new TelemetryQueue(new TelemetryWriter(services.database, handlers, log));
-  const gateway = new Gateway(services.devices, services.probes, queue, log);
+  const gateway = new Gateway(services.devices, services.probes, services.certificates, queue, log);
   await ensurePartitions(services.database);
   const broker =
     config.mqttUrl === undefined
@@ -71,8 +72,10 @@ const startGateway = async (services: Services, config: Config, log: Logger): Pr
   await broker.start();
   const courier = new OutboxCourier(services.database, broker, log);
   courier.start();
+  const sessionWatch = new SessionWatch(services.database, services.certificates, broker, log);
+  sessionWatch.start();
   return async () => {
-    await courier.stop();
+    await Promise.all([courier.stop(), sessionWatch.stop()]);
     await broker.stop();
   };
 };

@@ -7,9 +7,14 @@ import { LogInLimit } from '../features/access/log-in-limit.ts';
 import { SessionsService } from '../features/access/sessions.service.ts';
 import { TokensService } from '../features/access/tokens.service.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
+import { CertificatesService } from '../features/devices/certificates.service.ts';
 import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
+import { JoinTokensService } from '../features/devices/join-tokens.service.ts';
+import { JoiningKeysService } from '../features/devices/joining-keys.service.ts';
+import { RecipientChallenge } from '../features/devices/recipient-challenge.ts';
+import { RevocationService } from '../features/devices/revocation.service.ts';
 import { DiagnosisService } from '../features/diagnosis/diagnosis.service.ts';
 import { ProbesService } from '../features/diagnosis/probes.service.ts';
 import { DirectorService } from '../features/director/director.service.ts';
@@ -58,6 +63,10 @@ export interface Services {
   readonly probes: ProbesService;
   readonly diagnosis: DiagnosisService;
   readonly devices: DevicesService;
+  readonly certificates: CertificatesService;
+  readonly revocation: RevocationService;
+  readonly joinTokens: JoinTokensService;
+  readonly joiningKeys: JoiningKeysService;
   readonly devicePages: DevicePagesService;
   readonly enrollment: EnrollmentService;
   readonly trust: TrustService;
@@ -88,12 +97,13 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const blobs = new DirectoryBlobStore(join(config.data, 'blobs'));
   await blobs.start();
   const addresses = new PublicAddresses(config);
-  const ca = await FleetCa.open(secrets);
+  const ca = await FleetCa.open(secrets, 'fleet', config.deviceCertSeconds);
   const gatewayCa = await FleetCa.open(secrets, 'gateway');
   const brokerCertificates = new BrokerCertificates(ca, gatewayCa);
   const probes = new ProbesService(database, ca, addresses);
   const diagnosis = new DiagnosisService(secrets, masterKeySource, config);
   const devices = new DevicesService(database, profiles);
+  const certificates = new CertificatesService(database, ca);
   const lineages = new LineageService(database);
   const releases = await ReleasesService.open(database, secrets, keys, blobs, lineages);
   const onlineKeys = await OnlineKeys.open(secrets);
@@ -103,13 +113,26 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const chooser = new VariantChooser(profiles);
   const devicePages = new DevicePagesService(database, devices, releases, chooser);
   const director = new DirectorService(database, releases, trust, onlineKeys);
-  const enrollment = new EnrollmentService(database, devices, ca, trust, addresses.mqttUrl);
+  const joinTokens = new JoinTokensService(database, devices);
+  const joiningKeys = new JoiningKeysService(database, devices);
+  const challenges = await RecipientChallenge.open(secrets);
+  const enrollment = new EnrollmentService(
+    database,
+    devices,
+    joinTokens,
+    joiningKeys,
+    challenges,
+    ca,
+    trust,
+    addresses.mqttUrl,
+  );
   const executions = new ExecutionsService(director);
   const applier = new DecisionsApplier(director);
   const roundApplier = new RoundDecisionsApplier();
   const rounds = new RoundsService(database, releases, roundApplier);
   const participations = new ParticipationsService(database);
   const updates = new UpdatesService(database);
+  const revocation = new RevocationService(database, devices, executions, participations);
   const notifier = new Notifier(director, releases, chooser);
   const rollouts = new RolloutsService(database, releases, chooser, applier);
   const overview = new OverviewService(database, rollouts);
@@ -137,6 +160,10 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     probes,
     diagnosis,
     devices,
+    certificates,
+    revocation,
+    joinTokens,
+    joiningKeys,
     devicePages,
     enrollment,
     trust,

@@ -3,6 +3,7 @@ import { auditRoutes } from './audit.ts';
 import { deviceAdminRoutes } from './devices.ts';
 import { diagnosisRoutes } from './diagnosis.ts';
 import { federationRoutes } from './federation.ts';
+import { joiningKeyRoutes } from './joining-keys.ts';
 import { liveRoutes } from './live.ts';
 import { registryRoutes } from './registry.ts';
 import { rolloutRoutes } from './rollouts.ts';
@@ -14,6 +15,7 @@ export const adminRoutes = {
   ...auditRoutes,
   ...liveRoutes,
   ...deviceAdminRoutes,
+  ...joiningKeyRoutes,
   ...registryRoutes,
   ...trustRoutes,
   ...rolloutRoutes,

@@ -7,6 +7,7 @@ import {
   labelKeySchema,
   labelsSchema,
   labelValueSchema,
+  profileIdSchema,
   releaseNameSchema,
   sha256Schema,
   timestampSchema,
@@ -27,6 +28,8 @@ export const joinTokenRequestSchema = z
       .max(30 * 86_400)
       .default(3600),
     labels: labelsSchema.default({}).describe('labels that a device gets when it joins with this token'),
+    profile: profileIdSchema.optional().describe('only a board of this profile may join with it'),
+    deviceId: deviceIdSchema.optional().describe('for this device, to join again as the same: its epoch rises'),
   })
   .meta({ id: 'JoinTokenRequest' });
 
@@ -47,6 +50,7 @@ export const deviceSummarySchema = z
     lastSeenAt: timestampSchema.nullable(),
     running: z.object({ release: releaseNameSchema, digest: sha256Schema }).nullable(),
     assigned: releaseNameSchema.nullable(),
+    revokedAt: timestampSchema.nullable().describe('its certificate is refused since then; null: it is not revoked'),
   })
   .meta({ id: 'DeviceSummary' });
 export type DeviceSummary = z.infer<typeof deviceSummarySchema>;
@@ -201,6 +205,16 @@ export const deviceAdminRoutes = {
       name: deviceNameSchema.optional(),
       labels: z.record(labelKeySchema, labelValueSchema.nullable()).optional(),
     }),
+    response: deviceSummarySchema,
+  }),
+  revokeDevice: route({
+    method: 'POST',
+    path: '/api/v1/devices/:id/revoke',
+    summary:
+      'Refuse a device from now on: its certificate, its session, its part in rollouts; only joining anew undoes it',
+    tag,
+    access: OPERATORS,
+    params: idParams,
     response: deviceSummarySchema,
   }),
 };

@@ -48,7 +48,7 @@ const context: AssignmentContext = {
   deviceId: 'd-1',
   epoch: 1,
   lastSequence: 6,
-  model: 'meter-reader',
+  models: ['other', 'meter-reader'],
   profile: 'rpi5',
   rollbackFloor: 1,
   agentVersion: '0.1.0',
@@ -61,7 +61,7 @@ describe('checkAssignment', () => {
   });
 
   it('accepts without a model line and without an agent version', () => {
-    const { model: _, agentVersion: __, ...rest } = context;
+    const { models: _, agentVersion: __, ...rest } = context;
     expect(checkAssignment(rest).status).toBe('accepted');
   });
 
@@ -88,7 +88,7 @@ describe('checkAssignment', () => {
     ['statement-mismatch', { variant: { target, release: { ...release, release: 'meter-reader@1.2.0' } } }],
     ['statement-mismatch', { variant: { target, release: { ...release, releaseCounter: 3 } } }],
     ['statement-mismatch', { assignment: { ...assignment, variant: 'onnx-int8' } }],
-    ['wrong-model', { model: 'face-finder' }],
+    ['wrong-model', { models: ['face-finder', 'other'] }],
     ['below-floor', { rollbackFloor: 3 }],
     ['unknown-target', { variant: undefined }],
     ['wrong-profile', { profile: 'jetson-orin-nano' }],

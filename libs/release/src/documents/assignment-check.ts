@@ -24,8 +24,8 @@ export interface AssignmentContext {
   readonly epoch: number;
   /** Highest sequence accepted in this epoch; 0 before the first. */
   readonly lastSequence: number;
-  /** The model line the device was enrolled for; absent: any. */
-  readonly model?: string;
+  /** The model lines the device was enrolled for; absent: any. */
+  readonly models?: readonly string[];
   /** The firmware profile that this device finds itself to be; null when none fits. */
   readonly profile: string | null;
   /** The device's own floor: the highest `rollbackFloor` of what it ever committed. */
@@ -91,8 +91,11 @@ export function checkAssignment(context: AssignmentContext): AssignmentCheck {
     );
   }
   const { model } = splitReleaseName(release.release);
-  if (context.model !== undefined && context.model !== model) {
-    return refuse('wrong-model', `the release is of model ${model}, this device was enrolled for ${context.model}`);
+  if (context.models !== undefined && !context.models.includes(model)) {
+    return refuse(
+      'wrong-model',
+      `the release is of model ${model}, this device was enrolled for ${context.models.join(', ')}`,
+    );
   }
   if (context.profile === null || !target.profiles.includes(context.profile)) {
     return refuse(

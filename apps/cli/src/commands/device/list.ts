@@ -23,7 +23,7 @@ export default class DeviceList extends AviaryCommand {
       device.id,
       device.name,
       device.profile ?? '-',
-      device.presence,
+      device.revokedAt === null ? device.presence : 'revoked',
       device.running?.release ?? '-',
       device.assigned ?? '-',
       renderAge(device.lastSeenAt, Date.now()),

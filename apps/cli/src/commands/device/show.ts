@@ -26,11 +26,11 @@ export default class DeviceShow extends AviaryCommand {
       .map(({ at, level, code, message }) => [renderAge(at, now), level, code, message]);
     this.print(device, flags.output, () =>
       [
-        `${device.id}  ${device.name}  ${device.presence}, seen ${renderAge(device.lastSeenAt, now)} ago  ${renderLabels(device.labels)}`,
+        `${device.id}  ${device.name}  ${device.revokedAt === null ? device.presence : `revoked ${renderAge(device.revokedAt, now)} ago`}, seen ${renderAge(device.lastSeenAt, now)} ago  ${renderLabels(device.labels)}`,
         `profile   ${device.profile ?? 'none'} (${device.profileReasons.join('; ')})`,
         `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
         `runs      ${device.running?.release ?? 'nothing'}, assigned ${device.assigned ?? 'nothing'}`,
-        `certificate until ${new Date(device.certificate.expiresAt).toISOString()}`,
+        `certificate until ${new Date(device.certificate.expiresAt).toISOString()}, epoch ${device.epoch}`,
       ]
         .map(printable)
         .concat([

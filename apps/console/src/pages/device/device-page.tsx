@@ -39,7 +39,7 @@ const Device = ({ device }: { device: DeviceDetail }) => (
       subtitle={
         <Group gap="md">
           <code className="mono">{device.id}</code>
-          <StateBadge state={device.presence} />
+          <StateBadge state={device.revokedAt === null ? device.presence : 'revoked'} />
           <span>
             last seen <LastSeen device={device} />
           </span>

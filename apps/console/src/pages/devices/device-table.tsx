@@ -30,7 +30,7 @@ export const DeviceTable = ({ devices }: { devices: readonly DeviceSummary[] }) 
             </Text>
           </Table.Td>
           <Table.Td>
-            <StateBadge state={device.presence} />
+            <StateBadge state={device.revokedAt === null ? device.presence : 'revoked'} />
           </Table.Td>
           <Table.Td>
             <LastSeen device={device} />

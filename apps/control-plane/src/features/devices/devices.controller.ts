@@ -5,19 +5,23 @@ import { PublicAddresses } from '../../infra/public-addresses.ts';
 import { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import { DevicePagesService } from './device-pages.service.ts';
 import { DevicesService } from './devices.service.ts';
+import { JoinTokensService } from './join-tokens.service.ts';
+import { RevocationService } from './revocation.service.ts';
 
 @Controller()
 export class DevicesController {
   constructor(
     @Inject(DevicesService) private readonly devices: DevicesService,
     @Inject(DevicePagesService) private readonly pages: DevicePagesService,
+    @Inject(JoinTokensService) private readonly joinTokens: JoinTokensService,
+    @Inject(RevocationService) private readonly revocation: RevocationService,
     @Inject(FleetCa) private readonly ca: FleetCa,
     @Inject(PublicAddresses) private readonly addresses: PublicAddresses,
   ) {}
 
   @ApiRoute(adminRoutes.createJoinToken)
   async createJoinToken(@Checked() { body }: RouteRequest<typeof adminRoutes.createJoinToken>) {
-    const { secret, expiresAt } = await this.devices.createJoinSecret(body.labels, body.ttlSeconds);
+    const { secret, expiresAt } = await this.joinTokens.create(body);
     const token = formatJoinToken({ secret, caFingerprint: this.ca.fingerprint, url: this.addresses.deviceUrl });
     return { token, expiresAt: expiresAt.getTime() };
   }
@@ -45,5 +49,10 @@ export class DevicesController {
   @ApiRoute(adminRoutes.labelDevice)
   change(@Checked() { params, body }: RouteRequest<typeof adminRoutes.labelDevice>) {
     return this.devices.change(params.id, body);
+  }
+
+  @ApiRoute(adminRoutes.revokeDevice)
+  revoke(@Checked() { params }: RouteRequest<typeof adminRoutes.revokeDevice>) {
+    return this.revocation.revoke(params.id);
   }
 }

@@ -1,8 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { type DeviceFacts, matchProfile, type Profile } from '@aviary/hardware';
+import { type DeviceFacts, matchProfile, type Profile, type ProfileMatch } from '@aviary/hardware';
 import type { DeviceSummary, EventRecord, Labels, LearningRecord, Presence, RunningRecord } from '@aviary/protocol';
 import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
-import { conflict, notFound } from '../../infra/problem.ts';
+import { badRequest, notFound } from '../../infra/problem.ts';
 import type { DeviceCertificate } from '../fleet-ca/fleet-ca.ts';
 import { readSelector } from './selector-sql.ts';
 
@@ -11,10 +10,18 @@ const SUMMARY = `
     ${millisecondsOf('greatest(p.received_at, d.presence_at)')} as "lastSeenAt",
     case when d.running_release is null then null
       else json_build_object('release', d.running_release, 'digest', d.running_digest) end as running,
-    a.release as assigned
+    a.release as assigned, ${millisecondsOf('d.revoked_at')} as "revokedAt"
   from device d
   left join telemetry_position p on p.device_id = d.id
   left join assignment a on a.device_id = d.id`;
+
+const READMIT = `
+  update device set epoch = epoch + 1, labels = labels || $2::jsonb, facts = $3, profile = $4, profile_reasons = $5,
+    recipient = $6, certificate_fingerprint = $7, certificate_expires_at = $8, certificate_seen_at = null,
+    next_certificate_fingerprint = null, next_certificate_expires_at = null, revoked_at = null,
+    presence = 'offline', presence_session = 0, presence_at = now(),
+    running_release = null, running_digest = null, running_since = null
+  where id = $1 returning epoch`;
 
 /** What becomes a device when it has joined. */
 export interface NewDevice {
@@ -33,52 +40,20 @@ export class DevicesService {
     private readonly profiles: readonly Profile[],
   ) {}
 
-  /** Makes a join token's secret; only its hash is kept. */
-  async createJoinSecret(labels: Labels, ttlSeconds: number): Promise<{ secret: string; expiresAt: Date }> {
-    const secret = randomBytes(24).toString('base64url');
-    const expiresAt = new Date(Date.now() + ttlSeconds * 1000);
-    await this.database.transaction(async (sql) => {
-      const id = crypto.randomUUID();
-      await sql.query('insert into join_token (id, secret_hash, labels, expires_at) values ($1, $2, $3, $4)', [
-        id,
-        hashSecret(secret),
-        JSON.stringify(labels),
-        expiresAt,
-      ]);
-      return { id };
-    });
-    return { secret, expiresAt };
+  match(facts: DeviceFacts): ProfileMatch {
+    return matchProfile(facts, this.profiles);
   }
 
-  /**
-   * Uses a join secret up, in the caller's transaction.
-   * @throws ProblemError `join-token-invalid`, the same words whether unknown, used or expired for a guesser, but
-   * telling the holder of a real one what happened to it
-   */
-  async useJoinSecret(sql: Sql, secret: string, deviceId: string): Promise<Labels> {
-    const hash = hashSecret(secret);
-    const [used] = await sql.query<{ labels: Labels }>(
-      `update join_token set used_at = now(), used_by = $2
-       where secret_hash = $1 and used_at is null and expires_at > now() returning labels`,
-      [hash, deviceId],
-    );
-    if (used !== undefined) return used.labels;
-    const [known] = await sql.query<{ used: boolean; by: string | null }>(
-      'select used_at is not null as used, used_by as by from join_token where secret_hash = $1',
-      [hash],
-    );
-    const what =
-      known === undefined
-        ? 'is not known here'
-        : known.used
-          ? `was used already, by device ${known.by}`
-          : 'has expired';
-    throw conflict('join-token-invalid', `The join token ${what}. Make a new one with: aviary device enroll-token`);
+  /** @throws ProblemError `profile-unknown` */
+  demandProfile(id: string): void {
+    if (this.profiles.some((profile) => profile.id === id)) return;
+    const known = this.profiles.map((profile) => profile.id).sort();
+    throw badRequest('profile-unknown', `Expected one of the profiles ${known.join(', ')}, got "${id}".`);
   }
 
   /** Adds a device, in the caller's transaction. */
   async add(sql: Sql, device: NewDevice): Promise<void> {
-    const match = matchProfile(device.facts, this.profiles);
+    const match = this.match(device.facts);
     await sql.query(
       `insert into device (id, name, labels, facts, profile, profile_reasons, recipient, certificate_fingerprint,
          certificate_expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
@@ -97,13 +72,29 @@ export class DevicesService {
     await sql.query('insert into telemetry_position (device_id, epoch, seq) values ($1, 1, 0)', [device.id]);
   }
 
-  /** Whether this very certificate is the current one of that device. */
-  async hasCertificate(deviceId: string, fingerprint: string): Promise<boolean> {
-    const rows = await this.database.query('select 1 from device where id = $1 and certificate_fingerprint = $2', [
-      deviceId,
-      fingerprint,
+  /**
+   * Takes a device in again, in the caller's transaction: its epoch rises, what was valid before is dead, and what is
+   * numbered within an epoch starts over. What it runs, it will say.
+   * @returns the new epoch
+   * @throws ProblemError `device-unknown`
+   */
+  async readmit(sql: Sql, { id, labels, facts, recipient, certificate }: Omit<NewDevice, 'name'>): Promise<number> {
+    const match = this.match(facts);
+    const [device] = await sql.query<{ epoch: number }>(READMIT, [
+      id,
+      JSON.stringify(labels),
+      JSON.stringify(facts),
+      match.profile?.id ?? null,
+      JSON.stringify(match.reasons),
+      recipient,
+      certificate.fingerprint,
+      certificate.expiresAt,
     ]);
-    return rows.length === 1;
+    if (device === undefined) throw unknownDevice(id);
+    await sql.query('update telemetry_position set epoch = $2, seq = 0 where device_id = $1', [id, device.epoch]);
+    await sql.query('update assignment set sequence = 1 where device_id = $1', [id]);
+    await sql.query('delete from learning_state where device_id = $1', [id]);
+    return device.epoch;
   }
 
   /** A page of devices in order of id. @throws ProblemError `selector-invalid` */
@@ -145,7 +136,8 @@ export class DevicesService {
   async recordPresence(deviceId: string, presence: Presence): Promise<void> {
     await this.database.query(
       `update device set presence = $2, presence_session = $3, presence_at = now()
-       where id = $1 and (presence_session < $3 or (presence_session = $3 and presence <> $2))`,
+       where id = $1 and (presence_session < $3 or (presence_session = $3 and presence <> $2))
+         and revoked_at is null`,
       [deviceId, presence.online ? 'online' : 'offline', presence.session],
     );
   }
@@ -166,7 +158,7 @@ export class DevicesService {
   }
 
   async recordFacts(sql: Sql, deviceId: string, facts: DeviceFacts): Promise<void> {
-    const match = matchProfile(facts, this.profiles);
+    const match = this.match(facts);
     await sql.query('update device set facts = $2, profile = $3, profile_reasons = $4 where id = $1', [
       deviceId,
       JSON.stringify(facts),
@@ -215,6 +207,4 @@ export class DevicesService {
   }
 }
 
-const hashSecret = (secret: string): Buffer => createHash('sha256').update(secret).digest();
-
-const unknownDevice = (id: string) => notFound('device', id, 'List them with: aviary device list');
+export const unknownDevice = (id: string) => notFound('device', id, 'List them with: aviary device list');

@@ -49,14 +49,26 @@ export const selectorToSql = (selector: Selector, first = 1): SqlCondition => {
 };
 
 /**
- * Reads a selector that came from outside, and compiles it as `selectorToSql` does.
- * @throws ProblemError `selector-invalid` that shows the place
+ * Compiles whom a rollout or a round is about, as `selectorToSql` does: revoked devices are not among them, whatever the
+ * selector says.
  */
-export const readSelector = (text: string, first = 1): SqlCondition => {
+export const targetToSql = (selector: Selector, first = 1): SqlCondition => {
+  const { where, parameters } = selectorToSql(selector, first);
+  return { where: `(${where} and d.revoked_at is null)`, parameters };
+};
+
+/** @throws ProblemError `selector-invalid` that shows the place */
+const parsed = (text: string): Selector => {
   try {
-    return selectorToSql(parseSelector(text), first);
+    return parseSelector(text);
   } catch (error) {
     if (error instanceof SelectorError) throw badRequest(error.code, `The selector cannot be read: ${error.message}`);
     throw error;
   }
 };
+
+/** Reads a selector that came from outside, and compiles it as `selectorToSql` does. @throws as `parsed` */
+export const readSelector = (text: string): SqlCondition => selectorToSql(parsed(text));
+
+/** Reads a selector that says whom something is about, and compiles it as `targetToSql` does. @throws as `parsed` */
+export const readTarget = (text: string, first = 1): SqlCondition => targetToSql(parsed(text), first);

@@ -6,8 +6,7 @@ import type { PublicAddresses } from '../../infra/public-addresses.ts';
 import type { FleetCa } from '../fleet-ca/fleet-ca.ts';
 
 /** A test takes seconds; what an interrupted one leaves behind is of no use after this. */
-const LIFE_MINUTES = 10;
-const MINUTES_A_DAY = 1440;
+const LIFE_SECONDS = 600;
 
 /**
  * Identities with which a deployment is tested as a device would use it. They are no devices: nothing lists them,
@@ -23,7 +22,7 @@ export class ProbesService {
   /** @throws ProblemError `csr-invalid` */
   async create(csr: string): Promise<Probe> {
     const id = newProbeId(randomBytes(6).toString('hex'));
-    const certificate = await this.ca.issueDevice(csr, id, LIFE_MINUTES / MINUTES_A_DAY);
+    const certificate = await this.ca.issueDevice(csr, id, LIFE_SECONDS);
     await this.database.transaction(async (sql) => {
       await sql.query('delete from probe where expires_at < now()');
       await sql.query('insert into probe (id, certificate_fingerprint, expires_at) values ($1, $2, $3)', [

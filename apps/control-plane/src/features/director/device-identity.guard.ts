@@ -1,17 +1,24 @@
 import type { TLSSocket } from 'node:tls';
+import { deviceRoutes } from '@aviary/protocol';
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { routeOf } from '../../infra/http/api-route.ts';
 import type { RequestOfDevice } from '../../infra/http/device-id.ts';
 import { ProblemError } from '../../infra/problem.ts';
-import type { DevicesService } from '../devices/devices.service.ts';
+import { type CertificatesService, GRACE_SECONDS } from '../devices/certificates.service.ts';
+
+const DAY_S = 86_400;
 
 /**
- * The device port asks for a certificate without demanding it, because joining needs none; every other route demands
- * it here: issued by the fleet CA, not expired, and the device's current one.
+ * The device port asks for a certificate without demanding it, because joining needs none. Every other route demands it
+ * here: issued by the fleet CA, the device's current one, not revoked, and not expired; renewal alone takes an expired one,
+ * for a time. Looked up at each request, so that a kept-alive connection does not outlive its certificate.
  */
 export class DeviceIdentityGuard implements CanActivate {
-  constructor(private readonly devices: DevicesService) {}
+  constructor(private readonly certificates: Pick<CertificatesService, 'standing'>) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
+    const route = routeOf(context.getHandler());
+    if (route?.access === 'public') return true;
     const request = context.switchToHttp().getRequest<RequestOfDevice>();
     const socket = request.raw.socket as TLSSocket;
     const certificate = socket.getPeerCertificate();
@@ -22,23 +29,41 @@ export class DeviceIdentityGuard implements CanActivate {
         'Expected a device certificate in the TLS handshake. Join first: aviary-agent join',
       );
     }
-    if (!socket.authorized) {
+    const expired = Date.parse(certificate.valid_to) <= Date.now();
+    if (!socket.authorized && !expired) {
       throw new ProblemError(
         401,
         'certificate-refused',
         `Expected a certificate of this fleet’s CA that has not expired; the TLS layer says ${socket.authorizationError}.`,
       );
     }
-    const deviceId = certificate.subject.CN;
+    const deviceId = String(certificate.subject.CN);
     const fingerprint = certificate.fingerprint256.replaceAll(':', '').toLowerCase();
-    if (typeof deviceId !== 'string' || !(await this.devices.hasCertificate(deviceId, fingerprint))) {
+    const { status, expiredSeconds } = await this.certificates.standing({ deviceId, fingerprint });
+    if (status === 'unknown') {
       throw new ProblemError(
         403,
         'device-unknown',
-        `No device of this fleet has this certificate (it names "${deviceId}"). Join again with a new token.`,
+        `No device of this fleet has this certificate (it names "${deviceId}"). It was never issued here, or another one has replaced it. Join again with a new token: aviary device enroll-token --device ${deviceId}`,
       );
     }
+    if (status === 'revoked') {
+      throw new ProblemError(
+        403,
+        'device-revoked',
+        `Device ${deviceId} was revoked. To take it back in: aviary device enroll-token --device ${deviceId}`,
+      );
+    }
+    const mayRenew = route === deviceRoutes.renew && expiredSeconds <= GRACE_SECONDS;
+    if ((status === 'expired' || expired) && !mayRenew) {
+      const hint =
+        expiredSeconds <= GRACE_SECONDS
+          ? 'Renew it: the agent does so by itself.'
+          : `It may be renewed for ${GRACE_SECONDS / DAY_S} days only. Join again with: aviary device enroll-token --device ${deviceId}`;
+      throw new ProblemError(401, 'certificate-expired', `The certificate of device ${deviceId} has expired. ${hint}`);
+    }
     request.deviceId = deviceId;
+    request.deviceFingerprint = fingerprint;
     return true;
   }
 }

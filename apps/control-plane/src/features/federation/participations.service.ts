@@ -1,6 +1,6 @@
 import { type RoundSpec, reportProblem } from '@aviary/federation';
 import type { RoundEvaluationReport, RoundTask } from '@aviary/protocol';
-import { type Database, millisecondsOf } from '../../infra/database.ts';
+import { type Database, millisecondsOf, type Sql } from '../../infra/database.ts';
 import { badRequest, conflict, ProblemError } from '../../infra/problem.ts';
 import { demandOpen, isOpenPart, type Participation, readParticipation } from './participation.ts';
 
@@ -18,6 +18,11 @@ const BEGIN = `
 
 const DECLINE = `
   update round_participant set state = 'DECLINED', reason = $3, updated_at = now() where round_id = $1 and device_id = $2`;
+
+const LEAVE = `
+  update round_participant p set state = 'SILENT', reason = 'the device was revoked', updated_at = now()
+  from federated_round r
+  where r.id = p.round_id and r.ended_at is null and p.device_id = $1 and p.state in ('INVITED', 'WORKING')`;
 
 const EVALUATE = `
   update round_participant set state = $3, reason = $4, evaluation = $5, samples = $6, updated_at = now()
@@ -72,6 +77,11 @@ export class ParticipationsService {
       return wrong;
     });
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** Rounds do not wait for a device that is refused, in the caller's transaction. */
+  async removeRevoked(sql: Sql, deviceId: string): Promise<void> {
+    await sql.query(LEAVE, [deviceId]);
   }
 
   /** The device does not take part. Said again, it changes nothing. @throws ProblemError `round-answered` */

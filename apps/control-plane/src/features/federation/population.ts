@@ -1,7 +1,7 @@
 import type { RoundSpec } from '@aviary/federation';
 import type { ReleaseStatement } from '@aviary/release';
 import type { Sql } from '../../infra/database.ts';
-import { readSelector, type SqlCondition } from '../devices/selector-sql.ts';
+import { readTarget, type SqlCondition } from '../devices/selector-sql.ts';
 
 /** Devices whose updates can be added up: the same backbone makes their features, the same head is where they start. */
 export interface Population {
@@ -71,7 +71,7 @@ export const choosePopulation = async (
   statement: ReleaseStatement,
   { target, minSamples }: Pick<RoundSpec, 'target' | 'minSamples'>,
 ): Promise<ChosenPopulation | undefined> => {
-  const { where, parameters } = readSelector(target, 2);
+  const { where, parameters } = readTarget(target, 2);
   const keeping = await sql.query<{ backbone: string; base: string; devices: number }>(ready(where), [
     minSamples,
     ...parameters,
@@ -106,7 +106,7 @@ const parametersOf = (wanted: Wanted, target: SqlCondition): unknown[] => [
 
 /** The devices that could be asked at this moment, in order of id. */
 export const eligibleDevices = async (sql: Sql, wanted: Wanted): Promise<string[]> => {
-  const target = readSelector(wanted.target, 4);
+  const target = readTarget(wanted.target, 4);
   const rows = await sql.query<{ id: string }>(eligible(target.where), parametersOf(wanted, target));
   return rows.map(({ id }) => id);
 };
@@ -116,7 +116,7 @@ export const surveyPopulation = async (
   sql: Sql,
   wanted: Wanted,
 ): Promise<{ devices: number; eligible: number; samples: number; words: string[] }> => {
-  const target = readSelector(wanted.target, 4);
+  const target = readTarget(wanted.target, 4);
   const rows = await sql.query<StandingRow>(standings(target.where), parametersOf(wanted, target));
   const found = rows.find(({ standing }) => standing === 'eligible');
   const words: string[] = [];

@@ -7,16 +7,15 @@ import type { SecretStore } from '../../infra/secret-store.ts';
 x509.cryptoProvider.set(crypto);
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
-const DAY_MS = 86_400_000;
-const CA_DAYS = 3650;
-const SERVER_DAYS = 365;
-const DEVICE_DAYS = 30;
+const DAY_S = 86_400;
+const CA_SECONDS = 3650 * DAY_S;
+const SERVER_SECONDS = 365 * DAY_S;
 /** Its key lives in the memory of one process, and each connection gets a new one. */
-const GATEWAY_DAYS = 7;
+const GATEWAY_SECONDS = 7 * DAY_S;
 /** Every gateway is called so. The dot keeps it apart from every device id. */
 export const GATEWAY_NAME = 'aviary.gateway';
 /** Certificates begin a little earlier, for boards whose clock is a little behind. */
-const BACKDATE_MS = 3_600_000;
+const BACKDATE_S = 3600;
 
 export interface TlsIdentity {
   readonly key: string;
@@ -42,10 +41,29 @@ const serialNumber = (): string => {
 const exportKey = async (key: webcrypto.CryptoKey): Promise<Buffer> =>
   Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
 
-const validity = (now: Date, days: number) => ({
-  notBefore: new Date(now.getTime() - BACKDATE_MS),
-  notAfter: new Date(now.getTime() + days * DAY_MS),
+const validity = (now: Date, seconds: number) => ({
+  notBefore: new Date(now.getTime() - Math.min(BACKDATE_S, seconds / 10) * 1000),
+  notAfter: new Date(now.getTime() + seconds * 1000),
 });
+
+/** A request that is signed with its own key. @throws ProblemError `csr-invalid` */
+const provenRequest = async (csrPem: string): Promise<x509.Pkcs10CertificateRequest> => {
+  const wanted = 'Expected a PKCS#10 request in PEM with a P-256 key, signed by that key';
+  let request: x509.Pkcs10CertificateRequest;
+  try {
+    request = new x509.Pkcs10CertificateRequest(csrPem);
+  } catch {
+    throw badRequest('csr-invalid', `${wanted}; this does not parse. Make a new one.`);
+  }
+  const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
+  if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
+    throw badRequest('csr-invalid', `${wanted}; got ${algorithm.name} ${algorithm.namedCurve ?? ''}.`);
+  }
+  if (!(await request.verify())) {
+    throw badRequest('csr-invalid', `${wanted}; its signature does not verify.`);
+  }
+  return request;
+};
 
 /**
  * A certificate authority, made at the first start. That of the fleet names devices and the servers that they talk to;
@@ -56,15 +74,21 @@ export class FleetCa {
   private constructor(
     private readonly certificate: x509.X509Certificate,
     private readonly key: webcrypto.CryptoKey,
+    private readonly deviceSeconds: number,
   ) {}
 
-  static async open(secrets: SecretStore, of: 'fleet' | 'gateway' = 'fleet'): Promise<FleetCa> {
+  /** @param deviceSeconds how long a device's certificate is valid */
+  static async open(
+    secrets: SecretStore,
+    of: 'fleet' | 'gateway' = 'fleet',
+    deviceSeconds = 30 * DAY_S,
+  ): Promise<FleetCa> {
     const stored = await secrets.getOrCreate(`${of}-ca`, async () => {
       const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
       const made = await x509.X509CertificateGenerator.createSelfSigned({
         serialNumber: serialNumber(),
         name: `CN=Aviary ${of} CA`,
-        ...validity(new Date(), CA_DAYS),
+        ...validity(new Date(), CA_SECONDS),
         signingAlgorithm: ALGORITHM,
         keys,
         extensions: [
@@ -76,7 +100,7 @@ export class FleetCa {
       return { secret: await exportKey(keys.privateKey), publicPart: made.toString('pem') };
     });
     const key = await crypto.subtle.importKey('pkcs8', new Uint8Array(stored.secret), ALGORITHM, true, ['sign']);
-    return new FleetCa(new x509.X509Certificate(stored.publicPart), key);
+    return new FleetCa(new x509.X509Certificate(stored.publicPart), key, deviceSeconds);
   }
 
   get pem(): string {
@@ -98,7 +122,7 @@ export class FleetCa {
   /** A fresh identity with which a gateway comes to a broker that is not its own. */
   async issueGateway(): Promise<TlsIdentity> {
     const keys = await crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-    const leaf = await this.issue(keys.publicKey, `CN=${GATEWAY_NAME}`, GATEWAY_DAYS, [
+    const leaf = await this.issue(keys.publicKey, `CN=${GATEWAY_NAME}`, GATEWAY_SECONDS, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
     ]);
     return this.identityOf(keys.privateKey, leaf);
@@ -110,17 +134,28 @@ export class FleetCa {
    * @throws ProblemError `csr-invalid`
    */
   async certifyServer(csrPem: string, hosts: readonly string[]): Promise<{ chain: string; expiresAt: Date }> {
-    const leaf = await this.nameServer(await this.readRequest(csrPem), hosts);
+    const leaf = await this.nameServer(await (await provenRequest(csrPem)).publicKey.export(), hosts);
     return { chain: `${leaf.toString('pem')}\n${this.pem}`, expiresAt: leaf.notAfter };
   }
 
   /**
-   * Names a device. Of the request only the key is used (proved by its signature); subject and extensions are ours.
-   * @param days until it expires
+   * Checks that whoever made a request holds its key.
+   * @returns SHA-256 over the key's SubjectPublicKeyInfo, hex
    * @throws ProblemError `csr-invalid`
    */
-  async issueDevice(csrPem: string, deviceId: string, days = DEVICE_DAYS): Promise<DeviceCertificate> {
-    const leaf = await this.issue(await this.readRequest(csrPem), `CN=${deviceId}`, days, [
+  async keyOf(csrPem: string): Promise<string> {
+    const request = await provenRequest(csrPem);
+    return createHash('sha256').update(Buffer.from(request.publicKey.rawData)).digest('hex');
+  }
+
+  /**
+   * Names a device. Of the request only the key is used (proved by its signature); subject and extensions are ours.
+   * @param seconds until it expires
+   * @throws ProblemError `csr-invalid`
+   */
+  async issueDevice(csrPem: string, deviceId: string, seconds = this.deviceSeconds): Promise<DeviceCertificate> {
+    const { publicKey } = await provenRequest(csrPem);
+    const leaf = await this.issue(await publicKey.export(), `CN=${deviceId}`, seconds, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
       new x509.SubjectAlternativeNameExtension([{ type: 'url', value: `urn:aviary:device:${deviceId}` }]),
     ]);
@@ -131,28 +166,9 @@ export class FleetCa {
     };
   }
 
-  /** The key of a request, once it has proved itself. */
-  private async readRequest(csrPem: string): Promise<webcrypto.CryptoKey> {
-    const wanted = 'Expected a PKCS#10 request in PEM with a P-256 key, signed by that key';
-    let request: x509.Pkcs10CertificateRequest;
-    try {
-      request = new x509.Pkcs10CertificateRequest(csrPem);
-    } catch {
-      throw badRequest('csr-invalid', `${wanted}; this does not parse. Make a new one.`);
-    }
-    const algorithm = request.publicKey.algorithm as { name?: string; namedCurve?: string };
-    if (algorithm.name !== 'ECDSA' || algorithm.namedCurve !== 'P-256') {
-      throw badRequest('csr-invalid', `${wanted}; got ${algorithm.name} ${algorithm.namedCurve ?? ''}.`);
-    }
-    if (!(await request.verify())) {
-      throw badRequest('csr-invalid', `${wanted}; its signature does not verify.`);
-    }
-    return request.publicKey.export();
-  }
-
   private nameServer(publicKey: webcrypto.CryptoKey, hosts: readonly string[]): Promise<x509.X509Certificate> {
     const names = [...new Set(hosts)];
-    return this.issue(publicKey, `CN=${names[0] ?? 'localhost'}`, SERVER_DAYS, [
+    return this.issue(publicKey, `CN=${names[0] ?? 'localhost'}`, SERVER_SECONDS, [
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
       new x509.SubjectAlternativeNameExtension(
         names.map((name) => ({ type: isIP(name) === 0 ? ('dns' as const) : ('ip' as const), value: name })),
@@ -172,14 +188,14 @@ export class FleetCa {
   private async issue(
     publicKey: webcrypto.CryptoKey,
     subject: string,
-    days: number,
+    seconds: number,
     extensions: x509.Extension[],
   ): Promise<x509.X509Certificate> {
     return x509.X509CertificateGenerator.create({
       serialNumber: serialNumber(),
       subject,
       issuer: this.certificate.subject,
-      ...validity(new Date(), days),
+      ...validity(new Date(), seconds),
       signingAlgorithm: ALGORITHM,
       publicKey,
       signingKey: this.key,

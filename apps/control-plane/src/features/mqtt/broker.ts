@@ -1,4 +1,5 @@
 import type { DownChannel, UpChannel } from '@aviary/protocol';
+import type { CertificatesService, DeviceSession } from '../devices/certificates.service.ts';
 
 /**
  * What stands between devices and a gateway: the broker that the gateway embeds, or one that it is a client of. With
@@ -14,13 +15,16 @@ export interface Broker {
    */
   send(deviceId: string, channel: DownChannel, payload: unknown): Promise<void>;
   /**
-   * Ends the connection of a device whose certificate is not to be believed any more, and keeps it out where only the
-   * broker can.
+   * Ends the connections of devices whose certificates do not count any more, and keeps out, or lets in again, whom only
+   * the broker can.
    * @throws BrokerUnavailableError when it has to be asked again
    */
-  endSession(deviceId: string): Promise<void>;
+  enforce(certificates: CountingCertificates): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** Which certificates count. */
+export type CountingCertificates = Pick<CertificatesService, 'fallen' | 'revoked'>;
 
 /** The broker does not answer, or not as expected. It is tried again. */
 export class BrokerUnavailableError extends Error {
@@ -30,7 +34,7 @@ export class BrokerUnavailableError extends Error {
 /** What the rest of the gateway does with what devices send. */
 export interface DeviceMessages {
   /** Whether a certificate may (still) connect; an external broker decides that itself. */
-  admit(deviceId: string, fingerprint: string): Promise<boolean>;
+  admit(session: DeviceSession): Promise<boolean>;
   /** Settles once the message is durable; its acknowledgement waits for it. A rejection ends the connection. */
   receive(deviceId: string, channel: UpChannel, payload: Buffer): Promise<void>;
   /** The connection of a device has ended. */

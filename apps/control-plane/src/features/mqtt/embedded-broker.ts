@@ -4,14 +4,16 @@ import {
   deviceIdSchema,
   deviceTopics,
   downTopic,
+  isProbeId,
   MAX_PACKET_BYTES,
   mayDeviceSubscribe,
   parseUpTopic,
 } from '@aviary/protocol';
 import { Aedes, type Client } from 'aedes';
 import type { Logger } from '../../infra/log.ts';
+import type { DeviceSession } from '../devices/certificates.service.ts';
 import type { TlsIdentity } from '../fleet-ca/fleet-ca.ts';
-import type { Broker, DeviceMessages } from './broker.ts';
+import type { Broker, CountingCertificates, DeviceMessages } from './broker.ts';
 import { LimitedConnection } from './limited-connection.ts';
 
 /** A subscriber that takes nothing for so long is let go, so that it cannot hold up the others. */
@@ -20,12 +22,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const LONGEST_KEEPALIVE_S = 120;
 const CLOSE_DEADLINE_MS = 3_000;
 
-interface Peer {
-  readonly deviceId: string;
-  readonly fingerprint: string;
-}
-
-const peerOf = (socket: TLSSocket): Peer | undefined => {
+const peerOf = (socket: TLSSocket): DeviceSession | undefined => {
   if (!socket.authorized) return undefined;
   const certificate = socket.getPeerCertificate();
   const { data: deviceId } = deviceIdSchema.safeParse(certificate.subject?.CN);
@@ -38,7 +35,9 @@ const peerOf = (socket: TLSSocket): Peer | undefined => {
  * publish and subscribe to nothing but its own topics.
  */
 export class EmbeddedBroker implements Broker {
-  private readonly peers = new WeakMap<Client, Peer>();
+  private readonly peers = new WeakMap<Client, DeviceSession>();
+  /** Those that were ended here: nothing that they say counts, their last will included. */
+  private readonly ended = new WeakSet<Client>();
   private readonly clients = new Map<string, Client>();
   private aedes: Aedes | undefined;
   private server: Server | undefined;
@@ -51,7 +50,7 @@ export class EmbeddedBroker implements Broker {
   ) {}
 
   async start(): Promise<void> {
-    const waiting = new WeakMap<object, Peer>();
+    const waiting = new WeakMap<object, DeviceSession>();
     const aedes = new Aedes({
       drainTimeout: DRAIN_TIMEOUT_MS,
       connectTimeout: CONNECT_TIMEOUT_MS,
@@ -79,7 +78,7 @@ export class EmbeddedBroker implements Broker {
       authenticate: (client, _user, _password, done) => {
         const peer = this.peers.get(client);
         if (peer === undefined) return done(null, false);
-        this.messages.admit(peer.deviceId, peer.fingerprint).then(
+        this.messages.admit(peer).then(
           (admitted) => {
             if (!admitted) this.log.warn({ device: peer.deviceId }, 'refused: not a certificate of an enrolled device');
             done(null, admitted);
@@ -91,6 +90,7 @@ export class EmbeddedBroker implements Broker {
         );
       },
       authorizePublish: (client, packet, callback) => {
+        if (client !== null && this.ended.has(client)) return callback(new Error('this session was ended'));
         const target = parseUpTopic(packet.topic);
         // Without a client it is a will that the broker kept; it was checked when its device connected.
         const sender = client === null ? target?.deviceId : this.peers.get(client)?.deviceId;
@@ -175,9 +175,18 @@ export class EmbeddedBroker implements Broker {
       );
   }
 
-  async endSession(deviceId: string): Promise<void> {
-    const client = this.clients.get(deviceId);
-    if (client !== undefined) await new Promise<void>((resolve) => client.close(resolve));
+  async enforce(certificates: CountingCertificates): Promise<void> {
+    const sessions = [...this.clients.values()].flatMap((client) => this.peers.get(client) ?? []);
+    const ofDevices = sessions.filter(({ deviceId }) => !isProbeId(deviceId));
+    const fallen = ofDevices.length === 0 ? [] : await certificates.fallen(ofDevices);
+    for (const { deviceId, fingerprint } of fallen) {
+      const client = this.clients.get(deviceId);
+      // It may have come again meanwhile, with another certificate.
+      if (client === undefined || this.peers.get(client)?.fingerprint !== fingerprint) continue;
+      this.log.info({ device: deviceId }, 'its certificate does not count any more: the session is ended');
+      this.ended.add(client);
+      client.close();
+    }
   }
 
   async stop(): Promise<void> {

@@ -73,14 +73,15 @@ describe('the control of EMQX', () => {
       body: path.includes('page=1')
         ? {
             data: [
-              { as: 'username', who: 'd-one' },
+              { as: 'username', who: 'd-one', by: 'aviary' },
               { as: 'peerhost', who: '10.0.0.1' },
             ],
             meta: { hasnext: true },
           }
         : {
             data: [
-              { as: 'username', who: 'd-two' },
+              { as: 'username', who: 'd-two', by: 'aviary' },
+              { as: 'username', who: 'd-three', by: 'an operator' },
               { as: 'clientid', who: 'd-six' },
             ],
             meta: { hasnext: false },

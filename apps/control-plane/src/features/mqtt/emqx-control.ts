@@ -5,10 +5,11 @@ import type { SessionControl } from './session-control.ts';
 
 const PATIENCE_MS = 10_000;
 const PAGE = 1000;
+const BY = 'aviary';
 const REASON = 'revoked by Aviary';
 
 const bannedSchema = z.object({
-  data: z.array(z.object({ as: z.string(), who: z.string() })),
+  data: z.array(z.object({ as: z.string(), who: z.string(), by: z.string().optional() })),
   meta: z.object({ hasnext: z.boolean().optional() }).optional(),
 });
 
@@ -26,12 +27,7 @@ export class EmqxControl implements SessionControl {
 
   async bar(deviceId: string): Promise<void> {
     // In this order, or it could come back in between.
-    await this.ask(
-      'POST',
-      '/banned',
-      { as: 'username', who: deviceId, by: 'aviary', reason: REASON },
-      'ALREADY_EXISTS',
-    );
+    await this.ask('POST', '/banned', { as: 'username', who: deviceId, by: BY, reason: REASON }, 'ALREADY_EXISTS');
     await this.ask('DELETE', `/clients/${encodeURIComponent(deviceId)}`, undefined, 'NOT_FOUND');
   }
 
@@ -45,8 +41,9 @@ export class EmqxControl implements SessionControl {
       const response = await this.ask('GET', `/banned?page=${page}&limit=${PAGE}`);
       const banned = bannedSchema.safeParse(await response.json().catch(() => undefined));
       if (!banned.success) throw new BrokerUnavailableError('the list of bans that EMQX answers cannot be read');
-      for (const { as, who } of banned.data.data) {
-        if (as === 'username' && deviceIdSchema.safeParse(who).success) names.add(who);
+      for (const { as, who, by } of banned.data.data) {
+        // Bans that somebody else has made are not ours to take back.
+        if (as === 'username' && by === BY && deviceIdSchema.safeParse(who).success) names.add(who);
       }
       if (banned.data.meta?.hasnext !== true) return names;
     }

@@ -1,6 +1,6 @@
 import { type DownChannel, downTopic, gatewayFilters, parseUpTopic } from '@aviary/protocol';
 import type { Logger } from '../../infra/log.ts';
-import type { Broker, DeviceMessages } from './broker.ts';
+import type { Broker, CountingCertificates, DeviceMessages } from './broker.ts';
 import type { BrokerConnection } from './broker-connection.ts';
 import type { OpenConnection } from './broker-connections.ts';
 import type { SessionControl } from './session-control.ts';
@@ -44,8 +44,18 @@ export class ExternalBroker implements Broker {
     await this.outgoing.publish(downTopic(deviceId, channel), JSON.stringify(payload), qos);
   }
 
-  endSession(deviceId: string): Promise<void> {
-    return this.control.bar(deviceId);
+  async enforce(certificates: CountingCertificates): Promise<void> {
+    const [revoked, barred] = await Promise.all([certificates.revoked(), this.control.barred()]);
+    for (const deviceId of revoked) {
+      if (barred.has(deviceId)) continue;
+      await this.control.bar(deviceId);
+      this.log.info({ device: deviceId }, 'it was revoked: the broker refuses it');
+    }
+    for (const deviceId of barred) {
+      if (revoked.has(deviceId)) continue;
+      await this.control.readmit(deviceId);
+      this.log.info({ device: deviceId }, 'it has joined again: the broker lets it in');
+    }
   }
 
   async stop(): Promise<void> {

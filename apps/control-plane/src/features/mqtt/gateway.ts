@@ -1,5 +1,6 @@
 import { isProbeId, PROBE_EPOCHS, presenceSchema, type UpChannel } from '@aviary/protocol';
 import type { Logger } from '../../infra/log.ts';
+import type { CertificatesService, DeviceSession } from '../devices/certificates.service.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import type { ProbesService } from '../diagnosis/probes.service.ts';
 import { readBatch, TelemetryMalformedError } from '../telemetry/telemetry-batch.ts';
@@ -11,8 +12,9 @@ export class Gateway implements DeviceMessages {
   private broker: Pick<Broker, 'send'> | undefined;
 
   constructor(
-    private readonly devices: Pick<DevicesService, 'hasCertificate' | 'recordPresence'>,
+    private readonly devices: Pick<DevicesService, 'recordPresence'>,
     private readonly probes: Pick<ProbesService, 'hasCertificate' | 'exists'>,
+    private readonly certificates: Pick<CertificatesService, 'admits'>,
     private readonly telemetry: Pick<TelemetryQueue, 'add'>,
     private readonly log: Logger,
   ) {}
@@ -22,9 +24,9 @@ export class Gateway implements DeviceMessages {
     this.broker = broker;
   }
 
-  admit(deviceId: string, fingerprint: string): Promise<boolean> {
-    const known = isProbeId(deviceId) ? this.probes : this.devices;
-    return known.hasCertificate(deviceId, fingerprint);
+  admit(session: DeviceSession): Promise<boolean> {
+    const { deviceId, fingerprint } = session;
+    return isProbeId(deviceId) ? this.probes.hasCertificate(deviceId, fingerprint) : this.certificates.admits(session);
   }
 
   async receive(deviceId: string, channel: UpChannel, payload: Buffer): Promise<void> {

@@ -20,7 +20,7 @@ const EVENTS = `
   )
   select n.level, ${millisecondsOf('n.received_at')} as at, n.message as words, n.device_id as "deviceId",
     d.name as "deviceName", null as "rolloutId"
-  from newest n join device d on d.id = n.device_id
+  from newest n join device d on d.id = n.device_id and d.revoked_at is null
   order by n.received_at desc limit ${MOST}`;
 
 const ROLLOUTS = `

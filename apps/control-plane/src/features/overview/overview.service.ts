@@ -10,7 +10,7 @@ const COUNTS = `
     select count(*) as total, count(*) filter (where presence = 'online') as online,
       count(*) filter (where profile is null) as unmatched,
       count(*) filter (where presence = 'online' and running_release is null) as idle
-    from device
+    from device where revoked_at is null
   )
   select json_build_object('total', total, 'online', online, 'offline', total - online, 'unmatched', unmatched,
       'idle', idle) as devices,

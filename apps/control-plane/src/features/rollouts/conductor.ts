@@ -51,7 +51,10 @@ export class Conductor {
   /** @returns when to look again at the latest, in ms */
   private async work(): Promise<number> {
     try {
-      await this.database.transaction((sql) => this.executions.expire(sql));
+      await this.database.transaction(async (sql) => {
+        await this.executions.expire(sql);
+        await this.executions.removeRevoked(sql);
+      });
       for (const { id } of await this.database.query<{ id: string }>(ACTIVE)) {
         for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.step(id)); step += 1);
       }

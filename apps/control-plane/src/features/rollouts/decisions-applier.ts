@@ -1,6 +1,6 @@
 import { type Decision, isEndedRollout, parseSelector, type Scope } from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
-import { selectorToSql } from '../devices/selector-sql.ts';
+import { targetToSql } from '../devices/selector-sql.ts';
 import type { DirectorService } from '../director/director.service.ts';
 import type { LoadedRollout } from './rollout-snapshot.ts';
 
@@ -37,8 +37,8 @@ const CANCEL = `
 const ROLL_BACK = `
   insert into execution (rollout_id, device_id, kind, state, from_release, deadline_at)
   select $1, e.device_id, 'rollback', 'QUEUED', e.from_release, now() + make_interval(secs => $3)
-  from execution e join assignment a on a.device_id = e.device_id
-  where e.rollout_id = $1 and e.kind = 'install' and ($2::integer is null or e.wave_index = $2)
+  from execution e join assignment a on a.device_id = e.device_id join device d on d.id = e.device_id
+  where d.revoked_at is null and e.rollout_id = $1 and e.kind = 'install' and ($2::integer is null or e.wave_index = $2)
     and e.from_release is not null and a.rollout_id = $1
     and (e.state = 'SUCCEEDED' or (e.state = 'CANCELED' and a.release = e.from_release))
   on conflict do nothing`;
@@ -57,7 +57,7 @@ export class DecisionsApplier {
     const { id, spec } = rollout;
     switch (decision.kind) {
       case 'start-wave': {
-        const { where, parameters } = selectorToSql(parseSelector(rollout.target), 6);
+        const { where, parameters } = targetToSql(parseSelector(rollout.target), 6);
         const [wave] = await sql.query<{ strata: Record<string, number> }>(
           'select strata from wave where rollout_id = $1 and index = $2',
           [id, decision.wave],

@@ -36,6 +36,19 @@ const EXPIRE = `
   where ended_at is null and deadline_at < now()
   returning id, kind`;
 
+// Nobody waits for a device that is refused; it says nothing about the release either.
+const REMOVE = `
+  update execution e set state = 'REMOVED', reason_code = 'device-revoked', reason = 'the device was revoked',
+    ended_at = now(), updated_at = now()
+  from device d
+  where d.id = e.device_id and d.revoked_at is not null and e.ended_at is null and ($1::text is null or d.id = $1)
+  returning e.id, e.kind`;
+
+interface EndedExecution {
+  readonly id: string;
+  readonly kind: 'install' | 'rollback';
+}
+
 /** Each device's part in a rollout: moved by what devices report, and by their deadlines. */
 export class ExecutionsService {
   constructor(private readonly director: DirectorService) {}
@@ -69,9 +82,20 @@ export class ExecutionsService {
 
   /** Ends what has passed its deadline: silent devices count, and hold nobody up. */
   async expire(sql: Sql): Promise<void> {
-    const expired = await sql.query<{ id: string; kind: string }>(EXPIRE);
+    await this.revertInstalls(sql, await sql.query<EndedExecution>(EXPIRE));
+  }
+
+  /**
+   * Ends what revoked devices have open.
+   * @param deviceId only of this one; of all of them, where a wave has begun while a device was being revoked
+   */
+  async removeRevoked(sql: Sql, deviceId?: string): Promise<void> {
+    await this.revertInstalls(sql, await sql.query<EndedExecution>(REMOVE, [deviceId ?? null]));
+  }
+
+  private async revertInstalls(sql: Sql, ended: readonly EndedExecution[]): Promise<void> {
     // A device that is being brought back stays assigned to what it should go back to, whenever it wakes up.
-    const installs = expired.filter(({ kind }) => kind === 'install').map(({ id }) => id);
+    const installs = ended.filter(({ kind }) => kind === 'install').map(({ id }) => id);
     if (installs.length > 0) await this.director.revert(sql, installs);
   }
 }

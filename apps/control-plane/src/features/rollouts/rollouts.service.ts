@@ -15,7 +15,7 @@ import {
 } from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
-import { selectorToSql } from '../devices/selector-sql.ts';
+import { targetToSql } from '../devices/selector-sql.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
 import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
@@ -150,7 +150,7 @@ export class RolloutsService {
     if (release.revoked) {
       throw badRequest('release-revoked', `${spec.release} was revoked by its publisher, and no device would take it.`);
     }
-    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const rows = await this.database.query<{ stratum: string; devices: number }>(
       `select coalesce(d.profile, $1) as stratum, count(*)::integer as devices from device d where ${where} group by 1`,
       [NO_PROFILE, ...parameters],
@@ -169,7 +169,7 @@ export class RolloutsService {
   /** A rollout that may have to roll back must be able to: the release's own floor may forbid what runs now. */
   private async refuseFloor(spec: RolloutSpec, release: StoredRelease): Promise<void> {
     const { rollbackFloor } = release.statement;
-    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const [below] = await this.database.query<{ name: string }>(
       `select r.name from device d join assignment a on a.device_id = d.id join release r on r.name = a.release
        where r.release_counter < $1 and ${where} limit 1`,
@@ -188,7 +188,7 @@ export class RolloutsService {
     );
     for (const other of active) {
       const selector = { kind: 'and', operands: [parseSelector(spec.target), parseSelector(other.target)] } as const;
-      const { where, parameters } = selectorToSql(selector);
+      const { where, parameters } = targetToSql(selector);
       const shared = await sql.query(`select 1 from device d where ${where} limit 1`, parameters);
       if (shared.length > 0) {
         throw conflict(
@@ -202,7 +202,7 @@ export class RolloutsService {
   /** The variant that a device of this stratum gets, from the facts of one of them. */
   private async variantFor(spec: RolloutSpec, release: StoredRelease, stratum: string) {
     if (stratum === NO_PROFILE) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
-    const { where, parameters } = selectorToSql(parseSelector(spec.target), 2);
+    const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const [device] = await this.database.query<{ facts: DeviceFacts }>(
       `select d.facts from device d where d.profile = $1 and ${where} order by d.id limit 1`,
       [stratum, ...parameters],
