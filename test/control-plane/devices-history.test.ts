@@ -146,6 +146,7 @@ describe('one device as a person sees it, with a real database over real HTTP', 
       runtime: 'onnxruntime',
       format: 'onnx',
       precision,
+      profiles: name === 'other' ? ['rpi4'] : ['rpi5'],
       ...(requires === undefined ? {} : { requires }),
     });
     await insertRelease(t, 'm@1.0.0', 1, [variant('plain', 'fp32'), variant('huge', 'fp32', { minMemoryMB: 999_999 })]);
@@ -160,6 +161,12 @@ describe('one device as a person sees it, with a real database over real HTTP', 
       release: 'm@2.0.0',
       variant: null,
       words: [expect.stringMatching(/^huge: cannot run: .*memory/)],
+    });
+    await insertRelease(t, 'm@3.0.0', 3, [variant('other', 'fp32')]);
+    await t.query(`update assignment set release = 'm@3.0.0'`);
+    expect((await show()).choice).toMatchObject({
+      variant: null,
+      words: ['the publisher made no variant for rpi5'],
     });
     await t.query('update device set profile = null');
     expect((await show()).choice).toMatchObject({ variant: null, words: ['no profile fits this device'] });

@@ -69,8 +69,9 @@ export class Assignments {
   async look(): Promise<Finding> {
     const begun = performance.now();
     try {
-      let allowed = await this.#trust.since(Math.max(begun - TRUSTED_FOR_MS, this.#trustedFrom));
       const answer = await this.#ask();
+      // Also where nothing is assigned: what runs may have to stop.
+      let allowed = await this.#trust.since(Math.max(begun - TRUSTED_FOR_MS, this.#trustedFrom));
       if (answer === undefined) return { found: 'same' };
       let assignment: Assignment;
       try {
