@@ -45,26 +45,28 @@ export class OnlineSigning {
     root: RoleMetadata<'root'>,
     targets: Pick<Published<'targets'>, 'version' | 'text'>,
     before: Pick<CurrentMetadata, 'snapshot' | 'timestamp'> | undefined,
+    now = Date.now(),
   ): Promise<void> {
-    const common = { version: (before?.snapshot.version ?? 0) + 1, expires: Date.now() + SNAPSHOT_LIFE_MS };
+    const common = { version: (before?.snapshot.version ?? 0) + 1, expires: now + SNAPSHOT_LIFE_MS };
     const snapshot = createSnapshot(common, targets);
     await this.sign(root, 'snapshot', snapshot);
-    await this.publishTimestamp(sql, root, await this.store.publish(sql, 'snapshot', snapshot), before?.timestamp);
+    const published = await this.store.publish(sql, 'snapshot', snapshot);
+    await this.publishTimestamp(sql, root, published, before?.timestamp, now);
   }
 
-  /** Renews what has lived half its life. @returns the roles that were renewed */
-  async renewDue(): Promise<TufRole[]> {
+  /** Renews what has lived half its life. @param now milliseconds since 1970 @returns the roles that were renewed */
+  async renewDue(now = Date.now()): Promise<TufRole[]> {
     return this.database.transaction(async (sql) => {
       await lockTrust(sql);
       const current = await this.store.current(sql);
       if (current === undefined) return [];
       const { root, targets, snapshot, timestamp } = current;
-      if (isDue(snapshot, SNAPSHOT_LIFE_MS)) {
-        await this.publish(sql, root.metadata, targets, current);
+      if (isDue(snapshot, SNAPSHOT_LIFE_MS, now)) {
+        await this.publish(sql, root.metadata, targets, current, now);
         return ['snapshot', 'timestamp'];
       }
-      if (!isDue(timestamp, TIMESTAMP_LIFE_MS)) return [];
-      await this.publishTimestamp(sql, root.metadata, snapshot, timestamp);
+      if (!isDue(timestamp, TIMESTAMP_LIFE_MS, now)) return [];
+      await this.publishTimestamp(sql, root.metadata, snapshot, timestamp, now);
       return ['timestamp'];
     });
   }
@@ -91,8 +93,9 @@ export class OnlineSigning {
     root: RoleMetadata<'root'>,
     snapshot: Pick<Published<'snapshot'>, 'version' | 'text'>,
     before: Published<'timestamp'> | undefined,
+    now: number,
   ): Promise<void> {
-    const common = { version: (before?.version ?? 0) + 1, expires: Date.now() + TIMESTAMP_LIFE_MS };
+    const common = { version: (before?.version ?? 0) + 1, expires: now + TIMESTAMP_LIFE_MS };
     const timestamp = createTimestamp(common, snapshot);
     await this.sign(root, 'timestamp', timestamp);
     await this.store.publish(sql, 'timestamp', timestamp);
@@ -113,5 +116,8 @@ export class OnlineSigning {
   }
 }
 
-const isDue = ({ metadata }: Pick<Published<'snapshot' | 'timestamp'>, 'metadata'>, life: number): boolean =>
-  expiryOf(metadata) - Date.now() < life / 2;
+const isDue = (
+  { metadata }: Pick<Published<'snapshot' | 'timestamp'>, 'metadata'>,
+  life: number,
+  now: number,
+): boolean => expiryOf(metadata) - now < life / 2;
