@@ -124,6 +124,8 @@ export interface Publisher {
 export interface PushedRelease extends TrustOutcome {
   readonly release: string;
   readonly releaseCounter: number;
+  /** As they were uploaded: sealed. */
+  readonly variants: readonly { readonly id: string; readonly sha256: string; readonly length: number }[];
 }
 
 /**
@@ -188,7 +190,8 @@ export const pushModel = async (
         })),
       },
     });
-    return { ...outcome, release, releaseCounter };
+    const variants = built.variants.map(({ target: { variant: id, sha256, length } }) => ({ id, sha256, length }));
+    return { ...outcome, release, releaseCounter, variants };
   });
 };
 
