@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import type { ReleaseSummary } from '@aviary/protocol';
+import type { PushedRelease } from '../publishing/push-model.ts';
 import { BOARDS, PICTURES_PER_DEVICE } from './demo-fleet.ts';
 import { type DemoStage, MODEL, outcomeOf, percent } from './demo-stage.ts';
 import { makeDemoReleases } from './training/releases.ts';
@@ -99,7 +99,7 @@ export class ReleaseAct {
     let pushed = 0;
     for (const folder of folders) {
       const answer = await this.#stage.aviary('model', 'push', folder, '--key', this.#stage.keyPath, '-o', 'json');
-      const { release, variants } = JSON.parse(answer) as ReleaseSummary;
+      const { release, variants } = JSON.parse(answer) as PushedRelease;
       if (release === basename(folder).replace(`${MODEL}-`, `${MODEL}@`)) pushed += 1;
       this.#stage.narrator.say(`${release} is published: ${variants.map(({ id }) => id).join(', ')}`);
     }
