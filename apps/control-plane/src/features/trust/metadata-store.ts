@@ -38,6 +38,15 @@ export class MetadataStore {
     return { root, targets, snapshot, timestamp };
   }
 
+  /** @returns undefined before the repository was founded */
+  async newestVersion(role: TufRole): Promise<number | undefined> {
+    const [row] = await this.sql.query<{ version: number | null }>(
+      'select max(version) as version from trust_metadata where role = $1',
+      [role],
+    );
+    return row?.version ?? undefined;
+  }
+
   /** Text of a metadata file by the name that clients ask for, e.g. `timestamp.json` or `3.root.json`. */
   async file(name: string): Promise<string | undefined> {
     const [, version, role] = /^(?:(\d+)\.)?([a-z]+)\.json$/.exec(name) ?? [];

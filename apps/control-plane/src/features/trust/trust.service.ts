@@ -41,6 +41,8 @@ type Missing = TrustOutcome['missing'];
  * that it is current. It cannot sign what may run.
  */
 export class TrustService {
+  private directors: { readonly version: number; readonly keyIds: readonly string[] } = { version: 0, keyIds: [] };
+
   constructor(
     private readonly database: Database,
     private readonly store: MetadataStore,
@@ -51,10 +53,10 @@ export class TrustService {
 
   /** Root metadata that a device pins when it joins. @throws ProblemError `publisher-missing` */
   async rootForDevices(): Promise<string> {
-    const current = await this.store.current();
+    const root = await this.store.file('root.json');
     // Joined before there is one, a device would take no release, ever.
-    if (current === undefined) throw conflict('publisher-missing', NOT_FOUNDED);
-    return current.root.text;
+    if (root === undefined) throw conflict('publisher-missing', NOT_FOUNDED);
+    return root;
   }
 
   /** Text of a metadata file. @throws ProblemError `metadata-unknown` */
@@ -71,11 +73,17 @@ export class TrustService {
     return bytes;
   }
 
-  /** Ids of the keys that may sign assignments now. */
-  async directorKeyIds(): Promise<string[]> {
-    const current = await this.store.current();
-    if (current === undefined) return [];
-    return (await this.readTarget(this.database, current.targets.metadata, DIRECTOR_TARGET)).keys.map(idOf);
+  /** Ids of the keys that may sign assignments now. Each device's assignment asks: the targets are read when they change. */
+  async directorKeyIds(): Promise<readonly string[]> {
+    const version = await this.store.newestVersion('targets');
+    if (version === undefined) return [];
+    if (this.directors.version !== version) {
+      const current = await this.store.current();
+      if (current === undefined) return [];
+      const { keys } = await this.readTarget(this.database, current.targets.metadata, DIRECTOR_TARGET);
+      this.directors = { version: current.targets.version, keyIds: keys.map(idOf) };
+    }
+    return this.directors.keyIds;
   }
 
   async state(): Promise<TrustState> {
