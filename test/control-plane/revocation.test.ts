@@ -1,12 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type ApiError, deviceRoutes, routeUrl } from '@aviary/protocol';
 import { connect } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Identity, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
 import { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
-import { runToEnd } from '../../apps/cli/src/demo/child-process.ts';
-import { AGENT, TestFleet, until } from '../support/test-fleet.ts';
+import { TestFleet, until } from '../support/test-fleet.ts';
 
 let fleet: TestFleet;
 let thief: Identity;
@@ -102,44 +99,5 @@ describe('a revoked device', () => {
       code: 'device-unknown',
     });
     await expect(fleet.aviary('device', 'revoke', thief.deviceId)).rejects.toThrow('say --yes');
-  });
-});
-
-describe('with Mosquitto as the broker', () => {
-  let other: TestFleet;
-  beforeAll(async () => {
-    other = await TestFleet.startWithMosquitto();
-    await other.addDevice('stolen', 'rpi5');
-  });
-  afterAll(() => other.stop());
-
-  it('a revoked device loses its session, is heard no more, and is let in again when it has joined again', async () => {
-    const { deviceId } = await loadIdentity(other.stateDirectory('stolen'));
-    const shown = () => other.client.showDevice({ params: { id: deviceId } });
-    const isOnline = async () => ((await shown()).presence === 'online' ? true : undefined);
-    const stored = async () =>
-      Number((await other.query<{ n: string }>('select count(*) as n from telemetry_batch'))[0]?.n);
-    await until('the device being online', 30, isOnline);
-    await until('its telemetry', 30, async () => ((await stored()) > 0 ? true : undefined));
-    await other.client.revokeDevice({ params: { id: deviceId } });
-    const log = join(other.directory, 'stolen', 'agent.log');
-    await until('the end of the session', 20, async () =>
-      (await readFile(log, 'utf8')).includes('the connection to the gateway has ended') ? true : undefined,
-    );
-    const before = await stored();
-    // It connects again and again meanwhile, and reports every second.
-    await new Promise((resolve) => setTimeout(resolve, 4_000));
-    expect(await stored()).toBe(before);
-    expect(await shown()).toMatchObject({ presence: 'offline' });
-
-    await other.agents.get('stolen')?.stop();
-    const { token } = await other.client.createJoinToken({ body: { deviceId } });
-    await runToEnd(AGENT, [
-      ...['join', '--state-dir', other.stateDirectory('stolen'), '--token', token],
-      ...['--facts', join(other.directory, 'stolen', 'facts.json')],
-    ]);
-    other.startAgent('stolen');
-    await until('the device being back', 30, isOnline);
-    await until('telemetry of its second epoch', 30, async () => ((await stored()) > before ? true : undefined));
   });
 });

@@ -5,13 +5,8 @@ import { deviceTopics } from '@aviary/protocol';
 import { connectAsync, type MqttClient } from 'mqtt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadIdentity } from '../../apps/agent/src/identity/identity.ts';
-import { readConfig } from '../../apps/control-plane/src/config.ts';
-import { connectionsTo } from '../../apps/control-plane/src/features/mqtt/broker-connections.ts';
-import { MosquittoControl } from '../../apps/control-plane/src/features/mqtt/mosquitto-control.ts';
-import { openServices, type Services } from '../../apps/control-plane/src/roles/services.ts';
 import { examine } from '../support/doctor.ts';
 import { expectRolloutSurvives } from '../support/killed.ts';
-import { createMemoryLog } from '../support/memory-log.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
 import { describeWholeWay } from '../support/whole-way.ts';
 
@@ -94,9 +89,8 @@ describe('Mosquitto', () => {
   });
 
   describe('with a device that was revoked', () => {
-    let services: Services;
-    let control: MosquittoControl;
     const clients: MqttClient[] = [];
+    let deviceId: string;
 
     /** Comes with the certificate of a device whose agent is away. */
     const comeAs = async (name: string): Promise<MqttClient> => {
@@ -115,51 +109,49 @@ describe('Mosquitto', () => {
 
     beforeAll(async () => {
       await fleet.agents.get('four')?.stop();
-      const { config } = readConfig(['run', '--data', fleet.data], {});
-      const { log } = createMemoryLog();
-      services = await openServices({ ...config, databaseUrl: await fleet.databaseUrl() }, log);
-      const place = { url: fleet.gatewayUrl, fleetCa: services.ca, gatewayCa: services.gatewayCa };
-      control = new MosquittoControl(connectionsTo(place, log), log);
-      control.start();
-      await until('the control connection', 20, () => control.barred());
+      ({ deviceId } = await loadIdentity(fleet.stateDirectory('four')));
     });
-    afterAll(async () => {
+    afterAll(() => {
       for (const client of clients) client.end(true);
-      await control?.stop();
-      await services?.database.stop();
-      fleet.startAgent('four');
     });
 
     it('ends its session at once, and refuses it whatever it does later', async () => {
-      const { deviceId } = await loadIdentity(fleet.stateDirectory('four'));
       const topics = deviceTopics(deviceId);
       const live = await comeAs('four');
       await live.publishAsync(topics.telemetry, '{}', { qos: 1 });
       const closed = new Promise<void>((resolve) => live.once('close', () => resolve()));
-      await control.bar(deviceId);
+      expect(await fleet.aviary('device', 'revoke', deviceId, '--yes')).toContain('revoked');
       await closed;
-      expect(await control.barred()).toEqual(new Set([deviceId]));
       // Names come from certificates, so it is let in; and then may do nothing.
       const again = await comeAs('four');
       await expect(again.publishAsync(topics.telemetry, '{}', { qos: 1 })).rejects.toThrow('Not authorized');
       await expect(again.subscribeAsync(topics.down)).rejects.toThrow();
-      await control.bar(deviceId);
-      expect(await control.barred()).toEqual(new Set([deviceId]));
     });
 
-    it('refuses it after a restart of the broker, too, until it has joined anew', async () => {
-      const { deviceId } = await loadIdentity(fleet.stateDirectory('four'));
-      const topics = deviceTopics(deviceId);
+    it('refuses it after a restart of the broker, too', async () => {
       await fleet.mosquitto?.stop();
       await fleet.mosquitto?.start();
-      await until('the control connection', 60, () => control.barred());
       const barred = await comeAs('four');
-      await expect(barred.publishAsync(topics.telemetry, '{}', { qos: 1 })).rejects.toThrow('Not authorized');
-      await control.readmit(deviceId);
-      await control.readmit(deviceId);
-      expect(await control.barred()).toEqual(new Set());
-      const readmitted = await comeAs('four');
-      await readmitted.publishAsync(topics.telemetry, '{}', { qos: 1 });
+      const { telemetry } = deviceTopics(deviceId);
+      await expect(barred.publishAsync(telemetry, '{}', { qos: 1 })).rejects.toThrow('Not authorized');
+    });
+
+    it('hears nothing of its agent, which goes on reporting, until it has joined again', async () => {
+      const stored = async () => {
+        const [row] = await fleet.query<{ n: string }>(
+          `select count(*) as n from telemetry_batch where device_id = '${deviceId}'`,
+        );
+        return Number(row?.n);
+      };
+      fleet.startAgent('four');
+      const before = await stored();
+      await pause(4_000);
+      expect(await stored()).toBe(before);
+      expect((await fleet.client.showDevice({ params: { id: deviceId } })).presence).toBe('offline');
+      await fleet.agents.get('four')?.stop();
+      await fleet.joinAgain('four');
+      await online(4);
+      await until('telemetry of its second epoch', 30, async () => ((await stored()) > before ? true : undefined));
     });
   });
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { exampleFacts } from '@aviary/hardware';
 import { adminRoutes, type Client, createClient, type DeviceDetail, type RolloutDetail } from '@aviary/protocol';
 import pg from 'pg';
+import { loadIdentity } from '../../apps/agent/src/identity/identity.ts';
 import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
 import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
 import { TestMosquitto } from './test-mosquitto.ts';
@@ -201,18 +202,19 @@ export class TestFleet {
     await writeFile(join(home, 'facts.json'), JSON.stringify(exampleFacts(board)));
     await writeGreyPictures(join(home, 'pictures'), 20);
     const { token } = await this.client.createJoinToken({ body: { labels: { site: 'test' } } });
-    await runToEnd(AGENT, [
-      'join',
-      '--state-dir',
-      this.stateDirectory(name),
-      '--facts',
-      join(home, 'facts.json'),
-      '--token',
-      token,
-      '--name',
-      name,
-      ...joining,
-    ]);
+    await this.#join(name, token, ['--name', name, ...joining]);
+  }
+
+  /** Joins a device whose agent is away once more, as after a revocation, and starts it. */
+  async joinAgain(name: string): Promise<void> {
+    const { deviceId } = await loadIdentity(this.stateDirectory(name));
+    const { token } = await this.client.createJoinToken({ body: { deviceId } });
+    await this.#join(name, token, []);
+  }
+
+  async #join(name: string, token: string, joining: readonly string[]): Promise<void> {
+    const state = ['--state-dir', this.stateDirectory(name), '--facts', join(this.directory, name, 'facts.json')];
+    await runToEnd(AGENT, ['join', ...state, '--token', token, ...joining]);
     this.startAgent(name);
   }
 
