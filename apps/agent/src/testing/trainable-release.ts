@@ -77,11 +77,12 @@ export const writeTrainableRelease = async (
 
 /** An opened variant as a publisher signs, packs and seals it for `identity`. */
 export const sealFolder = async ({ folder, manifest }: TrainableRelease): Promise<SealedRelease> => {
+  const { release, releaseCounter, rollbackFloor } = manifest;
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = new Map<string, Uint8Array>();
   for (const entry of entries.filter((one) => one.isFile())) {
     const path = join(entry.parentPath, entry.name);
     files.set(path.slice(folder.length + 1), await readFile(path));
   }
-  return sealRelease(manifest.release, { releaseCounter: manifest.releaseCounter, files });
+  return sealRelease(release, { releaseCounter, rollbackFloor, files });
 };
