@@ -28,6 +28,7 @@ Usage: aviary-agent join|key|run|status [options]
     --telemetry-seconds N how often it reports (10)
     --poll-seconds N      how often it looks for an assignment when nobody rings (60)
     --spool-mb N          most that waits on disk while offline (64)
+    --patience-seconds N  a download slower than 256 bytes a second for so long is given up for now (30)
     --learn               keep labels that applications give it, and train with them when the fleet does
     --learn-samples N     most labelled samples that it keeps (2000)
     --socket PATH         where applications on the board reach it (<state-dir>/agent.sock); none: not at all
@@ -60,6 +61,7 @@ const OPTIONS = {
   'telemetry-seconds': { type: 'string' },
   'poll-seconds': { type: 'string' },
   'spool-mb': { type: 'string' },
+  'patience-seconds': { type: 'string' },
   'plaintext-dir': { type: 'string' },
   learn: { type: 'boolean' },
   'learn-samples': { type: 'string' },
@@ -81,7 +83,7 @@ type Values = ReturnType<typeof readArguments>['values'];
 
 const numberOf = (
   values: Values,
-  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb' | 'learn-samples',
+  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb' | 'patience-seconds' | 'learn-samples',
   otherwise: number,
   most: number,
 ): number => {
@@ -200,6 +202,7 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
     telemetrySeconds: numberOf(values, 'telemetry-seconds', 10, SECONDS_OF_A_DAY),
     pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
     spoolBytes: numberOf(values, 'spool-mb', 64, 2 ** 20) * 2 ** 20,
+    patienceSeconds: numberOf(values, 'patience-seconds', 30, 3_600),
     plaintextDirectory: values['plaintext-dir'],
     socket: values.socket === 'none' ? null : resolve(values.socket ?? join(stateDirectory, 'agent.sock')),
     learnSamples: learnSamplesOf(values),

@@ -35,6 +35,8 @@ export interface SupervisorOptions extends LearningOptions {
   readonly pollSeconds: number;
   /** Most that waits on disk while offline. */
   readonly spoolBytes: number;
+  /** How long whoever sends a release or metadata may be too slow. */
+  readonly patienceSeconds: number;
   /** Where opened models lie instead of in memory. */
   readonly plaintextDirectory?: string | undefined;
   /** Path of the socket for applications on the board; null: none. */
@@ -118,7 +120,8 @@ export const startSupervisor = async (
     log,
   );
   const providers = facts.runtimes.find(({ name }) => name === 'onnxruntime')?.providers ?? ['cpu'];
-  const updater = new Updater({ journal, store, slot, serving, api, providers, reporter, log });
+  const patienceMs = options.patienceSeconds * 1000;
+  const updater = new Updater({ journal, store, slot, serving, api, patienceMs, providers, reporter, log });
   const loop = new UpdateLoop((signal) => updater.step(signal), log);
   let stopping = false;
 
@@ -134,7 +137,7 @@ export const startSupervisor = async (
     loop.wakeAfter(pauseMs);
   };
 
-  const trust = new FleetTrust(stateDirectory, identity, api, journal, () => loop.replan());
+  const trust = new FleetTrust({ stateDirectory, patienceMs }, identity, api, journal, () => loop.replan());
   const assignments = new Assignments(api, trust, identity, await ownProfile(facts), journal);
   const watch = new AssignmentWatch(
     assignments,

@@ -78,7 +78,7 @@ try {
   const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
   const bring = async (): Promise<number> => {
     const from = performance.now();
-    await download({ path: store.sealedPath(sha256), length, sha256, open, signal });
+    await download({ path: store.sealedPath(sha256), length, sha256, open, signal, patienceMs: 30_000 });
     await store.open(release);
     return performance.now() - from;
   };

@@ -45,6 +45,7 @@ export const supervisedDevices = () => {
       telemetrySeconds: 1,
       pollSeconds: 60,
       spoolBytes: 2 ** 20,
+      patienceSeconds: 30,
       plaintextDirectory: join(stateDirectory, 'plain'),
       socket: join(stateDirectory, 'agent.sock'),
       learnSamples: null,

@@ -100,6 +100,7 @@ export class UpdateRig {
       slot,
       serving: slot,
       api: { stream: (path, start, signal) => this.#server.open(start, signal, path) },
+      patienceMs: 30_000,
       providers: ['cpu'],
       reporter: {
         execution: async (report) => {

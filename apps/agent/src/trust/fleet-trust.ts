@@ -16,9 +16,6 @@ import type { Identity } from '../identity/identity.ts';
 import { AnswerTooLongError, type DeviceApi } from '../link/device-api.ts';
 import { type HeldRelease, type Journal, withOutcome } from '../state/journal.ts';
 
-/** Metadata is small: what takes longer is held back by somebody. */
-const PATIENCE_MS = 30_000;
-
 const REVOKED = {
   code: 'revoked',
   message: 'the publisher took the release back before this device had committed it',
@@ -40,13 +37,17 @@ export class FleetTrust {
   readonly #api: Pick<DeviceApi, 'bytes'>;
   readonly #journal: Journal;
   readonly #onNews: () => void;
+  readonly #patienceMs: number;
   #allowed: Allowed | undefined;
   /** By `performance.now()`, which no clock that is set can move. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param onNews is called when something that this device has may no longer run */
+  /**
+   * @param patienceMs for one file: metadata is small, and what takes longer is held back by somebody
+   * @param onNews is called when something that this device has may no longer run
+   */
   constructor(
-    stateDirectory: string,
+    { stateDirectory, patienceMs }: { readonly stateDirectory: string; readonly patienceMs: number },
     { root }: Pick<Identity, 'root'>,
     api: Pick<DeviceApi, 'bytes'>,
     journal: Journal,
@@ -55,6 +56,7 @@ export class FleetTrust {
     this.#api = api;
     this.#journal = journal;
     this.#onNews = onNews;
+    this.#patienceMs = patienceMs;
     this.#repository = new ImageRepository(join(stateDirectory, 'trust'), root, (file, limit) =>
       this.#fetch(routeUrl(deviceRoutes.metadata, { params: { file } }), limit),
     );
@@ -126,7 +128,7 @@ export class FleetTrust {
   /** @returns undefined when there is no such file */
   async #fetch(path: string, limit: number): Promise<Uint8Array | undefined> {
     try {
-      return await this.#api.bytes(path, limit, AbortSignal.timeout(PATIENCE_MS));
+      return await this.#api.bytes(path, limit, AbortSignal.timeout(this.#patienceMs));
     } catch (error) {
       if (error instanceof ApiError && error.problem.status === 404) return undefined;
       if (error instanceof AnswerTooLongError) throw new TufError('metadata-refused', `${path}: ${error.message}`);

@@ -18,7 +18,7 @@ const prepare = async (answer: Answer, change: Partial<Download> = {}) => {
   const path = join(await makeFolder(), sha256);
   const { asked, open } = await serve(answer);
   const { signal } = new AbortController();
-  const wanted: Download = { path, length: content.length, sha256, open, signal, ...change };
+  const wanted: Download = { path, length: content.length, sha256, open, signal, patienceMs: 30_000, ...change };
   return { path, part: `${path}.part`, asked, open, wanted };
 };
 
@@ -177,7 +177,7 @@ describe('a download', () => {
 
   it('gives up a source that sends nothing, before and after its headers', async () => {
     for (const answer of [() => undefined, (response) => response.flushHeaders()] as Answer[]) {
-      const { wanted } = await prepare(answer, { watchMs: 50 });
+      const { wanted } = await prepare(answer, { patienceMs: 50 });
       await expect(download(wanted)).rejects.toBeInstanceOf(DownloadInterruptedError);
     }
   });
@@ -188,7 +188,7 @@ describe('a download', () => {
         const timer = setInterval(() => response.write('.'), 20);
         response.once('close', () => clearInterval(timer));
       },
-      { watchMs: 200 },
+      { patienceMs: 200 },
     );
     await expect(download(wanted)).rejects.toThrow(/too slow|aborted/);
   });

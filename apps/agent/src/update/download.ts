@@ -8,7 +8,6 @@ import { FileSink } from './file-sink.ts';
 
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;
-const WATCH_MS = 30_000;
 
 /** Not the source's fault. */
 const DISK_ERRORS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO']);
@@ -33,8 +32,8 @@ export interface Download {
   /** Opens the source from byte `start` on; status 206 when it really starts there. */
   readonly open: (start: number, signal: AbortSignal) => Promise<IncomingMessage>;
   readonly signal: AbortSignal;
-  /** How long a source may be too slow before it is given up for now. Default 30 s. */
-  readonly watchMs?: number;
+  /** How long a source may be too slow before it is given up for now. */
+  readonly patienceMs: number;
 }
 
 const sizeOf = (path: string): Promise<number> =>
@@ -61,7 +60,7 @@ export const download = async ({
   sha256,
   open: openSource,
   signal,
-  watchMs = WATCH_MS,
+  patienceMs,
 }: Download): Promise<void> => {
   if ((await sizeOf(path)) === length && (await hashOf(path)).digest('hex') === sha256) return;
   const part = `${path}.part`;
@@ -71,7 +70,7 @@ export const download = async ({
     have = 0;
   }
   const isResumed = have > 0;
-  const hash = have < length ? await fetchRest(part, have, length, openSource, signal, watchMs) : await hashOf(part);
+  const hash = have < length ? await fetchRest(part, have, length, openSource, signal, patienceMs) : await hashOf(part);
   const actual = hash.digest('hex');
   if (actual !== sha256) {
     await rm(part, { force: true });
@@ -102,7 +101,7 @@ const fetchRest = async (
   length: number,
   openSource: Download['open'],
   signal: AbortSignal,
-  watchMs: number,
+  patienceMs: number,
 ): Promise<Hash> => {
   await using file = await open(part, have === 0 ? 'w' : 'r+', 0o600);
   // What lies there is hashed before the source is asked: it would have to wait meanwhile, and be called slow.
@@ -111,10 +110,10 @@ const fetchRest = async (
   let received = 0;
   let atLastLook = 0;
   const watch = setInterval(() => {
-    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * watchMs) / 1000)
+    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * patienceMs) / 1000)
       slow.abort(new Error('the source is too slow'));
     atLastLook = received;
-  }, watchMs);
+  }, patienceMs);
   let response: IncomingMessage | undefined;
   try {
     const both = AbortSignal.any([signal, slow.signal]);

@@ -34,6 +34,8 @@ export interface UpdaterParts {
   >;
   readonly serving: Pick<Serving, 'observe'>;
   readonly api: Pick<DeviceApi, 'stream'>;
+  /** How long whoever sends a release may be too slow. */
+  readonly patienceMs: number;
   /** Execution providers of ONNX Runtime on this board, best first. */
   readonly providers: readonly string[];
   readonly reporter: Pick<Reporter, 'execution' | 'event'>;
@@ -166,8 +168,9 @@ export class Updater {
 
   #download({ sha256, length }: HeldRelease, signal: AbortSignal): Promise<void> {
     const path = routeUrl(deviceRoutes.blob, { params: { sha256 } });
-    const open = (start: number, both: AbortSignal) => this.#parts.api.stream(path, start, both);
-    return download({ path: this.#parts.store.sealedPath(sha256), length, sha256, open, signal });
+    const { api, store, patienceMs } = this.#parts;
+    const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
+    return download({ path: store.sealedPath(sha256), length, sha256, open, signal, patienceMs });
   }
 
   async #admit(target: AssignedRelease, signal: AbortSignal): Promise<void> {
