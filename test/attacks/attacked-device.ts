@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TelemetryRecord } from '@aviary/protocol';
-import { type Assignment, type DsseEnvelope, signAssignment, type Signer } from '@aviary/release';
+import { type Assignment, type DsseEnvelope, type Signer, signAssignment } from '@aviary/release';
 import type { RepositorySimulator } from '@aviary/release/testing';
 import { afterAll, expect } from 'vitest';
 import { TemporaryFolders } from '../../apps/agent/src/inference/testing/light-release.ts';
@@ -52,7 +52,9 @@ export const attackedDevices = () => {
     const { mqttUrl, records, gateway } = await storingGateway();
     const { options, stateDirectory } = await prepare(release, { pollSeconds: 0.3, ...change });
     const device = new AttackedDevice(plane, repository, records, stateDirectory);
-    return { device, plane, repository, gateway, begin: () => start(options, { deviceUrl, mqttUrl }) };
+    /** @param ageIdentity another board's, which lacks the key of this one */
+    const begin = (ageIdentity = identity.ageIdentity) => start(options, { deviceUrl, mqttUrl, ageIdentity });
+    return { device, plane, repository, gateway, begin };
   };
 
   /** The same, begun, and serving. */
@@ -124,7 +126,7 @@ export class AttackedDevice {
   /** Waits until it has reported that an assignment was refused, and why. */
   async refuses(code: string): Promise<void> {
     const isRefused = () => this.events.some((event) => event.startsWith(`assignment-refused: ${code}: `));
-    await expect.poll(isRefused, `a refusal with ${code}`).toBe(true);
+    await expect.poll(isRefused, { message: `refused with ${code}` }).toBe(true);
   }
 
   /** Waits until an execution has come to nothing, and why. */

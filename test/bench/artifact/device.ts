@@ -28,6 +28,7 @@ const TAG_BYTES = 16;
 const MINUTES_MS = 300_000;
 /** The firmware profile of the facts with which the parent lets it join. */
 const PROFILE = 'rpi5';
+const PATIENCE_MS = 30_000;
 
 /** SHA-256 of the sealed bytes, then ChaCha20-Poly1305 of its chunks: what has to be done at the very least. @returns milliseconds */
 const timeSerial = (sealed: Buffer): number => {
@@ -57,7 +58,7 @@ const peakOf = async (): Promise<number> => {
 const lookUp = async (stateDirectory: string, api: DeviceApi): Promise<HeldRelease> => {
   const identity = await loadIdentity(stateDirectory);
   const journal = await Journal.open(stateDirectory, identity);
-  const trust = new FleetTrust(stateDirectory, identity, api, journal, () => undefined);
+  const trust = new FleetTrust({ stateDirectory, patienceMs: PATIENCE_MS }, identity, api, journal, () => undefined);
   await new Assignments(api, trust, identity, PROFILE, journal).look();
   const { candidate } = journal.state;
   if (candidate === null) throw new Error('expected an assigned release, found none');
@@ -78,7 +79,7 @@ try {
   const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
   const bring = async (): Promise<number> => {
     const from = performance.now();
-    await download({ path: store.sealedPath(sha256), length, sha256, open, signal, patienceMs: 30_000 });
+    await download({ path: store.sealedPath(sha256), length, sha256, open, signal, patienceMs: PATIENCE_MS });
     await store.open(release);
     return performance.now() - from;
   };

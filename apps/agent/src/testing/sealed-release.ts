@@ -43,6 +43,8 @@ export const identity: Identity = {
 
 export interface SealedRelease {
   readonly statement: ReleaseStatement;
+  /** What is inside, by path. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
   /** As it lies in the blob store. */
   readonly sealed: Buffer;
   readonly held: HeldRelease;
@@ -102,6 +104,7 @@ export const sealRelease = async (
       targets: [target],
       publisherKey: signer.publicKeyPem,
     },
+    files,
     sealed,
     held: {
       release,

@@ -59,10 +59,10 @@ export const supervisedDevices = () => {
 
   const start = async (
     options: SupervisorOptions,
-    urls: Partial<Pick<Identity, 'mqttUrl' | 'deviceUrl'>> = {},
+    change: Partial<Pick<Identity, 'mqttUrl' | 'deviceUrl' | 'ageIdentity'>> = {},
   ): Promise<Supervisor> => {
     const { fleetCa, device } = pki;
-    const who: Identity = { ...identity, ...urls, fleetCa, key: device.key, certificate: device.certificate };
+    const who: Identity = { ...identity, fleetCa, key: device.key, certificate: device.certificate, ...change };
     const supervisor = await startSupervisor(who, exampleFacts('rpi4'), options, pino({ level: 'silent' }));
     ends.push(() => supervisor.stop());
     return supervisor;

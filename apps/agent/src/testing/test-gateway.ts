@@ -7,6 +7,8 @@ import type { KeyPair } from './fleet-pki.ts';
 export class TestGateway {
   /** Certificate names of those who connected, in order. */
   readonly connected: string[] = [];
+  /** How often somebody came, whatever became of it. */
+  handshakes = 0;
   readonly published: { readonly topic: string; readonly payload: string }[] = [];
   /** What it does with whoever connects. */
   manner: 'accepts' | 'refuses' | 'is silent' | 'accepts no subscription' = 'accepts';
@@ -17,6 +19,9 @@ export class TestGateway {
     const options = { key, cert: certificate, ca: fleetCa, requestCert: true, minVersion: 'TLSv1.3' } as const;
     const server = createServer(options, (socket) => this.#serve(socket));
     server.on('tlsClientError', () => undefined);
+    server.on('connection', () => {
+      this.handshakes += 1;
+    });
     this.#server = server;
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
     return (server.address() as AddressInfo).port;

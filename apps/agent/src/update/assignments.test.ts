@@ -65,7 +65,13 @@ const start = async ({ state = {}, repository = newRepository(), profile = 'rpi4
     },
   } as Pick<DeviceApi, 'call'>;
   const news: string[] = [];
-  const trust = new FleetTrust({ stateDirectory: folder, patienceMs: 30_000 }, identity, repositoryApi(repository), journal, () => news.push('news'));
+  const trust = new FleetTrust(
+    { stateDirectory: folder, patienceMs: 30_000 },
+    identity,
+    repositoryApi(repository),
+    journal,
+    () => news.push('news'),
+  );
   const assignments = new Assignments(api, trust, identity, profile, journal);
   const look = (answer: AssignmentResponse | Error) => {
     plane.answer = answer;
