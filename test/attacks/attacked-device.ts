@@ -50,7 +50,7 @@ export const attackedDevices = () => {
     const deviceUrl = await plane.start(pki());
     onEnd(() => plane.stop());
     const { mqttUrl, records, gateway } = await storingGateway();
-    const { options, stateDirectory } = await prepare(release, { pollSeconds: 0.3, ...change });
+    const { options, stateDirectory } = await prepare(release, { pollSeconds: 0.2, telemetrySeconds: 0.2, ...change });
     const device = new AttackedDevice(plane, repository, records, stateDirectory);
     /** @param ageIdentity another board's, which lacks the key of this one */
     const begin = (ageIdentity = identity.ageIdentity) => start(options, { deviceUrl, mqttUrl, ageIdentity });
