@@ -329,6 +329,18 @@ describe('keys', () => {
     await expect(services.trust.proposal()).rejects.toEqual(refusal('proposal-unknown'));
   });
 
+  it('that have signed what waits are not undone by others who sign in their name', async () => {
+    const signed = await rootText(2, [ana]);
+    await services.trust.change({ root: signed });
+    const forged = decodeMetadata('root', signed);
+    signMetadata(forged, [{ ...(ana as Signer), sign: () => Buffer.alloc(64) }, newSigner()]);
+    expect(await services.trust.change({ root: encodeMetadata(forged) })).toMatchObject({ missing: { root: 1 } });
+    const waiting = decodeMetadata('root', (await services.trust.proposal()).root ?? '');
+    expect(Object.keys(waiting.signatures)).toEqual([ana?.keyId]);
+    signMetadata(waiting, [ben as Signer]);
+    expect(await services.trust.change({ root: encodeMetadata(waiting) })).toMatchObject({ published: true });
+  });
+
   it('that wait for signatures can be forgotten', async () => {
     await services.trust.change({ root: await rootText(2, [ana]) });
     await services.trust.discardProposal();

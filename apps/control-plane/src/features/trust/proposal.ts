@@ -1,5 +1,12 @@
 import type { TrustChange } from '@aviary/protocol';
-import { decodeMetadata, encodeMetadata, type RoleMetadata, saysTheSame, type TufRole } from '@aviary/release';
+import {
+  decodeMetadata,
+  encodeMetadata,
+  type RoleMetadata,
+  saysTheSame,
+  signaturesOn,
+  type TufRole,
+} from '@aviary/release';
 import type { Sql } from '../../infra/database.ts';
 import { millisecondsOf } from '../../infra/database.ts';
 import { conflict } from '../../infra/problem.ts';
@@ -61,25 +68,46 @@ export const forgetProposal = async (sql: Sql): Promise<boolean> =>
   (await sql.query('delete from trust_proposal returning one')).length > 0;
 
 /**
- * What was sent, with the signatures on what waits already, when it says the same.
+ * What was sent, with the signatures on what waits already, when it says the same. Only signatures that count are taken:
+ * whoever sends another one in somebody's name takes nothing away.
+ * @param before the root that is published, where there is one
  * @throws ProblemError `proposal-exists` when another change waits
  */
-export const withKept = (sent: Proposal, kept: Proposal | undefined): Proposal => {
-  if (kept === undefined) return sent;
-  const differs = (['root', 'targets'] as const).some((role) => {
-    const [one, other] = [sent[role], kept[role]];
-    return one !== undefined && (other === undefined || !saysTheSame(one, other));
-  });
-  if (differs) {
+export const withKept = (
+  sent: Proposal,
+  kept: Proposal | undefined,
+  before: RoleMetadata<'root'> | undefined,
+): Proposal => {
+  if (kept !== undefined && ROLES.some((role) => differs(sent[role], kept[role]))) {
     throw conflict(
       'proposal-exists',
       'Another change waits for signatures, and only one may at a time. Sign it (aviary root sign), or discard it (aviary root discard).',
     );
   }
-  for (const role of ['root', 'targets'] as const) addSignatures(kept[role], sent[role]);
-  return kept;
+  const proposal = kept ?? sent;
+  const roots = [before, proposal.root ?? sent.root].filter((root) => root !== undefined);
+  for (const role of ROLES) {
+    const metadata = proposal[role];
+    if (metadata === undefined) continue;
+    const counting = { ...countingOn(sent[role], role, roots), ...countingOn(kept?.[role], role, roots) };
+    for (const id of Object.keys(metadata.signatures)) delete metadata.signatures[id];
+    Object.assign(metadata.signatures, counting);
+  }
+  return proposal;
 };
 
-const addSignatures = (to: RoleMetadata<TufRole> | undefined, from: RoleMetadata<TufRole> | undefined): void => {
-  if (to !== undefined && from !== undefined) Object.assign(to.signatures, from.signatures);
+const ROLES = ['root', 'targets'] as const;
+
+const differs = (sent: RoleMetadata<TufRole> | undefined, kept: RoleMetadata<TufRole> | undefined): boolean =>
+  sent !== undefined && (kept === undefined || !saysTheSame(sent, kept));
+
+/** Those signatures of keys that one of the roots names for the role, and that are theirs. */
+const countingOn = (
+  metadata: RoleMetadata<TufRole> | undefined,
+  role: TufRole,
+  roots: readonly RoleMetadata<'root'>[],
+): RoleMetadata<TufRole>['signatures'] => {
+  if (metadata === undefined) return {};
+  const ids = new Set(roots.flatMap((root) => signaturesOn(root, role, metadata).keyIds));
+  return Object.fromEntries(Object.entries(metadata.signatures).filter(([id]) => ids.has(id)));
 };

@@ -155,7 +155,7 @@ export class TrustService {
         if ((await this.store.current(sql)) !== undefined) {
           throw conflict('trust-founded', 'The image repository was founded before. Change it: aviary key add');
         }
-        const proposal = withKept(readProposal(request), await keptProposal(sql));
+        const proposal = withKept(readProposal(request), await keptProposal(sql), undefined);
         const { root, targets } = proposal;
         if (root?.signed.version !== 1 || targets?.signed.version !== 1) {
           throw badRequest('trust-incomplete', 'Expected root and targets metadata, both of version 1.');
@@ -175,7 +175,7 @@ export class TrustService {
         await lockTrust(sql);
         const current = await this.store.current(sql);
         if (current === undefined) throw conflict('publisher-missing', NOT_FOUNDED);
-        const proposal = withKept(readProposal(request), await keptProposal(sql));
+        const proposal = withKept(readProposal(request), await keptProposal(sql), current.root.metadata);
         for (const role of ['root', 'targets'] as const) {
           const next = proposal[role]?.signed.version;
           if (next === undefined || next === current[role].version + 1) continue;
