@@ -39,6 +39,8 @@ export class FleetTrust {
   readonly #onNews: () => void;
   readonly #patienceMs: number;
   #allowed: Allowed | undefined;
+  /** As they came last: they rarely change. */
+  readonly #fleetTargets = new Map<FleetTarget, { readonly sha256: string; readonly bytes: Uint8Array }>();
   /** By `performance.now()`, which no clock that is set can move. */
   #askedAt = Number.NEGATIVE_INFINITY;
 
@@ -99,11 +101,15 @@ export class FleetTrust {
       allowed.variant(release.targetPath)?.target.sha256 === release.sha256;
     const { state: before } = this.#journal;
     await this.#journal.update((state) => {
-      const { committed, candidate } = state;
+      const { committed, candidate, rollbackFloor } = state;
       // A publisher raises the floor once the fleet has moved: what runs here counts, not what is about to.
       const raised = committed !== null && isSigned(committed) ? allowed.variant(committed.targetPath) : undefined;
+      const floor = Math.max(rollbackFloor, raised?.release.rollbackFloor ?? 0);
+      const isFresh = candidate === null || (isSigned(candidate.release) && candidate.allowedUntil === allowed.expires);
+      // Asked once an hour for years: flash is not written for what it says already.
+      if (isFresh && floor === rollbackFloor && stopped.join() === state.stopped.join()) return undefined;
       return {
-        rollbackFloor: Math.max(state.rollbackFloor, raised?.release.rollbackFloor ?? 0),
+        rollbackFloor: floor,
         stopped: [...stopped],
         ...(candidate === null
           ? {}
@@ -120,9 +126,13 @@ export class FleetTrust {
     const signed = fleetTargetOf(targets.signed, name);
     if (signed === undefined) throw new TufError('target-invalid', `expected ${name} among the signed targets`);
     const { length, sha256 } = signed;
+    const known = this.#fleetTargets.get(name);
+    if (known?.sha256 === sha256) return readFleetTarget(name, signed, known.bytes);
     const bytes = await this.#fetch(routeUrl(deviceRoutes.fleetTarget, { params: { sha256 } }), length);
     if (bytes === undefined) throw new Error(`the control plane does not have ${name} (${sha256})`);
-    return readFleetTarget(name, signed, bytes);
+    const content = readFleetTarget(name, signed, bytes);
+    this.#fleetTargets.set(name, { sha256, bytes });
+    return content;
   }
 
   /** @returns undefined when there is no such file */

@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { ApiError, type AssignmentResponse } from '@aviary/protocol';
 import { type Assignment, signAssignment } from '@aviary/release';
 import type { RepositorySimulator } from '@aviary/release/testing';
@@ -77,7 +79,7 @@ const start = async ({ state = {}, repository = newRepository(), profile = 'rpi4
     plane.answer = answer;
     return assignments.look();
   };
-  return { journal, look, repository, assignments, news };
+  return { folder, journal, look, repository, assignments, news };
 };
 
 describe('an assignment', () => {
@@ -215,6 +217,19 @@ describe('what the publisher allows', () => {
     expect(repository.asked).toEqual([]);
     await look(answerOf(release, { sequence: 2 }));
     expect(repository.asked).not.toEqual([]);
+  });
+
+  it('that says what it has said before is asked for in one small file, and nothing is written', async () => {
+    const { folder, look, repository, assignments } = await start({ state: { committed: release.held } });
+    await look(answerOf(release));
+    const written = async () => (await stat(join(folder, 'journal.json'))).ino;
+    const before = await written();
+    repository.asked.length = 0;
+    repository.contents.clear();
+    assignments.distrust();
+    expect(await look(answerOf(release))).toEqual({ found: 'same' });
+    expect(repository.asked).toEqual(['2.root.json', 'timestamp.json']);
+    expect(await written()).toBe(before);
   });
 
   it('is asked for again when the director has a new key, and when somebody says that it has changed', async () => {
