@@ -1,4 +1,4 @@
-import { mkdir, rename, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   OmsError,
@@ -11,8 +11,7 @@ import {
 import { UsageError } from '../command-line/usage-error.ts';
 import { definitionSkeleton } from './definition-skeleton.ts';
 import { readForeignFolder } from './foreign-folder.ts';
-import { expectFreeFolder } from './free-folder.ts';
-import { withScratchFolder } from './scratch-folder.ts';
+import { expectFreeFolder, makeFolder } from './free-folder.ts';
 
 const DEFINITION_FILE = 'model.yaml';
 
@@ -70,19 +69,11 @@ export const importModel = async (directory: string, signer: string, out: string
   all.set(`${PROVENANCE_FOLDER}/${SIGNATURE_FILE}`, files.get(SIGNATURE_FILE) ?? '');
   all.set(`${PROVENANCE_FOLDER}/${SIGNER_FILE}`, signer);
   if (definition === 'skeleton') all.set(DEFINITION_FILE, definitionSkeleton(basename(resolve(directory)), files));
-  await mkdir(dirname(target), { recursive: true });
-  await withScratchFolder(
-    '.aviary-import',
-    async (scratch) => {
-      for (const [path, content] of all) {
-        await mkdir(dirname(join(scratch, path)), { recursive: true });
-        await writeFile(join(scratch, path), content, { flag: 'wx' });
-      }
-      // An empty folder may be there; one that filled up in the meantime refuses to go.
-      await rmdir(target).catch(() => undefined);
-      await rename(scratch, target);
-    },
-    dirname(target),
-  );
+  await makeFolder(target, '.aviary-import', async (scratch) => {
+    for (const [path, content] of all) {
+      await mkdir(dirname(join(scratch, path)), { recursive: true });
+      await writeFile(join(scratch, path), content, { flag: 'wx' });
+    }
+  });
   return { directory: out, name, signer: keyId, rootDigest, files: signed.length, definition };
 };
