@@ -79,21 +79,21 @@ export const buildCandidateFolder = async (options: CandidateOptions): Promise<C
     devices: aggregate.updates,
     samples: aggregate.samples,
   };
-  await makeFolder(out, '.aviary-candidate', async (scratch) => {
-    await mkdir(scratch);
+  await makeFolder(out, '.aviary-candidate', async (folder) => {
+    await mkdir(folder);
     const copied = [
       definition.acceptance.samples,
       ...(typeof definition.labels === 'string' ? [definition.labels] : []),
       ...variants.filter(({ bytes }) => bytes === undefined).map(({ file }) => file),
     ];
-    for (const path of copied) await cp(join(from, path), join(scratch, path), { recursive: true, dereference: true });
+    for (const path of copied) await cp(join(from, path), join(folder, path), { recursive: true, dereference: true });
     for (const { file, bytes } of variants) {
       if (bytes === undefined) continue;
-      await mkdir(dirname(join(scratch, file)), { recursive: true });
-      await writeFile(join(scratch, file), bytes);
+      await mkdir(dirname(join(folder, file)), { recursive: true });
+      await writeFile(join(folder, file), bytes);
     }
-    await writeFile(join(scratch, LINEAGE_FILE), `${JSON.stringify(lineage, null, 2)}\n`);
-    await writeFile(join(scratch, 'model.yaml'), candidateYaml(text, version));
+    await writeFile(join(folder, LINEAGE_FILE), `${JSON.stringify(lineage, null, 2)}\n`);
+    await writeFile(join(folder, 'model.yaml'), candidateYaml(text, version));
   });
   return {
     directory: options.out,

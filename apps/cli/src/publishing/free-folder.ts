@@ -1,5 +1,5 @@
 import { mkdir, readdir, rename, rmdir } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { UsageError } from '../command-line/usage-error.ts';
 import { withScratchFolder } from './scratch-folder.ts';
 
@@ -17,23 +17,26 @@ export const expectFreeFolder = async (out: string): Promise<void> => {
 /**
  * Makes a folder that is there as a whole, or not at all.
  * @param out not there yet, or empty; see {@link expectFreeFolder}
- * @param name of the folder beside it in which it is made
- * @param fill makes what is to be there, at the path that it gets
+ * @param name of the scratch folder beside it
+ * @param fill makes the new folder at the path that it gets first; what it needs meanwhile goes into the second, which
+ *   is removed
  */
 export const makeFolder = async <Result>(
   out: string,
   name: string,
-  fill: (scratch: string) => Promise<Result>,
+  fill: (folder: string, scratch: string) => Promise<Result>,
 ): Promise<Result> => {
   const target = resolve(out);
   await mkdir(dirname(target), { recursive: true });
   return withScratchFolder(
     name,
     async (scratch) => {
-      const result = await fill(scratch);
+      await mkdir(scratch, { mode: 0o700 });
+      const folder = join(scratch, 'folder');
+      const result = await fill(folder, scratch);
       // An empty folder may be there; one that filled up in the meantime refuses to go.
       await rmdir(target).catch(() => undefined);
-      await rename(scratch, target);
+      await rename(folder, target);
       return result;
     },
     dirname(target),

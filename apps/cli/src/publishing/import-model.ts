@@ -69,10 +69,10 @@ export const importModel = async (directory: string, signer: string, out: string
   all.set(`${PROVENANCE_FOLDER}/${SIGNATURE_FILE}`, files.get(SIGNATURE_FILE) ?? '');
   all.set(`${PROVENANCE_FOLDER}/${SIGNER_FILE}`, signer);
   if (definition === 'skeleton') all.set(DEFINITION_FILE, definitionSkeleton(basename(resolve(directory)), files));
-  await makeFolder(target, '.aviary-import', async (scratch) => {
+  await makeFolder(target, '.aviary-import', async (folder) => {
     for (const [path, content] of all) {
-      await mkdir(dirname(join(scratch, path)), { recursive: true });
-      await writeFile(join(scratch, path), content, { flag: 'wx' });
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), content, { flag: 'wx' });
     }
   });
   return { directory: out, name, signer: keyId, rootDigest, files: signed.length, definition };
