@@ -5,11 +5,13 @@ export { ageRecipientOf, decodeAgeIdentity, decodeAgeRecipient, generateAgeIdent
 export { filePieces } from './archive/file-pieces.ts';
 export { FileSink } from './archive/file-sink.ts';
 export {
+  ACCEPTANCE_FOLDER,
   type AcceptanceLimits,
   BOM_FILE,
   channelCount,
   encodeManifest,
   type Format,
+  LABELS_FILE,
   MANIFEST_FILE,
   ManifestError,
   type ManifestTraining,
