@@ -128,7 +128,13 @@ export {
   STOPPED_TARGET,
 } from './tuf/fleet-targets.ts';
 export { ImageRepository, type MetadataSource, type TrustedMetadata } from './tuf/image-repository.ts';
-export { statementsIn, targetsOf, type VariantTarget, variantTargetOf } from './tuf/release-targets.ts';
+export {
+  refuseDelegations,
+  statementsIn,
+  targetsOf,
+  type VariantTarget,
+  variantTargetOf,
+} from './tuf/release-targets.ts';
 export { createSnapshot, createTargets, createTimestamp } from './tuf/role-metadata.ts';
 export {
   contentOfRoot,
