@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runAviary } from '../support/run-aviary.ts';
 import { TestAdminPlane } from '../support/test-admin-plane.ts';
-import { AVIARY } from '../support/test-fleet.ts';
 
 // Runs the built command: npx tsc -b apps/cli
 const PASSWORD = 'a long enough password';
@@ -13,20 +12,8 @@ let plane: TestAdminPlane;
 /** A user's home: without a data directory, so that only a log-in opens the way. */
 let home: string;
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const aviary = (args: string[], input = '', environment: NodeJS.ProcessEnv = {}): Promise<Ended> =>
-  new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: home, ...environment };
-    const child = execFile(process.execPath, [AVIARY, ...args], { env, cwd: home }, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr });
-    });
-    child.stdin?.end(input);
-  });
+const aviary = (args: string[], input = '', environment: NodeJS.ProcessEnv = {}) =>
+  runAviary(home, args, input, environment);
 
 const asAdmin = (args: string[], input = '') =>
   aviary(args, input, { AVIARY_SERVER: plane.server, AVIARY_TOKEN: plane.services.adminToken });

@@ -99,6 +99,21 @@ interface Wanted {
   readonly directors?: readonly { name: string; publicKey: string }[];
 }
 
+/** Targets that hand some paths to somebody whom the root does not name. */
+const delegating = async (version: number): Promise<TrustChange> => {
+  const change = await targetsChange(version);
+  const { signed } = JSON.parse(change.targets ?? '');
+  const keyids = [ben?.keyId];
+  const keyval = { public: ben?.publicKeyPem };
+  signed.delegations = {
+    keys: { [keyids[0] ?? '']: { keytype: 'ecdsa', scheme: 'ecdsa-sha2-nistp256', keyval } },
+    roles: [{ name: 'team', paths: ['grey/*/*'], keyids, threshold: 1, terminating: false }],
+  };
+  const metadata = decodeMetadata('targets', JSON.stringify({ signed, signatures: [] }));
+  signMetadata(metadata, publisher === undefined ? [] : [publisher]);
+  return { ...change, targets: encodeMetadata(metadata) };
+};
+
 const targetsChange = async (version: number, wanted: Wanted = {}): Promise<TrustChange> => {
   const { releases = [], stopped = [], signers = [publisher], expires = Date.now() + 30 * DAY_MS } = wanted;
   const fleet = [
@@ -227,6 +242,7 @@ describe('publishing', () => {
       async () => ({ ...(await targetsChange(2, { releases: [release('grey@1.0.0', 1)] })), variants: [] }),
       'file-key-missing',
     ],
+    ['targets that delegate to another role', () => delegating(2), 'target-invalid'],
   ])('refuses %s, and changes nothing', async (_, change, code) => {
     await expect(change().then((one) => services.trust.change(one))).rejects.toEqual(refusal(code));
     expect(await versions()).toEqual({ root: 1, targets: 1, snapshot: 1, timestamp: 1 });

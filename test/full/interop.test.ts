@@ -2,7 +2,14 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
-import { type ApiError, deviceRoutes, deviceTopics, routeUrl, type TelemetryBatch } from '@aviary/protocol';
+import {
+  type ApiError,
+  adminRoutes,
+  deviceRoutes,
+  deviceTopics,
+  routeUrl,
+  type TelemetryBatch,
+} from '@aviary/protocol';
 import { releaseStatementSchema, verifyAssignment } from '@aviary/release';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Identity, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
@@ -67,6 +74,29 @@ describe('age of Debian', () => {
     expect(untar).toMatchObject({ code: 0, stderr: '' });
     const pushed = await readFile(join(fleet.directory, 'grey-1.0.0', 'model.onnx'));
     expect((await readFile(join(folder, 'model.onnx'))).equals(pushed)).toBe(true);
+  });
+
+  it('opens what a publisher asks for with a key of age-keygen', async () => {
+    const key = await runPeer('age-keygen', [], 'age');
+    const identity = join(fleet.directory, 'publisher-age.key');
+    await writeFile(identity, key.stdout);
+    const [recipient = ''] = /age1[a-z0-9]+/.exec(key.stdout.toString()) ?? [];
+    const [target] = releaseStatementSchema.parse(
+      (await fleet.client.showRelease({ params: { release: 'grey@1.0.0' } })).statement,
+    ).targets;
+    if (target === undefined) throw new Error('the release has no variant');
+    const params = { release: 'grey@1.0.0', variant: target.variant };
+    const { ageHeader } = await fleet.client.openVariant({ params, body: { recipient } });
+    const token = (await readFile(join(fleet.data, 'admin.token'), 'utf8')).trim();
+    const path = routeUrl(adminRoutes.downloadBlob, { params: { sha256: target.sha256 } });
+    const answer = await fetch(fleet.server + path, { headers: { authorization: `Bearer ${token}` } });
+    const sealed = join(fleet.directory, 'pulled.age');
+    await writeFile(sealed, Buffer.concat([Buffer.from(ageHeader, 'base64'), Buffer.from(await answer.arrayBuffer())]));
+    const opened = await runPeer('age', ['-d', '-i', identity, sealed], 'age');
+    expect(opened.stderr).toBe('');
+    expect(sha256(opened.stdout)).toBe(target.plaintextSha256);
+    const other = await runPeer('age', ['-d', '-i', identityFile('victim', 'age.key'), sealed], 'age');
+    expect(other.code).not.toBe(0);
   });
 
   it('is served from any byte on, and not beyond its end', async () => {

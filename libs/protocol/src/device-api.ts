@@ -148,7 +148,7 @@ export const deviceRoutes = {
     tag,
     access: 'device',
     params: z.object({ sha256: sha256Schema }),
-    response: z.unknown(),
+    download: 'application/octet-stream',
   }),
   metadata: route({
     method: 'GET',

@@ -52,7 +52,7 @@ export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './
 export { isProbeId, newProbeId, PROBE_EPOCHS } from './probe.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
 export { type Access, mayGrant, ROLES, type Role } from './roles.ts';
-export type { Method, Route, RouteInput, RouteOutput, RouteRequest } from './route.ts';
+export { type Method, type Route, type RouteInput, type RouteOutput, type RouteRequest, statusOf } from './route.ts';
 export * from './telemetry.ts';
 export {
   type DownChannel,

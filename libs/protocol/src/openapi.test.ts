@@ -3,7 +3,7 @@ import { SESSION_COOKIE } from './admin-api/access.ts';
 import { adminRoutes } from './admin-api/admin-routes.ts';
 import { openApiDocument } from './openapi.ts';
 import { PROBLEM_CONTENT_TYPE } from './problem.ts';
-import type { Route } from './route.ts';
+import { type Route, statusOf } from './route.ts';
 
 interface Schema {
   readonly $ref?: string;
@@ -66,7 +66,7 @@ describe('the OpenAPI document', () => {
     const methods = document.paths[route.path.replace(/:(\w+)/g, '{$1}')];
     const operation = methods?.[route.method.toLowerCase()];
     expect(operation).toMatchObject({ operationId: id, summary: route.summary, tags: [route.tag] });
-    const status = String(route.status ?? (route.response === undefined ? 204 : 200));
+    const status = String(statusOf(route));
     expect(Object.keys(operation?.responses ?? {})).toEqual([status, 'default']);
     expect(operation?.requestBody !== undefined).toBe(route.body !== undefined || route.upload !== undefined);
   });

@@ -4,11 +4,12 @@ import {
   createDocument,
   type ZodOpenApiOperationObject,
   type ZodOpenApiPathsObject,
+  type ZodOpenApiResponseObject,
 } from 'zod-openapi';
 import { SESSION_COOKIE } from './admin-api/access.ts';
 import { adminRoutes } from './admin-api/admin-routes.ts';
 import { PROBLEM_CONTENT_TYPE, problemSchema } from './problem.ts';
-import type { Route } from './route.ts';
+import { type Route, statusOf } from './route.ts';
 
 /** Answers may gain fields; a caller that was told that there are no others would refuse them. */
 const openToAdditions: NonNullable<CreateDocumentOptions['override']> = ({ jsonSchema, io }) => {
@@ -20,6 +21,11 @@ const requestBody = ({ body, upload }: Route): Pick<ZodOpenApiOperationObject, '
   return body === undefined
     ? {}
     : { requestBody: { required: true, content: { 'application/json': { schema: body } } } };
+};
+
+const answer = ({ response, download }: Route): Pick<ZodOpenApiResponseObject, 'content'> => {
+  if (download !== undefined) return { content: { [download]: {} } };
+  return response === undefined ? {} : { content: { 'application/json': { schema: response } } };
 };
 
 const whoMay = ({ access }: Route): string =>
@@ -37,10 +43,7 @@ const operation = (id: string, route: Route): ZodOpenApiOperationObject => ({
   },
   ...requestBody(route),
   responses: {
-    [String(route.status ?? (route.response === undefined ? 204 : 200))]:
-      route.response === undefined
-        ? { description: 'Done' }
-        : { description: 'Done', content: { 'application/json': { schema: route.response } } },
+    [String(statusOf(route))]: { description: 'Done', ...answer(route) },
     default: {
       description: 'A problem (RFC 9457)',
       content: { [PROBLEM_CONTENT_TYPE]: { schema: problemSchema } },

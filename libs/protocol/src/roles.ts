@@ -11,6 +11,8 @@ export const EVERY_ROLE: readonly Role[] = [...ROLES];
 export const OPERATORS: readonly Role[] = ['operator', 'admin'];
 /** Publishing releases. */
 export const PUBLISHERS: readonly Role[] = ['publisher', 'admin'];
+/** Reading the models themselves, not only about them. */
+export const MODEL_READERS: readonly Role[] = ['publisher', 'admin'];
 /** Accounts, audit, and whose signature devices believe. */
 export const ADMINS: readonly Role[] = ['admin'];
 

@@ -25,11 +25,17 @@ export interface Route<
   readonly body?: Body;
   /** Media type of the bytes that it takes instead of a `body` in JSON. */
   readonly upload?: string;
-  /** Absent: 204, no content. */
+  /** Media type of the bytes that it answers instead of a `response` in JSON; a range of them when that is asked for. */
+  readonly download?: string;
+  /** Absent, as is `download`: 204, no content. */
   readonly response?: Response;
-  /** Status of success when it is not 200 (or 204 without a response). */
+  /** Status of success when it is not what {@link statusOf} says without it. */
   readonly status?: number;
 }
+
+/** Status of success. */
+export const statusOf = ({ status, response, download }: Route): number =>
+  status ?? (response === undefined && download === undefined ? 204 : 200);
 
 /** States a route with its types kept. */
 export const route = <

@@ -2,11 +2,16 @@ export { AgeError, type AgeErrorCode } from './age/age-error.ts';
 export { createHeader, FILE_KEY_BYTES, openHeader } from './age/age-header.ts';
 export { openPayload, sealedLength, sealPayload } from './age/age-payload.ts';
 export { ageRecipientOf, decodeAgeIdentity, decodeAgeRecipient, generateAgeIdentity } from './age/age-recipient.ts';
+export { filePieces } from './archive/file-pieces.ts';
+export { FileSink } from './archive/file-sink.ts';
 export {
+  ACCEPTANCE_FOLDER,
   type AcceptanceLimits,
+  BOM_FILE,
   channelCount,
   encodeManifest,
   type Format,
+  LABELS_FILE,
   MANIFEST_FILE,
   ManifestError,
   type ManifestTraining,
@@ -32,6 +37,7 @@ export {
   verifyModel,
   verifyModelDigests,
 } from './archive/oms.ts';
+export { type UnpackedArchive, UnpackedFileError, unpackArchive } from './archive/unpack-archive.ts';
 export {
   type ArchiveEntry,
   ArchiveError,
@@ -42,8 +48,10 @@ export {
   packArchive,
   readArchive,
 } from './archive/variant-archive.ts';
+export { type ExpectedVariant, type VerifiedVariant, verifyVariant } from './archive/variant-check.ts';
 export { type DefinitionProblem, ModelDefinitionError } from './definition/definition-problem.ts';
 export type { RunModel } from './definition/golden-outputs.ts';
+export { ModelBomError, verifyModelBom } from './definition/model-bom-check.ts';
 export {
   type AcceptanceDefinition,
   type ModelDefinition,
@@ -120,7 +128,13 @@ export {
   STOPPED_TARGET,
 } from './tuf/fleet-targets.ts';
 export { ImageRepository, type MetadataSource, type TrustedMetadata } from './tuf/image-repository.ts';
-export { statementsIn, targetsOf, type VariantTarget, variantTargetOf } from './tuf/release-targets.ts';
+export {
+  refuseDelegations,
+  statementsIn,
+  targetsOf,
+  type VariantTarget,
+  variantTargetOf,
+} from './tuf/release-targets.ts';
 export { createSnapshot, createTargets, createTimestamp } from './tuf/role-metadata.ts';
 export {
   contentOfRoot,

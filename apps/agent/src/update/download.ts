@@ -2,9 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
+import { FileSink, filePieces } from '@aviary/release';
 import { syncDirectory } from '../state/durable-file.ts';
-import { filePieces } from './file-pieces.ts';
-import { FileSink } from './file-sink.ts';
 
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;

@@ -1,18 +1,19 @@
 import { mkdir, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  filePieces,
   MANIFEST_FILE,
   openHeader,
   openPayload,
-  parseManifest,
   SIGNATURE_FILE,
-  verifyModelDigests,
+  type UnpackedArchive,
+  UnpackedFileError,
+  unpackArchive,
+  verifyVariant,
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
 import type { HeldRelease } from '../state/journal.ts';
-import { filePieces } from './file-pieces.ts';
 import { StepError } from './step-error.ts';
-import { type UnpackedArchive, UnpackedFileError, unpackArchive } from './unpack-archive.ts';
 
 /** Room that an update must leave on the disk. */
 const SPARE_DISK_BYTES = 32 * 1024 * 1024;
@@ -94,18 +95,16 @@ export class ReleaseStore {
   }
 
   /** @throws StepError */
-  #verify(release: HeldRelease, { digest, files, kept }: UnpackedArchive): void {
-    if (digest !== release.digest) {
-      throw new StepError('FAILED', 'digest-mismatch', `expected the archive ${release.digest}, opened ${digest}`);
+  #verify(release: HeldRelease, unpacked: UnpackedArchive): void {
+    if (unpacked.digest !== release.digest) {
+      throw new StepError(
+        'FAILED',
+        'digest-mismatch',
+        `expected the archive ${release.digest}, opened ${unpacked.digest}`,
+      );
     }
     try {
-      verifyModelDigests(kept.get(SIGNATURE_FILE) ?? Buffer.alloc(0), files, [release.publisherKey]);
-      const manifest = parseManifest(kept.get(MANIFEST_FILE) ?? Buffer.alloc(0));
-      if (manifest.release !== release.release || manifest.variant.id !== release.variant) {
-        throw new Error(
-          `the archive says ${manifest.release} ${manifest.variant.id}, assigned was ${release.release} ${release.variant}`,
-        );
-      }
+      verifyVariant(unpacked, release);
     } catch (error) {
       throw new StepError(
         'REJECTED',

@@ -1,13 +1,12 @@
-import { cp, mkdir, rename, rmdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { RoundCandidate } from '@aviary/protocol';
 import { type Lineage, type ModelDefinition, type ReleaseTarget, versionSchema } from '@aviary/release';
 import { parseDocument } from 'yaml';
 import { UsageError } from '../command-line/usage-error.ts';
 import { rebuildHeads } from './candidate-heads.ts';
-import { expectFreeFolder } from './free-folder.ts';
+import { expectFreeFolder, makeFolder } from './free-folder.ts';
 import { readModelFolder } from './model-folder.ts';
-import { withScratchFolder } from './scratch-folder.ts';
 
 const LINEAGE_FILE = 'lineage.json';
 
@@ -80,31 +79,22 @@ export const buildCandidateFolder = async (options: CandidateOptions): Promise<C
     devices: aggregate.updates,
     samples: aggregate.samples,
   };
-  await mkdir(dirname(out), { recursive: true });
-  await withScratchFolder(
-    '.aviary-candidate',
-    async (scratch) => {
-      await mkdir(scratch);
-      const copied = [
-        definition.acceptance.samples,
-        ...(typeof definition.labels === 'string' ? [definition.labels] : []),
-        ...variants.filter(({ bytes }) => bytes === undefined).map(({ file }) => file),
-      ];
-      for (const path of copied)
-        await cp(join(from, path), join(scratch, path), { recursive: true, dereference: true });
-      for (const { file, bytes } of variants) {
-        if (bytes === undefined) continue;
-        await mkdir(dirname(join(scratch, file)), { recursive: true });
-        await writeFile(join(scratch, file), bytes);
-      }
-      await writeFile(join(scratch, LINEAGE_FILE), `${JSON.stringify(lineage, null, 2)}\n`);
-      await writeFile(join(scratch, 'model.yaml'), candidateYaml(text, version));
-      // An empty folder may be there; one that filled up in the meantime refuses to go.
-      await rmdir(out).catch(() => undefined);
-      await rename(scratch, out);
-    },
-    dirname(out),
-  );
+  await makeFolder(out, '.aviary-candidate', async (folder) => {
+    await mkdir(folder);
+    const copied = [
+      definition.acceptance.samples,
+      ...(typeof definition.labels === 'string' ? [definition.labels] : []),
+      ...variants.filter(({ bytes }) => bytes === undefined).map(({ file }) => file),
+    ];
+    for (const path of copied) await cp(join(from, path), join(folder, path), { recursive: true, dereference: true });
+    for (const { file, bytes } of variants) {
+      if (bytes === undefined) continue;
+      await mkdir(dirname(join(folder, file)), { recursive: true });
+      await writeFile(join(folder, file), bytes);
+    }
+    await writeFile(join(folder, LINEAGE_FILE), `${JSON.stringify(lineage, null, 2)}\n`);
+    await writeFile(join(folder, 'model.yaml'), candidateYaml(text, version));
+  });
   return {
     directory: options.out,
     release: `${definition.name}@${version}`,

@@ -9,39 +9,50 @@ const MOST_BYTES = 4 * 2 ** 30;
 const NEVER_SIGNED = new Set(['.git', '.gitattributes', '.github', '.gitignore']);
 
 /**
- * Reads every file of a folder that comes from somebody else, by its path with `/`. What OpenSSF Model Signing never
- * signs is left out.
+ * Paths of all files of a folder that comes from somebody else, with `/`. What OpenSSF Model Signing never signs is left
+ * out.
  * @throws UsageError for a link, or anything else that is neither file nor folder: nothing outside is ever read
  */
-export const readForeignFolder = async (directory: string): Promise<Map<string, Buffer>> => {
+export async function* foreignPaths(directory: string): AsyncGenerator<string, void, undefined> {
   const root = await lstat(directory).catch(() => undefined);
   if (root?.isDirectory() !== true) {
     throw new UsageError(`Expected a folder with a model and its model.sig, got "${directory}".`);
   }
-  const files = new Map<string, Buffer>();
-  let bytes = 0;
-  const walk = async (folder: string): Promise<void> => {
+  let count = 0;
+  async function* walk(folder: string): AsyncGenerator<string, void, undefined> {
     for (const entry of await readdir(join(directory, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
       if (folder === '' && NEVER_SIGNED.has(entry.name)) continue;
       if (entry.isDirectory()) {
-        await walk(path);
+        yield* walk(path);
         continue;
       }
       if (!entry.isFile()) {
         const what = entry.isSymbolicLink() ? 'a symbolic link' : 'neither a file nor a folder';
         throw new UsageError(`${path} is ${what}. Expected files alone; replace it by the file that is meant.`);
       }
-      const content = await readFile(join(directory, path));
-      bytes += content.length;
-      files.set(path, content);
-      if (files.size > MOST_FILES || bytes > MOST_BYTES) {
-        throw new UsageError(
-          `Expected a model of at most ${MOST_FILES} files and ${MOST_BYTES / 2 ** 30} GiB in ${directory}, found more.`,
-        );
-      }
+      count += 1;
+      if (count > MOST_FILES) throw tooLarge(directory);
+      yield path;
     }
-  };
-  await walk('');
+  }
+  yield* walk('');
+}
+
+/** Reads every file of such a folder into memory, by its path. @throws as {@link foreignPaths} */
+export const readForeignFolder = async (directory: string): Promise<Map<string, Buffer>> => {
+  const files = new Map<string, Buffer>();
+  let bytes = 0;
+  for await (const path of foreignPaths(directory)) {
+    const content = await readFile(join(directory, path));
+    bytes += content.length;
+    if (bytes > MOST_BYTES) throw tooLarge(directory);
+    files.set(path, content);
+  }
   return files;
 };
+
+const tooLarge = (directory: string): UsageError =>
+  new UsageError(
+    `Expected a model of at most ${MOST_FILES} files and ${MOST_BYTES / 2 ** 30} GiB in ${directory}, found more.`,
+  );

@@ -80,7 +80,7 @@ const pinnedRoot = async (connection: Connection, { keyPath, rootFingerprint: to
   if (expected === undefined) await askWhether(connection, found);
   else if (expected.toLowerCase() !== found) {
     throw new UsageError(
-      `Expected a root with the fingerprint ${expected}, the control plane at ${connection.baseUrl} has ${found}. Do not sign for it; ask whoever runs it.`,
+      `Expected a root with the fingerprint ${expected}, the control plane at ${connection.baseUrl} has ${found}. Do not trust it; ask whoever runs it.`,
     );
   }
   const text = encodeMetadata(first);
@@ -89,7 +89,7 @@ const pinnedRoot = async (connection: Connection, { keyPath, rootFingerprint: to
 };
 
 const askWhether = async (connection: Connection, fingerprint: string): Promise<void> => {
-  const words = `This key has not signed for a fleet yet. The root of the one at ${connection.baseUrl} has the fingerprint ${fingerprint}.`;
+  const words = `No fleet is known here yet. The root of the one at ${connection.baseUrl} has the fingerprint ${fingerprint}.`;
   if (!isTerminal()) {
     throw new UsageError(`${words} Ask whoever founded it for the fingerprint, and give it with --root-fingerprint.`);
   }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { releaseNameSchema, sha256Schema, timestampSchema } from '../identifiers.ts';
 import { pageOf, pageQuerySchema } from '../page.ts';
-import { EVERY_ROLE, PUBLISHERS } from '../roles.ts';
+import { EVERY_ROLE, MODEL_READERS, PUBLISHERS } from '../roles.ts';
 import { route } from '../route.ts';
 
 const tag = 'registry';
@@ -108,6 +108,15 @@ export const registryRoutes = {
     response: z.object({ sha256: sha256Schema, length: z.number().int() }),
     status: 201,
   }),
+  downloadBlob: route({
+    method: 'GET',
+    path: '/api/v1/blobs/:sha256',
+    summary: 'The sealed bytes of a variant; without its file key they tell nothing. Takes a Range',
+    tag,
+    access: EVERY_ROLE,
+    params: z.object({ sha256: sha256Schema }),
+    download: 'application/octet-stream',
+  }),
   listReleases: route({
     method: 'GET',
     path: '/api/v1/releases',
@@ -125,5 +134,19 @@ export const registryRoutes = {
     access: EVERY_ROLE,
     params: releaseParams,
     response: releaseDetailSchema,
+  }),
+  openVariant: route({
+    method: 'POST',
+    path: '/api/v1/releases/:release/variants/:variant/header',
+    summary: 'Seal the file key of a variant to somebody, who can then read the model',
+    tag,
+    access: MODEL_READERS,
+    params: releaseParams.extend({ variant: z.string().max(64) }),
+    body: z.object({
+      recipient: z.string().max(128).describe('age recipient (X25519, age1…) of whoever is to open it'),
+    }),
+    response: z.object({
+      ageHeader: z.base64().describe('age header for this recipient; with the sealed bytes behind it an age file'),
+    }),
   }),
 };

@@ -50,7 +50,8 @@ export function variantTargetOf(file: TargetFile): VariantTarget | undefined {
 }
 
 /**
- * The releases of the image repository, by name.
+ * The releases of the image repository, by name: what the publisher's own role names. Other roles to which it delegates
+ * (TUF, 4.5) are not followed, and what only they name is not there.
  * @throws TufError `target-invalid` when a target is damaged, or variants of one release say different things of it
  */
 export function statementsIn({ targets }: Pick<Targets, 'targets'>): Map<string, ReleaseStatement> {
@@ -71,4 +72,18 @@ export function statementsIn({ targets }: Pick<Targets, 'targets'>): Map<string,
     statements.set(name, statement.data);
   }
   return statements;
+}
+
+/**
+ * Who signs releases is said by the root alone: a role that somebody with a targets key could add would count without it.
+ * Clients do not follow delegations; refused here, nobody publishes something that does not count.
+ * @throws TufError `target-invalid`
+ */
+export function refuseDelegations({ delegations }: Pick<Targets, 'delegations'>): void {
+  if (delegations === undefined) return;
+  const names = Object.keys(delegations.roles ?? {}).join(', ');
+  throw new TufError(
+    'target-invalid',
+    `expected targets metadata without delegations, it delegates to ${names === '' ? 'other roles' : names}; let the root name whoever is to publish: aviary key add`,
+  );
 }

@@ -17,6 +17,12 @@ const readSigner = async (path: string): Promise<string> => {
   }
 };
 
+const NEXT = {
+  skeleton: 'Complete its model.yaml, add acceptance pictures',
+  manifest: 'Its model.yaml is made of its manifest. Read it, raise the version',
+  signed: 'Its model.yaml came with it. Read it',
+} as const;
+
 export default class ModelImport extends AviaryCommand {
   static override summary = 'Make a folder that can be pushed of a model that somebody else has signed';
 
@@ -48,9 +54,7 @@ export default class ModelImport extends AviaryCommand {
     this.print(imported, flags.output, () =>
       [
         `${imported.directory} has the ${imported.files} files of ${imported.name} as the key ${imported.signer.slice(0, 12)} has signed them.`,
-        imported.definition === 'skeleton'
-          ? `Complete its model.yaml, add acceptance pictures, then: aviary model push ${imported.directory}`
-          : `Its model.yaml came with it. Read it, then: aviary model push ${imported.directory}`,
+        `${NEXT[imported.definition]}, then: aviary model push ${imported.directory}`,
       ].join('\n'),
     );
   }

@@ -1,9 +1,10 @@
 import { adminRoutes, type RouteRequest } from '@aviary/protocol';
-import { Controller, Inject, Req } from '@nestjs/common';
-import type { FastifyRequest } from 'fastify';
+import { Controller, Inject, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BLOB_STORE, BlobDigestError, type BlobStore } from '../../infra/blob-store.ts';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
-import { badRequest } from '../../infra/problem.ts';
+import { sendBlob } from '../../infra/http/send-blob.ts';
+import { badRequest, notFound } from '../../infra/problem.ts';
 import { PublicAddresses } from '../../infra/public-addresses.ts';
 import { FleetCa } from '../fleet-ca/fleet-ca.ts';
 import { ReleasesService } from './releases.service.ts';
@@ -49,6 +50,17 @@ export class RegistryController {
     return { sha256: params.sha256, length };
   }
 
+  @ApiRoute(adminRoutes.downloadBlob)
+  async download(
+    @Checked() { params }: RouteRequest<typeof adminRoutes.downloadBlob>,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const length = (await this.releases.isVariant(params.sha256)) ? await this.blobs.length(params.sha256) : undefined;
+    if (length === undefined) throw notFound('blob', params.sha256, 'List releases with: aviary model list');
+    await sendBlob(request, reply, this.blobs, { sha256: params.sha256, length });
+  }
+
   @ApiRoute(adminRoutes.listReleases)
   list(@Checked() { query }: RouteRequest<typeof adminRoutes.listReleases>) {
     return this.releases.list(query);
@@ -57,5 +69,11 @@ export class RegistryController {
   @ApiRoute(adminRoutes.showRelease)
   show(@Checked() { params }: RouteRequest<typeof adminRoutes.showRelease>) {
     return this.releases.show(params.release);
+  }
+
+  @ApiRoute(adminRoutes.openVariant)
+  async open(@Checked() { params, body }: RouteRequest<typeof adminRoutes.openVariant>) {
+    const header = await this.releases.headerFor(params.release, params.variant, body.recipient);
+    return { ageHeader: header.toString('base64') };
   }
 }

@@ -1,6 +1,8 @@
 import type { ReleaseDetail, ReleaseSummary } from '@aviary/protocol';
 import {
+  AgeError,
   ageRecipientOf,
+  createHeader,
   generateAgeIdentity,
   openHeader,
   type ReleaseStatement,
@@ -141,6 +143,31 @@ export class ReleasesService {
     );
     if (row === undefined) throw notFound('variant', `${release}/${variant}`, 'List releases with: aviary model list');
     return this.keys.open(fileKeyName(release, variant), row.sealed);
+  }
+
+  /**
+   * Seals the file key of a variant to somebody who may read the model.
+   * @throws ProblemError `release-revoked`, `recipient-invalid`
+   */
+  async headerFor(release: string, variant: string, recipient: string): Promise<Buffer> {
+    if ((await this.get(release)).revoked) {
+      throw conflict('release-revoked', `Expected a release that is published, ${release} was taken back.`);
+    }
+    const fileKey = await this.fileKey(release, variant);
+    try {
+      return createHeader(fileKey, recipient);
+    } catch (error) {
+      if (!(error instanceof AgeError)) throw error;
+      throw badRequest('recipient-invalid', `${error.message}. Make one with: age-keygen`);
+    } finally {
+      fileKey.fill(0);
+    }
+  }
+
+  /** Whether a blob is a variant of some release: whatever else lies in the store is nobody's to read. */
+  async isVariant(sha256: string): Promise<boolean> {
+    const [row] = await this.database.query('select 1 from variant where sha256 = $1 limit 1', [sha256]);
+    return row !== undefined;
   }
 
   async list(query: { model?: string | undefined; cursor?: string | undefined; limit: number }) {

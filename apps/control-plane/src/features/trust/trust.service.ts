@@ -9,6 +9,7 @@ import {
   type NamedKey,
   type RoleMetadata,
   readFleetTarget,
+  refuseDelegations,
   STOPPED_TARGET,
   signaturesOn,
   TUF_ROLES,
@@ -200,6 +201,7 @@ export class TrustService {
       throw badRequest('trust-incomplete', 'Expected root metadata, targets metadata, or both; got neither.');
     }
     refuseExpired(root, targets);
+    refuseDelegations(targets.signed);
     const missing = missingIn(proposal, current?.root.metadata);
     refuseUnsigned(proposal, root, current);
     const signers = new Set(signaturesOn(root, 'targets', targets).keyIds);

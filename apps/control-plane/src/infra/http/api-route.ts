@@ -1,4 +1,4 @@
-import type { Route } from '@aviary/protocol';
+import { type Route, statusOf } from '@aviary/protocol';
 import {
   applyDecorators,
   createParamDecorator,
@@ -18,7 +18,7 @@ const ROUTE = 'aviary:route';
 export const ApiRoute = (route: Route): MethodDecorator =>
   applyDecorators(
     RequestMapping({ method: RequestMethod[route.method], path: route.path }),
-    HttpCode(route.status ?? (route.response === undefined ? 204 : 200)),
+    HttpCode(statusOf(route)),
     SetMetadata(ROUTE, route),
   );
 

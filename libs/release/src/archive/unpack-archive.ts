@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { archiveEntries } from '@aviary/release';
 import { FileSink } from './file-sink.ts';
+import { archiveEntries } from './variant-archive.ts';
 
 /** Files to be kept in memory too are small; a larger one is somebody's trick. */
 const MOST_KEPT_BYTES = 16 * 1024 * 1024;
 
-/** What was in an archive that now lies in a folder. */
+/** What was in an archive. */
 export interface UnpackedArchive {
   /** SHA-256 of the whole archive, hex. */
   readonly digest: string;
@@ -23,14 +23,16 @@ export class UnpackedFileError extends Error {
 }
 
 /**
- * Writes the files of an archive into a folder as they come, 0600 in folders of 0700, and hashes them on the way.
- * Nothing of it is to be used before it is known to be what was signed; the caller removes it otherwise.
+ * Hashes the files of an archive as they come, and writes them into a folder, 0600 in folders of 0700. What it holds in
+ * memory does not grow with the archive. Nothing of it is to be used before it is known to be what was signed; the
+ * caller removes it otherwise.
+ * @param folder undefined: nothing is written
  * @param wanted names of files whose content is given back
  * @throws UnpackedFileError when a file cannot be written; what the archive and its source throw
  */
 export const unpackArchive = async (
   archive: AsyncIterable<Uint8Array>,
-  folder: string,
+  folder: string | undefined,
   wanted: readonly string[],
 ): Promise<UnpackedArchive> => {
   const whole = createHash('sha256');
@@ -39,20 +41,23 @@ export const unpackArchive = async (
   for await (const { name, size, content } of archiveEntries(hashed(archive, whole))) {
     const hash = createHash('sha256');
     const parts: Uint8Array[] | undefined = wanted.includes(name) && size <= MOST_KEPT_BYTES ? [] : undefined;
-    const path = join(folder, name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(refuseFile);
-    await using file = await open(path, 'wx', 0o600).catch(refuseFile);
-    const sink = new FileSink(file);
+    await using file = folder === undefined ? undefined : await openNew(join(folder, name));
+    const sink = file === undefined ? undefined : new FileSink(file);
     for await (const part of content) {
       hash.update(part);
       parts?.push(part);
-      await sink.write(part).catch(refuseFile);
+      await sink?.write(part).catch(refuseFile);
     }
-    await sink.end().catch(refuseFile);
+    await sink?.end().catch(refuseFile);
     files.set(name, hash.digest('hex'));
     if (parts !== undefined) kept.set(name, Buffer.concat(parts));
   }
   return { digest: whole.digest('hex'), files, kept };
+};
+
+const openNew = async (path: string): Promise<FileHandle> => {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(refuseFile);
+  return open(path, 'wx', 0o600).catch(refuseFile);
 };
 
 async function* hashed(

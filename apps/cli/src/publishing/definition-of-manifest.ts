@@ -1,0 +1,42 @@
+import { ACCEPTANCE_FOLDER, LABELS_FILE, type ReleaseManifest, splitReleaseName } from '@aviary/release';
+import { Document } from 'yaml';
+
+/** Where the labels of the acceptance pictures are, beside them. */
+export const SAMPLES_LIST = `${ACCEPTANCE_FOLDER}/labels.csv`;
+
+/** A field of CSV (RFC 4180). */
+const field = (text: string): string => (/[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/**
+ * What a release can be made of again that was pulled: its `model.yaml` with this one variant, and the list of its
+ * acceptance pictures, neither of which is in a release. Who wrote it, and of what, is in its bill of materials.
+ */
+export const definitionOfManifest = (
+  manifest: ReleaseManifest,
+): { readonly yaml: string; readonly samples: string } => {
+  const { model, version } = splitReleaseName(manifest.release);
+  const { id, runtime, format, precision, file, providers } = manifest.variant;
+  const { limits, samples, golden } = manifest.acceptance;
+  const document = new Document({
+    name: model,
+    version,
+    ...(manifest.description === undefined ? {} : { description: manifest.description }),
+    task: manifest.task,
+    labels: LABELS_FILE,
+    input: manifest.preprocessing,
+    output: manifest.postprocessing,
+    variants: [{ id, file, runtime, format, precision, ...(providers === undefined ? {} : { providers }) }],
+    acceptance: {
+      samples: ACCEPTANCE_FOLDER,
+      ...limits,
+      ...(golden.length === 0 ? {} : { goldenSamples: golden.length }),
+    },
+  });
+  document.commentBefore = ` Made of the manifest of ${manifest.release}, variant ${id}. Check every line. Where that release is published
+ the version has to be raised. What the variant requires of a board, and whether devices may train it, is not in a
+ manifest: see docs/model-yaml.md. Who made it, and of what, is in bom.cdx.json.`;
+  const rows = samples.map(
+    (sample) => `${field(sample.file.slice(ACCEPTANCE_FOLDER.length + 1))},${field(sample.label)}`,
+  );
+  return { yaml: document.toString({ lineWidth: 0 }), samples: `${['file,label', ...rows].join('\n')}\n` };
+};
