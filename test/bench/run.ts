@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { type Bench, type Figure, meets } from './harness.ts';
 
 /** Files here that are no bench. */
-const OWN = new Set(['run.ts', 'harness.ts']);
+const OWN = new Set(['run.ts', 'run.test.ts', 'harness.ts']);
 
 const names = readdirSync(import.meta.dirname, { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && !OWN.has(entry.name))
@@ -12,8 +12,13 @@ const names = readdirSync(import.meta.dirname, { withFileTypes: true })
 /** Four digits say all that a noisy machine can. */
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
-const runBench = async (name: string): Promise<boolean> => {
+const load = async (name: string): Promise<Bench> => {
   const { default: bench } = (await import(`./${name}.ts`)) as { default: Bench };
+  return bench;
+};
+
+const runBench = async (name: string): Promise<boolean> => {
+  const bench = await load(name);
   process.stderr.write(`${name}: ${bench.about}\n`);
   let allMet = true;
   await bench.run((figure: Figure) => {
@@ -29,7 +34,8 @@ const runBench = async (name: string): Promise<boolean> => {
 const [name, ...rest] = process.argv.slice(2);
 if (name === undefined || !names.includes(name) || rest.length > 0) {
   const got = name === undefined ? 'none' : `"${[name, ...rest].join(' ')}"`;
-  process.stderr.write(`Expected the name of one bench, got ${got}.\n  npm run bench -- ${names.join(' | ')}\n`);
+  const benches = await Promise.all(names.map(async (one) => `  ${one}: ${(await load(one)).about}\n`));
+  process.stderr.write(`Expected the name of one bench after npm run bench --, got ${got}.\n${benches.join('')}`);
   process.exit(2);
 }
 process.exitCode = (await runBench(name)) ? 0 : 1;

@@ -53,13 +53,12 @@ export class TestFleet {
   /** Beside the one of the launcher. */
   readonly gateways: StayingProcess[] = [];
   private ports: number[] = [];
+  private readonly options: readonly string[];
   readonly #learners = new Set<string>();
 
-  private constructor(
-    directory: string,
-    private readonly options: readonly string[],
-  ) {
+  private constructor(directory: string, options: readonly string[]) {
     this.directory = directory;
+    this.options = options;
   }
 
   /** Starts a control plane, one process per role, and makes a publisher's key. @param options further ones of it */

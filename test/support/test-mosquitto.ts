@@ -11,11 +11,16 @@ const CONFIGURATION = 'mosquitto.conf';
 export class TestMosquitto {
   #child: ChildProcess | undefined;
 
-  constructor(
-    readonly folder: string,
-    private readonly port: number,
-    private readonly logPath: string,
-  ) {}
+  readonly folder: string;
+  readonly #port: number;
+  readonly #logPath: string;
+
+  /** @param folder written by `aviary broker config` */
+  constructor(folder: string, port: number, logPath: string) {
+    this.folder = folder;
+    this.#port = port;
+    this.#logPath = logPath;
+  }
 
   get pid(): number {
     if (this.#child?.pid === undefined) throw new Error('Mosquitto does not run');
@@ -30,11 +35,11 @@ export class TestMosquitto {
       await chmod(this.folder, 0o700);
     }
     const child = spawn(PROGRAM, ['-c', `${this.folder}/${CONFIGURATION}`], { stdio: ['ignore', 'ignore', 'pipe'] });
-    child.stderr.pipe(createWriteStream(this.logPath, { flags: 'a' }));
+    child.stderr.pipe(createWriteStream(this.#logPath, { flags: 'a' }));
     this.#child = child;
     const ended = new Promise<never>((_, reject) => {
       child.once('error', () => reject(new Error(`This needs ${PROGRAM}. Install it: apt-get install mosquitto`)));
-      child.once('exit', (code) => reject(new Error(`Mosquitto ended with ${code}; see ${this.logPath}`)));
+      child.once('exit', (code) => reject(new Error(`Mosquitto ended with ${code}; see ${this.#logPath}`)));
     });
     ended.catch(() => undefined);
     await Promise.race([this.#listens(), ended]);
@@ -56,7 +61,7 @@ export class TestMosquitto {
   async #listens(): Promise<void> {
     for (;;) {
       const open = await new Promise<boolean>((resolve) => {
-        const socket = connect(this.port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
+        const socket = connect(this.#port, '127.0.0.1', () => resolve(true)).once('error', () => resolve(false));
         socket.unref().once('connect', () => socket.destroy());
       });
       if (open) return;
