@@ -60,8 +60,8 @@ const runArguments = (folder: string): string[] => [
 
 describe('aviary-agent', () => {
   it.each([
-    [[], 'Expected join, key, run or status.'],
-    [['fly'], 'Expected join, key, run or status, got "fly".'],
+    [[], 'Expected join, key, seal-keys, run or status.'],
+    [['fly'], 'Expected join, key, seal-keys, run or status, got "fly".'],
     [['run', 'status'], 'Expected one command, got "run status".'],
     [['run', '--speed', '3'], "Unknown option '--speed'"],
     [['join'], 'Expected --token TOKEN (make one with: aviary device enroll-token), or --server URL'],

@@ -176,7 +176,7 @@ export const startSupervisor = async (
       fleetCa: identity.fleetCa,
       credentials: identity,
       now: () => Math.max(Date.now(), floor()),
-      keep: (credentials) => writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials),
+      keep: (credentials) => writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials, identity.keeping),
       onRenewed: (credentials) => {
         certified = Math.max(certified, validityOf(credentials.certificate)?.from ?? 0);
         api.use({ fleetCa: identity.fleetCa, ...credentials });
