@@ -52,6 +52,16 @@ export const toolFailure = (tool: string, tcti: string, said: string): SealLostE
   return new TpmUnavailableError(`The TPM at ${tcti} cannot be used: ${tool} failed (${why}). Try: tpm2_selftest`);
 };
 
+/** Why the device file of a TPM cannot be used. @param code of the system's error */
+export const deviceFailure = (device: string, code: string | undefined): TpmUnavailableError => {
+  if (code === 'EACCES' || code === 'EPERM') {
+    const words = `This user may not use the TPM at ${device}. Let it: usermod -aG GROUP USER, with the group from: ls -l ${device}`;
+    return new TpmUnavailableError(words);
+  }
+  const words = `There is no TPM at ${device} (${code}). Switch it on in the firmware, or name another one with --tcti.`;
+  return new TpmUnavailableError(words);
+};
+
 /** Debian's tpm2-tools (5.0 or later), each a program of its own that speaks to the TPM at `tcti`. */
 export class TpmTools {
   readonly tcti: string;
@@ -65,16 +75,9 @@ export class TpmTools {
   async demand(): Promise<void> {
     const [, device] = /^device:(.+)$/.exec(this.tcti) ?? [];
     if (device === undefined) return;
-    try {
-      await access(device, constants.R_OK | constants.W_OK);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-        const words = `There is no TPM at ${device}. Switch it on in the firmware, or name another one with --tcti.`;
-        throw new TpmUnavailableError(words);
-      }
-      const words = `This user may not use the TPM at ${device}. Add it to the group of that file: usermod -aG tss USER`;
-      throw new TpmUnavailableError(words);
-    }
+    await access(device, constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => {
+      throw deviceFailure(device, error.code);
+    });
   }
 
   /**
