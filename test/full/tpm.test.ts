@@ -8,6 +8,7 @@ import { decodeAgeIdentity } from '@aviary/release';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Identity, loadEnrolment, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
 import { readPreparedKeys } from '../../apps/agent/src/identity/prepared-keys.ts';
+import { ask } from '../../apps/agent/src/testing/local-client.ts';
 import { Tpm } from '../../apps/agent/src/tpm/tpm.ts';
 import { TpmTools } from '../../apps/agent/src/tpm/tpm-tools.ts';
 import { AGENT, TestFleet, until } from '../support/test-fleet.ts';
@@ -176,7 +177,11 @@ describe('a device that joined with --seal tpm', { timeout: LONG_MS }, () => {
     const after = await identityOf('sealed', tpm);
     expect(after).toMatchObject({ deviceId: before.deviceId, epoch: 3 });
     expect(after.ageIdentity).not.toBe(before.ageIdentity);
-    await isOnline('sealed');
+    // What lies on its disk is sealed to the age identity of before, and comes with a header for the new one.
+    await until('the release serving again', 60, async () => {
+      const { body } = await ask(fleet.socketOf('sealed'), 'GET', '/healthz');
+      return body.status === 'serving' ? true : undefined;
+    });
     await fleet.push({ version: '1.1.0', manner: 'sure' });
     expect((await fleet.ended(await fleet.rollOut('1.1.0'))).state).toBe('FINISHED');
     await fleet.allRun('grey@1.1.0');

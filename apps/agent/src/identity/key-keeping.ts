@@ -35,8 +35,11 @@ export const plainFiles: KeyKeeping = {
   },
 };
 
-/** AES-256-GCM under a key that a TPM has sealed: keys are read and renewed without it once it has opened that. */
-const sealedFiles = (seal: TpmSeal, wrappingKey: Uint8Array): KeyKeeping => {
+/**
+ * AES-256-GCM under a key that a TPM has sealed: keys are read and renewed without it once it has opened that.
+ * @param wrappingKey what `seal` opens to
+ */
+export const sealedFiles = (seal: TpmSeal, wrappingKey: Uint8Array): KeyKeeping => {
   const box = new SealedBox(wrappingKey, PURPOSE);
   return {
     seal,
