@@ -177,7 +177,7 @@ describe('a device that joined with --seal tpm', { timeout: LONG_MS }, () => {
     const after = await identityOf('sealed', tpm);
     expect(after).toMatchObject({ deviceId: before.deviceId, epoch: 3 });
     expect(after.ageIdentity).not.toBe(before.ageIdentity);
-    // What lies on its disk is sealed to the age identity of before, and comes with a header for the new one.
+    // What it had was sealed to the age identity of before, and comes once more.
     await until('the release serving again', 60, async () => {
       const { body } = await ask(fleet.socketOf('sealed'), 'GET', '/healthz');
       return body.status === 'serving' ? true : undefined;

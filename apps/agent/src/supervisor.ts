@@ -68,7 +68,7 @@ export const startSupervisor = async (
   const { deviceId, epoch } = identity;
   const { stateDirectory } = options;
   const plainFolder = await openMemoryStorage(deviceId, options.plaintextDirectory);
-  const journal = await Journal.open(stateDirectory, { deviceId, epoch });
+  const journal = await Journal.open(stateDirectory, identity);
   const store = new ReleaseStore(join(stateDirectory, 'releases'), plainFolder, identity);
   await store.start();
 

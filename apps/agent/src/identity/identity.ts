@@ -25,6 +25,8 @@ export const enrolmentSchema = z.object({
   root: z.string(),
   /** Model lines whose releases this device takes, as its owner has said here; absent: any. */
   models: z.array(z.string()).exactOptional(),
+  /** Epoch in which the age identity was made: what was sealed before it does not open. Absent: the first. */
+  ageSince: z.number().int().positive().exactOptional(),
 });
 
 /** What a device keeps of its joining, beside its keys. */

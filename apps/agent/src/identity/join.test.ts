@@ -111,7 +111,7 @@ describe('joining a fleet', () => {
     await joinFleet(folder, token, { name: undefined, facts });
     expect(asked[1]).toMatchObject({ deviceId: 'd-one', recipient: asked[0]?.recipient });
     const second = await loadIdentity(folder);
-    expect(second).toMatchObject({ epoch: 4, ageIdentity: first.ageIdentity, models: ['grey'] });
+    expect(second).toMatchObject({ epoch: 4, ageIdentity: first.ageIdentity, ageSince: 3, models: ['grey'] });
     expect(second.key).not.toBe(first.key);
     expect(await readdir(folder)).toEqual(['identity']);
     const { secret: _, ...withoutToken } = token;

@@ -21,6 +21,7 @@ import { SealLostError, TpmUnavailableError } from '../tpm/tpm-error.ts';
 import { writeAgeIdentity } from './age-key.ts';
 import { CertificateRefusedError, checkCertificate, makeKey, requestFor, writeCredentials } from './credentials.ts';
 import {
+  type Enrolment,
   IDENTITY_FOLDER,
   type Identity,
   loadEnrolment,
@@ -124,8 +125,8 @@ export interface JoinOptions extends KeyOptions {
 }
 
 /** A device that joins again: who it is, and what it keeps. */
-interface Returning extends Pick<Identity, 'deviceId' | 'models' | 'ageIdentity'> {
-  /** How its new keys are kept; absent: sealed anew, to these PCRs, because those before do not open any more. */
+interface Returning extends Pick<Identity, 'deviceId' | 'models' | 'ageSince' | 'ageIdentity'> {
+  /** How its keys are kept; absent: those before do not open any more, and new ones are sealed to these PCRs. */
   readonly keeping?: Identity['keeping'];
   readonly pcrs?: string | null;
 }
@@ -145,7 +146,8 @@ const currentIdentity = async (
     return await loadIdentity(stateDirectory, tpm).catch(async (error: unknown) => {
       if (!(error instanceof SealLostError)) throw error;
       const lines = models === undefined ? {} : { models };
-      return { deviceId, ...lines, ageIdentity: generateAgeIdentity(), pcrs: (await readSeal(folder))?.pcrs ?? null };
+      const pcrs = (await readSeal(folder))?.pcrs ?? null;
+      return { deviceId, ...lines, ageIdentity: generateAgeIdentity(), pcrs };
     });
   } catch (error) {
     if (error instanceof JoinError) throw error;
@@ -224,7 +226,13 @@ export const joinFleet = async (
     const { certificate, fleetCa: _, ...enrolment } = answer;
     await writeCredentials(draft, { key, certificate }, keeping);
     const lines = models ?? current?.models;
-    const kept = { ...enrolment, deviceUrl: invitation.url, ...(lines === undefined ? {} : { models: lines }) };
+    const ageSince = current?.keeping === undefined ? enrolment.epoch : current.ageSince;
+    const kept: Enrolment = {
+      ...enrolment,
+      deviceUrl: invitation.url,
+      ...(lines === undefined ? {} : { models: [...lines] }),
+      ...(ageSince === undefined ? {} : { ageSince }),
+    };
     await writeDurably(join(draft, 'enrolment.json'), JSON.stringify(kept, null, 2));
     return answer.deviceId;
   });
