@@ -5,6 +5,7 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runPeer } from './peer.ts';
 
+const PROGRAM = 'swtpm';
 const START_SECONDS = 20;
 
 /** A board's TPM 2.0, played by swtpm: its seed lies in a folder and is another one in each. */
@@ -28,14 +29,14 @@ export class TestTpm {
     await rm(this.#socket, { force: true });
     const server = ['--server', `type=unixio,path=${this.#socket}`, '--ctrl', `type=unixio,path=${this.#socket}.ctrl`];
     const args = ['socket', '--tpm2', '--tpmstate', `dir=${this.folder}`, ...server];
-    const child = spawn('swtpm', [...args, '--flags', 'not-need-init,startup-clear'], {
+    const child = spawn(PROGRAM, [...args, '--flags', 'not-need-init,startup-clear'], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr.pipe(createWriteStream(`${this.folder}/log`, { flags: 'a' }));
     this.#child = child;
     const ended = new Promise<never>((_, reject) => {
-      child.once('error', () => reject(new Error('This needs swtpm. Install it: apt-get install swtpm')));
-      child.once('exit', (code) => reject(new Error(`swtpm ended with ${code}; see ${this.folder}/log`)));
+      child.once('error', () => reject(new Error(`This needs ${PROGRAM}. Install it: apt-get install swtpm`)));
+      child.once('exit', (code) => reject(new Error(`${PROGRAM} ended with ${code}; see ${this.folder}/log`)));
     });
     ended.catch(() => undefined);
     await Promise.race([this.#listens(), ended]);
