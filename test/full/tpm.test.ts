@@ -275,9 +275,12 @@ describe('aviary-agent key --seal tpm', { timeout: LONG_MS }, () => {
     const said = await fleet.aviary('device', 'preauthorize', file);
     const [, fingerprint = ''] = /--ca-fingerprint ([0-9a-f]+)/.exec(said) ?? [];
     const server = ['--server', fleet.deviceUrl, '--ca-fingerprint', fingerprint];
-    expect(await fleet.agent('workshop', 'join', ...server)).toMatch(/^joined as d-/);
+    await tpm.measure('secure boot on', 7);
+    const sealing = ['--seal', 'tpm', '--tpm-pcrs', 'sha256:7'];
+    expect(await fleet.agent('workshop', 'join', ...server, ...sealing)).toMatch(/^joined as d-/);
     const identity = await identityOf('workshop', tpm);
     expect(identity.key.trim()).toBe(prepared.key.trim());
+    expect(identity.keeping.seal?.pcrs).toBe('sha256:7');
     expect(await filesWith(state, traces(identity))).toEqual([]);
     expect(await readdir(state)).not.toContain('joining');
   });

@@ -184,10 +184,14 @@ const boardKeysFor = async (
       keeping: isKept ? keeping : await makeKeeping(tpm, (sealing ?? { pcrs }).pcrs),
     };
   }
-  if (secret === undefined) return prepareKeys(stateDirectory, { tpm, sealing });
-  const prepared = await readPreparedKeys(stateDirectory, tpm);
+  const prepared =
+    secret === undefined
+      ? await prepareKeys(stateDirectory, { tpm, sealing })
+      : await readPreparedKeys(stateDirectory, tpm);
   const isOpen = sealing !== undefined && prepared?.keeping.seal === undefined;
-  return prepared === undefined || isOpen ? makeBoardKeys({ tpm, sealing }) : prepared;
+  if (prepared === undefined || isOpen) return makeBoardKeys({ tpm, sealing });
+  const isAsAsked = sealing === undefined || prepared.keeping.seal?.pcrs === sealing.pcrs;
+  return isAsAsked ? prepared : { ...prepared, keeping: await makeKeeping(tpm, sealing.pcrs) };
 };
 
 /**
