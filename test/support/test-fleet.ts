@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { exampleFacts } from '@aviary/hardware';
 import { adminRoutes, type Client, createClient, type DeviceDetail, type RolloutDetail } from '@aviary/protocol';
 import pg from 'pg';
-import { loadIdentity } from '../../apps/agent/src/identity/identity.ts';
+import { loadEnrolment } from '../../apps/agent/src/identity/identity.ts';
 import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
 import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
 import { TestMosquitto } from './test-mosquitto.ts';
@@ -52,6 +52,8 @@ export class TestFleet {
   mosquitto: TestMosquitto | undefined;
   /** Beside the one of the launcher. */
   readonly gateways: StayingProcess[] = [];
+  /** Options of all that is done with the agent of a device, by its name. */
+  readonly agentOptions = new Map<string, readonly string[]>();
   private ports: number[] = [];
   private readonly options: readonly string[];
   readonly #learners = new Set<string>();
@@ -206,22 +208,30 @@ export class TestFleet {
 
   /** Joins a device whose agent is away once more, as after a revocation, and starts it. */
   async joinAgain(name: string): Promise<void> {
-    const { deviceId } = await loadIdentity(this.stateDirectory(name));
+    const { deviceId } = await loadEnrolment(this.stateDirectory(name));
     const { token } = await this.client.createJoinToken({ body: { deviceId } });
     await this.#join(name, token, []);
   }
 
   async #join(name: string, token: string, joining: readonly string[]): Promise<void> {
-    const state = ['--state-dir', this.stateDirectory(name), '--facts', join(this.directory, name, 'facts.json')];
-    await runToEnd(AGENT, ['join', ...state, '--token', token, ...joining]);
+    await this.agent(name, 'join', '--facts', join(this.directory, name, 'facts.json'), '--token', token, ...joining);
     this.startAgent(name);
+  }
+
+  /** Has the agent of a device do something else than `run`. @returns what it said @throws ProgramError */
+  agent(name: string, command: string, ...options: string[]): Promise<string> {
+    return runToEnd(AGENT, [command, ...this.#agentOptionsOf(name), ...options]);
+  }
+
+  #agentOptionsOf(name: string): string[] {
+    return ['--state-dir', this.stateDirectory(name), ...(this.agentOptions.get(name) ?? [])];
   }
 
   startAgent(name: string): void {
     const home = join(this.directory, name);
     const source = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20', '--telemetry-seconds', '1'];
     const learning = this.#learners.has(name) ? ['--learn', '--socket', this.socketOf(name)] : [];
-    const state = ['--state-dir', this.stateDirectory(name), '--facts', join(home, 'facts.json')];
+    const state = [...this.#agentOptionsOf(name), '--facts', join(home, 'facts.json')];
     const args = ['run', ...state, ...source, ...learning];
     this.agents.set(name, new StayingProcess(name, AGENT, args, join(home, 'agent.log')));
   }

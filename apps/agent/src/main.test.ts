@@ -60,8 +60,8 @@ const runArguments = (folder: string): string[] => [
 
 describe('aviary-agent', () => {
   it.each([
-    [[], 'Expected join, key, run or status.'],
-    [['fly'], 'Expected join, key, run or status, got "fly".'],
+    [[], 'Expected join, key, seal-keys, run or status.'],
+    [['fly'], 'Expected join, key, seal-keys, run or status, got "fly".'],
     [['run', 'status'], 'Expected one command, got "run status".'],
     [['run', '--speed', '3'], "Unknown option '--speed'"],
     [['join'], 'Expected --token TOKEN (make one with: aviary device enroll-token), or --server URL'],
@@ -72,6 +72,10 @@ describe('aviary-agent', () => {
     [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a'], 'Expected 64 hex digits'],
     [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a', '--token', 'x'], 'got both'],
     [['join', '--server', 'https://f.example', '--ca-fingerprint', 'a'.repeat(64), '--model', 'X Y'], 'for --model'],
+    [['key', '--seal', 'yubikey'], 'Expected --seal tpm, got "yubikey".'],
+    [['key', '--tpm-pcrs', 'sha256:7'], 'Expected --seal tpm beside --tpm-pcrs.'],
+    [['key', '--seal', 'tpm', '--tpm-pcrs', '7'], 'such as sha256:7 or sha256:0,7 for --tpm-pcrs, got "7".'],
+    [['seal-keys', '--tpm-pcrs', 'sha256:24'], 'for --tpm-pcrs, got "sha256:24".'],
     [['run'], 'Expected --source dir:PATH, a folder of pictures, got none.'],
     [['run', '--source', '/pictures'], 'Expected --source dir:PATH, a folder of pictures, got "/pictures".'],
     [['run', '--source', 'dir:x', '--fps', '0'], 'Expected a number above 0 and at most 1000 for --fps, got "0".'],
@@ -94,7 +98,7 @@ describe('aviary-agent', () => {
 
   it('says how to join where nobody has', async () => {
     const folder = await makeFolder();
-    for (const command of [['status'], ['run', '--source', `dir:${folder}`]]) {
+    for (const command of [['status'], ['seal-keys'], ['run', '--source', `dir:${folder}`]]) {
       const { code, output } = await agent(...command, '--state-dir', folder);
       expect(output).toContain('This device has not joined a fleet. Join with: aviary-agent join');
       expect(code).toBe(1);
@@ -111,6 +115,7 @@ describe('aviary-agent', () => {
     const { code, output } = await agent('status', '--state-dir', folder);
     expect(output).toMatch(/device {5}d-one \(epoch 1\)/);
     expect(output).toMatch(/proved by {2}a certificate until \d{4}-/);
+    expect(output).toContain('keys       in files of mode 0600');
     expect(output).toMatch(/committed {2}b@1.0.0 onnx-fp32 \(quarantined/);
     expect(output).toMatch(/before it {2}a@1.0.0/);
     expect(output).toContain('floor      2, assignment 4');

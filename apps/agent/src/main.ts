@@ -3,16 +3,19 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
-import { validityOf } from './identity/credentials.ts';
-import { loadIdentity, settleIdentity } from './identity/identity.ts';
+import { loadEnrolment, loadIdentity, settleIdentity } from './identity/identity.ts';
 import type { Invitation } from './identity/join.ts';
+import type { KeyOptions } from './identity/prepared-keys.ts';
 import { checkSocketPath } from './local-api/socket-file.ts';
 import { lockState } from './state/state-lock.ts';
+import { isPcrSelection } from './tpm/pcr-selection.ts';
+import { Tpm } from './tpm/tpm.ts';
+import { TpmTools } from './tpm/tpm-tools.ts';
 import { AGENT_VERSION } from './version.ts';
 
 const USAGE = `aviary-agent ${AGENT_VERSION}
 
-Usage: aviary-agent join|key|run|status [options]
+Usage: aviary-agent join|key|seal-keys|run|status [options]
 
   join    make this board a device of a fleet
     --token TOKEN         from: aviary device enroll-token (or AVIARY_JOIN_TOKEN)
@@ -21,7 +24,11 @@ Usage: aviary-agent join|key|run|status [options]
     --ca-fingerprint HEX  beside --server: the fleet CA's, from: aviary device pending
     --name NAME           what people call it (the host name)
     --model NAME          take releases of this model line only; may be given several times (any)
-  key     make the key of this board, where there is none, and print its public half
+    --seal tpm            keep the private keys sealed by the board's TPM (as before, or in files of mode 0600)
+    --tpm-pcrs BANK:N,…   beside --seal: open them only while these PCRs are as now, e.g. sha256:7 (none)
+  key     make the key of this board, where there is none, and print its public half; takes --seal, --tpm-pcrs
+  seal-keys
+          seal the keys of a device that has joined by its TPM, or anew to other PCRs; takes --tpm-pcrs
   run     serve, update, report; until told to stop
     --source dir:PATH     pictures to look at, over and over; labels.csv beside them gives right answers
     --fps N               pictures per second (5)
@@ -37,6 +44,7 @@ Usage: aviary-agent join|key|run|status [options]
 
   --state-dir DIR         where the device keeps everything (/var/lib/aviary)
   --facts FILE            facts of a board to play, instead of finding them out
+  --tcti TCTI             where the TPM is (TPM2TOOLS_TCTI, or device:/dev/tpmrm0)
 `;
 
 /** What takes longer does not fit into a telemetry window, and timers that are far longer fire at once. */
@@ -68,6 +76,9 @@ const OPTIONS = {
   socket: { type: 'string' },
   'state-dir': { type: 'string' },
   facts: { type: 'string' },
+  seal: { type: 'string' },
+  'tpm-pcrs': { type: 'string' },
+  tcti: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -151,20 +162,38 @@ const modelsOf = async ({ model }: Values): Promise<readonly string[] | undefine
   throw new UsageError(`Expected the name of a model, e.g. meter-reader, for --model, got "${wrong}".`);
 };
 
+const tpmOf = ({ tcti }: Values): Tpm => new Tpm(new TpmTools(tcti));
+
+/** @returns null for none @throws UsageError */
+const pcrsOf = ({ 'tpm-pcrs': pcrs }: Values): string | null => {
+  if (pcrs === undefined) return null;
+  if (isPcrSelection(pcrs)) return pcrs;
+  throw new UsageError(`Expected PCRs of one bank such as sha256:7 or sha256:0,7 for --tpm-pcrs, got "${pcrs}".`);
+};
+
+/** How keys are to be kept. @throws UsageError */
+const keyOptionsOf = (values: Values): KeyOptions => {
+  const { seal, 'tpm-pcrs': pcrs } = values;
+  if (seal !== undefined && seal !== 'tpm') throw new UsageError(`Expected --seal tpm, got "${seal}".`);
+  if (seal === undefined && pcrs !== undefined) throw new UsageError('Expected --seal tpm beside --tpm-pcrs.');
+  return { tpm: tpmOf(values), sealing: seal === undefined ? undefined : { pcrs: pcrsOf(values) } };
+};
+
 const sayPending = (fingerprint: string): void => {
   process.stderr.write(
     `This board waits for approval. Its key:\n\n  ${fingerprint}\n\nCompare it, then: aviary device approve ${fingerprint}\n`,
   );
 };
 
-const printKey = async (stateDirectory: string): Promise<void> => {
+const printKey = async (values: Values, stateDirectory: string): Promise<void> => {
+  const options = keyOptionsOf(values);
   await makeStateDirectory(stateDirectory);
   const { demandNoIdentity } = await import('./identity/join.ts');
   const { fingerprintOf, prepareKeys, publicKeyOf } = await import('./identity/prepared-keys.ts');
   const unlock = await lockState(stateDirectory);
   try {
     await demandNoIdentity(stateDirectory);
-    const { key } = await prepareKeys(stateDirectory);
+    const { key } = await prepareKeys(stateDirectory, options);
     process.stderr.write(`SHA-256 ${fingerprintOf(key)}\n`);
     process.stdout.write(publicKeyOf(key));
   } finally {
@@ -175,17 +204,33 @@ const printKey = async (stateDirectory: string): Promise<void> => {
 const joinThisBoard = async (values: Values, stateDirectory: string): Promise<void> => {
   const invitation = invitationOf(values);
   const models = await modelsOf(values);
+  const keyOptions = keyOptionsOf(values);
   await makeStateDirectory(stateDirectory);
   const facts = await factsOf(values, stateDirectory);
   const { joinFleet } = await import('./identity/join.ts');
   const unlock = await lockState(stateDirectory);
   let deviceId: string;
   try {
-    deviceId = await joinFleet(stateDirectory, invitation, { name: values.name, facts, models, onPending: sayPending });
+    const options = { name: values.name, facts, models, onPending: sayPending, ...keyOptions };
+    deviceId = await joinFleet(stateDirectory, invitation, options);
   } finally {
     await unlock();
   }
   process.stdout.write(`joined as ${deviceId}\n`);
+};
+
+const sealTheKeys = async (values: Values, stateDirectory: string): Promise<void> => {
+  const pcrs = pcrsOf(values);
+  await loadEnrolment(stateDirectory);
+  const { sealKeys } = await import('./identity/seal-keys.ts');
+  const { keptAs } = await import('./status.ts');
+  const unlock = await lockState(stateDirectory);
+  try {
+    await sealKeys(stateDirectory, tpmOf(values), pcrs);
+  } finally {
+    await unlock();
+  }
+  process.stdout.write(`keys ${keptAs({ pcrs })}\n`);
 };
 
 const run = async (values: Values, stateDirectory: string): Promise<void> => {
@@ -214,11 +259,11 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
       `Expected one of ${Object.keys(pino.levels.values).join(', ')} in AVIARY_LOG_LEVEL, got "${level}".`,
     );
   }
-  await loadIdentity(stateDirectory);
+  await loadEnrolment(stateDirectory);
   const unlock = await lockState(stateDirectory);
   try {
     await settleIdentity(stateDirectory);
-    const identity = await loadIdentity(stateDirectory);
+    const identity = await loadIdentity(stateDirectory, tpmOf(values));
     const log = pino({ level, base: { device: identity.deviceId } }, pino.destination(2));
     const told = new Promise<string>((done) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
@@ -234,34 +279,10 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
   }
 };
 
-const status = async (stateDirectory: string): Promise<void> => {
-  const identity = await loadIdentity(stateDirectory);
-  const { deviceId, deviceUrl, epoch, models } = identity;
-  const { peekJournal } = await import('./state/journal.ts');
-  const journal = await peekJournal(stateDirectory);
-  const lines = [`device     ${deviceId} (epoch ${epoch}) of ${deviceUrl}`];
-  const validity = validityOf(identity.certificate);
-  if (validity !== undefined) lines.push(`proved by  a certificate until ${new Date(validity.to).toISOString()}`);
-  if (models !== undefined) lines.push(`takes      releases of ${models.join(', ')}`);
-  if (journal === undefined) {
-    lines.push('journal    none: it has not run yet');
-  } else {
-    const { committed, previous, candidate, rollbackFloor, sequence, quarantined } = journal;
-    const named = (release: { release: string; variant: string } | null | undefined): string =>
-      release === null || release === undefined ? 'none' : `${release.release} ${release.variant}`;
-    lines.push(
-      `committed  ${named(committed)}${quarantined.includes(committed?.digest ?? '') ? ' (quarantined: its workers keep dying)' : ''}`,
-      `before it  ${named(previous)}`,
-      `candidate  ${named(candidate?.release)}${candidate === null ? '' : ` (${candidate.stage})`}`,
-      `floor      ${rollbackFloor}, assignment ${sequence}`,
-    );
-  }
-  const { openSampleStore } = await import('./learning/sample-store.ts');
-  for (const { digest, samples, perLabel } of await (await openSampleStore(stateDirectory, identity, 1)).count()) {
-    const each = Object.entries(perLabel).map(([label, count]) => `${label} ${count}`);
-    lines.push(`learnt     ${samples} samples of backbone ${digest.slice(0, 12)}: ${each.join(', ') || 'none'}`);
-  }
-  process.stdout.write(`${lines.join('\n')}\n`);
+const status = async (values: Values, stateDirectory: string): Promise<void> => {
+  const identity = await loadIdentity(stateDirectory, tpmOf(values));
+  const { statusLines } = await import('./status.ts');
+  process.stdout.write(`${(await statusLines(stateDirectory, identity)).join('\n')}\n`);
 };
 
 const main = async (): Promise<void> => {
@@ -271,14 +292,15 @@ const main = async (): Promise<void> => {
     process.stdout.write(USAGE);
     return;
   }
-  if (command === undefined) throw new UsageError(`Expected join, key, run or status.\n\n${USAGE}`);
+  if (command === undefined) throw new UsageError(`Expected join, key, seal-keys, run or status.\n\n${USAGE}`);
   const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
   if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
   if (command === 'join') await joinThisBoard(values, stateDirectory);
-  else if (command === 'key') await printKey(stateDirectory);
+  else if (command === 'key') await printKey(values, stateDirectory);
+  else if (command === 'seal-keys') await sealTheKeys(values, stateDirectory);
   else if (command === 'run') await run(values, stateDirectory);
-  else if (command === 'status') await status(stateDirectory);
-  else throw new UsageError(`Expected join, key, run or status, got "${command}".\n\n${USAGE}`);
+  else if (command === 'status') await status(values, stateDirectory);
+  else throw new UsageError(`Expected join, key, seal-keys, run or status, got "${command}".\n\n${USAGE}`);
 };
 
 try {

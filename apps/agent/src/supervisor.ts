@@ -68,7 +68,7 @@ export const startSupervisor = async (
   const { deviceId, epoch } = identity;
   const { stateDirectory } = options;
   const plainFolder = await openMemoryStorage(deviceId, options.plaintextDirectory);
-  const journal = await Journal.open(stateDirectory, { deviceId, epoch });
+  const journal = await Journal.open(stateDirectory, identity);
   const store = new ReleaseStore(join(stateDirectory, 'releases'), plainFolder, identity);
   await store.start();
 
@@ -176,7 +176,7 @@ export const startSupervisor = async (
       fleetCa: identity.fleetCa,
       credentials: identity,
       now: () => Math.max(Date.now(), floor()),
-      keep: (credentials) => writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials),
+      keep: (credentials) => writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials, identity.keeping),
       onRenewed: (credentials) => {
         certified = Math.max(certified, validityOf(credentials.certificate)?.from ?? 0);
         api.use({ fleetCa: identity.fleetCa, ...credentials });

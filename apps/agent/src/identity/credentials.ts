@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../state/durable-file.ts';
+import type { KeyKeeping } from './key-keeping.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
 const FILE = 'device.pem';
@@ -25,15 +26,27 @@ const blockOf = (pem: string, name: string): string => {
   return `${block}\n`;
 };
 
-/** Reads key and certificate: the one place where the key comes from. @throws what the disk throws; Error for a damaged file */
-export const readCredentials = async (folder: string): Promise<Credentials> => {
+/**
+ * Reads key and certificate: the one place where the key comes from.
+ * @throws what the disk throws; Error for a damaged file, or one that is kept in another way
+ */
+export const readCredentials = async (folder: string, keeping: KeyKeeping): Promise<Credentials> => {
   const pem = await readFile(join(folder, FILE), 'utf8');
-  return { key: blockOf(pem, 'PRIVATE KEY'), certificate: blockOf(pem, 'CERTIFICATE') };
+  return {
+    key: blockOf(keeping.disclose(pem, 'device key'), 'PRIVATE KEY'),
+    certificate: blockOf(pem, 'CERTIFICATE'),
+  };
 };
 
 /** Keeps key and certificate in one file: after a power cut they are the old ones, or the new ones, and belong together. */
-export const writeCredentials = (folder: string, { certificate, key }: Credentials): Promise<void> =>
-  writeDurably(join(folder, FILE), `${certificate.trimEnd()}\n${key.trimEnd()}\n`);
+export const writeCredentials = (
+  folder: string,
+  { certificate, key }: Credentials,
+  keeping: KeyKeeping,
+): Promise<void> => {
+  const kept = keeping.enclose(`${key.trimEnd()}\n`, 'device key');
+  return writeDurably(join(folder, FILE), `${certificate.trimEnd()}\n${kept}`);
+};
 
 /** Makes a P-256 key. @returns PKCS#8 in PEM */
 export const makeKey = async (): Promise<string> => {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
-import { mkdir, readdir, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,6 +9,8 @@ import { createHeader } from '@aviary/release';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { makePki, type TestPki } from '../testing/fleet-pki.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
+import { Tpm } from '../tpm/tpm.ts';
+import { TpmTools } from '../tpm/tpm-tools.ts';
 import { loadIdentity, settleIdentity } from './identity.ts';
 import { joinFleet } from './join.ts';
 import { fingerprintOf as keyFingerprintOf, prepareKeys } from './prepared-keys.ts';
@@ -109,7 +111,7 @@ describe('joining a fleet', () => {
     await joinFleet(folder, token, { name: undefined, facts });
     expect(asked[1]).toMatchObject({ deviceId: 'd-one', recipient: asked[0]?.recipient });
     const second = await loadIdentity(folder);
-    expect(second).toMatchObject({ epoch: 4, ageIdentity: first.ageIdentity, models: ['grey'] });
+    expect(second).toMatchObject({ epoch: 4, ageIdentity: first.ageIdentity, ageSince: 3, models: ['grey'] });
     expect(second.key).not.toBe(first.key);
     expect(await readdir(folder)).toEqual(['identity']);
     const { secret: _, ...withoutToken } = token;
@@ -241,6 +243,22 @@ describe('joining a fleet', () => {
     expect(await contents(folder)).toEqual([]);
   });
 
+  it('with keys that are to be sealed costs no token where there is no TPM', async () => {
+    const folder = await makeFolder();
+    const { asked, token } = await controlPlane((body) => enrolled(body));
+    const tpm = new Tpm(new TpmTools(`device:${join(folder, 'tpmrm0')}`));
+    const options = { name: undefined, facts, tpm, sealing: { pcrs: null } };
+    await expect(joinFleet(folder, token, options)).rejects.toMatchObject({ code: 'tpm-unavailable' });
+    expect(asked).toEqual([]);
+    expect(await contents(folder)).toEqual([]);
+    // A device stays what it is, too.
+    await joinFleet(folder, token, { name: undefined, facts });
+    const before = await loadIdentity(folder);
+    await expect(joinFleet(folder, token, options)).rejects.toMatchObject({ code: 'tpm-unavailable' });
+    expect(await loadIdentity(folder)).toEqual(before);
+    expect(asked).toHaveLength(1);
+  });
+
   it('removes what a try that was cut has left', async () => {
     const folder = await makeFolder();
     await mkdir(join(folder, 'identity.12345'));
@@ -266,6 +284,20 @@ describe('joining a fleet', () => {
 });
 
 describe('an identity', () => {
+  it('that has settled is the only place with keys', async () => {
+    const folder = await makeFolder();
+    for (const name of ['identity.before', 'identity.77', 'joining', 'joining.new', 'releases']) {
+      await mkdir(join(folder, name));
+      await writeFile(join(folder, name, 'device.pem'), 'key');
+    }
+    await settleIdentity(folder);
+    // No identity came of it: the board may still join with its prepared key.
+    expect((await readdir(folder)).sort()).toEqual(['identity.before', 'joining', 'joining.new', 'releases']);
+    await mkdir(join(folder, 'identity'));
+    await settleIdentity(folder);
+    expect((await readdir(folder)).sort()).toEqual(['identity', 'releases']);
+  });
+
   it('that is not there says how to join', async () => {
     const folder = await makeFolder();
     await expect(loadIdentity(folder)).rejects.toMatchObject({

@@ -10,6 +10,7 @@ import { DeviceApi } from '../link/device-api.ts';
 import { makePki, type TestPki } from '../testing/fleet-pki.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
 import { type Credentials, readCredentials, writeCredentials } from './credentials.ts';
+import { plainFiles } from './key-keeping.ts';
 import { Renewal, type RenewalOptions, renewalTime } from './renewal.ts';
 
 const makeFolder = temporaryFolders();
@@ -88,12 +89,12 @@ describe('a certificate is renewed', () => {
   it('in time, with a new key, which is on disk before it is used', async () => {
     const folder = await makeFolder();
     const { api, shown } = await controlPlane((csr) => pki.certify(csr, 'CN=d-one'));
-    await writeCredentials(folder, pki.device);
+    await writeCredentials(folder, pki.device, plainFiles);
     let kept: Credentials | undefined;
     const { renewed } = start(api, {
       keep: async (credentials) => {
-        await writeCredentials(folder, credentials);
-        kept = await readCredentials(folder);
+        await writeCredentials(folder, credentials, plainFiles);
+        kept = await readCredentials(folder, plainFiles);
         expect(renewed).toEqual([]);
       },
     });
@@ -158,8 +159,8 @@ describe('a certificate is renewed', () => {
 
   it('as one file: a draft that a power cut has left changes nothing', async () => {
     const folder = await makeFolder();
-    await writeCredentials(folder, pki.device);
+    await writeCredentials(folder, pki.device, plainFiles);
     await writeFile(join(folder, 'device.pem.new'), '-----BEGIN PRIV');
-    expect(trimmed(await readCredentials(folder))).toEqual(trimmed(pki.device));
+    expect(trimmed(await readCredentials(folder, plainFiles))).toEqual(trimmed(pki.device));
   });
 });

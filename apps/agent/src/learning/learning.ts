@@ -5,10 +5,10 @@ import type { DeviceApi } from '../link/device-api.ts';
 import type { Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Learner } from './learner.ts';
+import { learningBox } from './learning-box.ts';
 import { RoundMemory } from './round-memory.ts';
 import { RoundParticipant } from './round-participant.ts';
 import { openSampleStore } from './sample-store.ts';
-import { SealedBox } from './sealed-box.ts';
 import type { TrainerOptions } from './trainer-handle.ts';
 
 /** Under the state directory. */
@@ -44,7 +44,7 @@ export const openLearning = async (
 ): Promise<Learning | null> => {
   if (learnSamples === null) return null;
   const store = await openSampleStore(stateDirectory, identity, learnSamples);
-  const memory = new RoundMemory(join(stateDirectory, ROUNDS_FOLDER), new SealedBox(identity.ageIdentity));
+  const memory = new RoundMemory(join(stateDirectory, ROUNDS_FOLDER), learningBox(identity.ageIdentity));
   await memory.open();
   const learner = new Learner({
     store,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { roundEvaluationSchema } from '@aviary/protocol';
 import { z } from 'zod';
 import { writeDurably } from '../state/durable-file.ts';
-import type { SealedBox } from './sealed-box.ts';
+import type { SealedBox } from '../state/sealed-box.ts';
 
 const REMEMBERED = 200;
 const PLACE = 'round answer';

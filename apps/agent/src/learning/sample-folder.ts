@@ -1,9 +1,9 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncDirectory } from '../state/durable-file.ts';
+import type { SealedBox } from '../state/sealed-box.ts';
 import { decodeSample, encodeSample, type Sample } from './sample.ts';
 import { SampleSegment } from './sample-segment.ts';
-import type { SealedBox } from './sealed-box.ts';
 
 /** Full ones make room as a whole: of a store's samples about this share goes at a time. */
 const SEGMENTS = 8;

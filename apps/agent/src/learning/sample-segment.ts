@@ -1,5 +1,5 @@
 import { open, readFile, rm } from 'node:fs/promises';
-import type { SealedBox } from './sealed-box.ts';
+import type { SealedBox } from '../state/sealed-box.ts';
 
 const LENGTH_BYTES = 4;
 

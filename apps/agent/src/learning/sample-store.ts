@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Identity } from '../identity/identity.ts';
 import { writeDurably } from '../state/durable-file.ts';
+import type { SealedBox } from '../state/sealed-box.ts';
+import { learningBox } from './learning-box.ts';
 import { type SampleCounts, SampleFolder } from './sample-folder.ts';
-import { SealedBox } from './sealed-box.ts';
 
 /** The one that serves and the one before: a release that is rolled back finds its samples again. */
 const KEPT_BACKBONES = 2;
@@ -80,7 +81,7 @@ export const openSampleStore = async (
   { ageIdentity }: Pick<Identity, 'ageIdentity'>,
   most: number,
 ): Promise<SampleStore> => {
-  const store = new SampleStore(join(stateDirectory, SAMPLES_FOLDER), most, new SealedBox(ageIdentity));
+  const store = new SampleStore(join(stateDirectory, SAMPLES_FOLDER), most, learningBox(ageIdentity));
   await store.open();
   return store;
 };

@@ -167,6 +167,19 @@ describe('the journal', () => {
     });
   });
 
+  it('of a device that lost its age identity holds no release that it cannot open, and the floor', async () => {
+    const { folder } = await twoChanges();
+    const journal = await Journal.open(folder, owner);
+    await journal.update(() => ({ endedExecutions: ['x-1'], quarantined: ['q'], timeFloor: 5, session: 4 }));
+    const kept = await Journal.open(folder, { ...owner, epoch: 2, ageSince: 1 });
+    expect(kept.state).toMatchObject({ committed: journal.state.committed, endedExecutions: ['x-1'] });
+    const { state } = await Journal.open(folder, { ...owner, epoch: 2, ageSince: 2 });
+    expect(state).toMatchObject({ epoch: 2, sequence: 0, committed: null, previous: null, candidate: null });
+    expect(state).toMatchObject({ endedExecutions: [], quarantined: [] });
+    expect(state).toMatchObject({ rollbackFloor: journal.state.rollbackFloor, timeFloor: 5, session: 4 });
+    expect(state.rollbackFloor).toBeGreaterThan(0);
+  });
+
   it('keeps nothing of another device', async () => {
     const { folder } = await twoChanges();
     const { state } = await Journal.open(folder, { deviceId: 'd-two', epoch: 1 });

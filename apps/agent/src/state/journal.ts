@@ -81,6 +81,8 @@ const REMEMBERED_EXECUTIONS = 50;
 export interface JournalOwner {
   readonly deviceId: string;
   readonly epoch: number;
+  /** Epoch in which its age identity was made; absent: the first. */
+  readonly ageSince?: number;
 }
 
 const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
@@ -215,9 +217,14 @@ export const withOutcome = (
   };
 };
 
-/** A device that joined anew under its own name keeps what it has; under another name it can open none of it. */
+/**
+ * A device that joined anew under its own name keeps what it has; under another name it can open none of it. With another
+ * age identity it cannot either, and may be brought to what it has had before; how far it may go back stays as it is.
+ */
 const ownedBy = (owner: JournalOwner, state: JournalState): JournalState => {
   if (state.deviceId !== owner.deviceId) return fresh(owner);
   if (state.epoch === owner.epoch) return state;
-  return { ...state, epoch: owner.epoch, sequence: 0, candidate: null, notices: [] };
+  const renewed = { ...state, epoch: owner.epoch, sequence: 0, candidate: null, notices: [] };
+  if (state.epoch >= (owner.ageSince ?? 0)) return renewed;
+  return { ...renewed, committed: null, previous: null, committedP95Ms: null, endedExecutions: [], quarantined: [] };
 };

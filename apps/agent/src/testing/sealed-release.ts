@@ -16,6 +16,7 @@ import {
 } from '@aviary/release';
 import { newSigner, RepositorySimulator } from '@aviary/release/testing';
 import type { Identity } from '../identity/identity.ts';
+import { plainFiles } from '../identity/key-keeping.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import { sha256Of } from './releases.ts';
 
@@ -39,6 +40,7 @@ export const identity: Identity = {
   certificate: '',
   fleetCa: '',
   ageIdentity,
+  keeping: plainFiles,
 };
 
 export interface SealedRelease {

@@ -1,21 +1,20 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
-import { decodeAgeIdentity } from '@aviary/release';
 
 const CIPHER = 'aes-256-gcm';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
-const INFO = 'aviary samples v1';
+const KEY_BYTES = 32;
 
-/**
- * Encrypts what learning leaves on the disk: AES-256-GCM under a key that is derived (HKDF-SHA256, RFC 5869) from the
- * device's age identity, so that a card that is read elsewhere tells nothing without that.
- */
+/** Encrypts what lies on the disk: AES-256-GCM under a key that is derived (HKDF-SHA256, RFC 5869) from a secret. */
 export class SealedBox {
   readonly #key: Buffer;
 
-  /** @param ageIdentity `AGE-SECRET-KEY-1…` @throws AgeError `age-key-invalid` */
-  constructor(ageIdentity: string) {
-    this.#key = Buffer.from(hkdfSync('sha256', decodeAgeIdentity(ageIdentity), Buffer.alloc(0), INFO, 32));
+  /**
+   * @param secret 32 bytes
+   * @param purpose names the key that is derived: what was sealed for one purpose does not open for another
+   */
+  constructor(secret: Uint8Array, purpose: string) {
+    this.#key = Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), purpose, KEY_BYTES));
   }
 
   /**
@@ -28,7 +27,7 @@ export class SealedBox {
     return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** Undefined when it was not sealed by this device for this place, or is damaged. */
+  /** Undefined when it was not sealed under this key for this place, or is damaged. */
   open(sealed: Uint8Array, place: string): Buffer | undefined {
     if (sealed.length < NONCE_BYTES + TAG_BYTES) return undefined;
     const decipher = createDecipheriv(CIPHER, this.#key, sealed.subarray(0, NONCE_BYTES), {
