@@ -1,39 +1,22 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
-import { makePki, type TestPki } from '../../apps/agent/src/testing/fleet-pki.ts';
-import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
 import { comeBack, comeBackLight } from './come-back.ts';
 import { fateArbitrary, runSequence, sequenceArbitrary } from './cut-sequence.ts';
 import { DevicePlane } from './device-plane.ts';
 import { a, b, c, INSTALL, old, TAKE_BACK } from './device-story.ts';
 import type { DiskHistory } from './disk-history.ts';
 import { cutsAtDecision, cutsOf, playOnce } from './power-cuts.ts';
+import { ReachedPlanes } from './reached-planes.ts';
 import { PLAYED_PROGRAMS } from './running-device.ts';
 import { StateFolders } from './state-folders.ts';
 import { faultsOf, journalOf, type Seen } from './told-and-kept.ts';
 
 const folders = new StateFolders();
-const ends: (() => Promise<void>)[] = [];
-let pki: TestPki;
-beforeAll(async () => {
-  pki = await makePki(identity.deviceId);
-});
+const planes = new ReachedPlanes();
 afterEach(async () => {
-  for (const end of ends.splice(0)) await end();
+  await planes.stop();
   await folders.remove();
 });
-
-/** How a light device reaches a plane. */
-const reach = async (plane: DevicePlane): Promise<DeviceApi> => {
-  const { deviceUrl } = await plane.start(pki);
-  const api = new DeviceApi(deviceUrl, { fleetCa: pki.fleetCa, ...pki.device });
-  ends.push(async () => {
-    api.close();
-    await plane.stop();
-  });
-  return api;
-};
 
 /** Words of a history without what differs from one device to the next. */
 const general = (words: string): string =>
@@ -46,7 +29,7 @@ describe.each([INSTALL, TAKE_BACK])('the power goes during $name', (story) => {
   let history: DiskHistory<Seen>;
   const historyFolders = new StateFolders();
   beforeAll(async () => {
-    history = await playOnce(story, pki, await historyFolders.make(), PLAYED_PROGRAMS);
+    history = await playOnce(story, await planes.pki, await historyFolders.make(), PLAYED_PROGRAMS);
   });
   afterAll(() => historyFolders.remove());
 
@@ -85,7 +68,7 @@ describe.each([INSTALL, TAKE_BACK])('the power goes during $name', (story) => {
   it('and the device serves what is proven, and then comes to the end of it', async () => {
     const plane = story.plane();
     story.happen(plane);
-    const api = await reach(plane);
+    const api = await planes.reach(plane);
     const cuts = cutsOf(history);
     // All of them are tried in test/full/faults.test.ts.
     for (let i = 0; i < cuts.length; i += Math.ceil(cuts.length / 40)) {
@@ -102,14 +85,14 @@ describe.each([INSTALL, TAKE_BACK])('the power goes during $name', (story) => {
     expect(
       [lost, kept].map(({ image }) => journalOf(image)).map((journal) => journal && story.isDecided(journal)),
     ).toEqual([false, true]);
-    for (const cut of [lost, kept]) await comeBack(story, cut, pki, await folders.make(), PLAYED_PROGRAMS);
+    for (const cut of [lost, kept]) await comeBack(story, cut, await planes.pki, await folders.make(), PLAYED_PROGRAMS);
   });
 });
 
 describe('the power goes again and again', () => {
   it('while releases are assigned, taken back and forged, and the next one comes all the same', async () => {
     const plane = new DevicePlane([old, a, b, c]);
-    const api = await reach(plane);
+    const api = await planes.reach(plane);
     await fc.assert(
       fc.asyncProperty(sequenceArbitrary, async (steps) => {
         await runSequence(steps, plane, api, () => folders.make());
