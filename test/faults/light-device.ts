@@ -52,9 +52,12 @@ export class LightDevice {
     this.#updater = new Updater({ ...parts, providers: ['cpu'] });
   }
 
-  /** As `startSupervisor` does it, as far as the disk is concerned. */
-  static async start(stateDirectory: string, api: DeviceApi): Promise<LightDevice> {
-    const plain = await mkdtemp(join(tmpdir(), 'aviary-plain-'));
+  /**
+   * As `startSupervisor` does it, as far as the disk is concerned.
+   * @param plainParent where opened models lie
+   */
+  static async start(stateDirectory: string, api: DeviceApi, plainParent = tmpdir()): Promise<LightDevice> {
+    const plain = await mkdtemp(join(plainParent, 'aviary-plain-'));
     await mkdir(join(plain, 'opened'));
     const { deviceId, epoch } = identity;
     const journal = await Journal.open(stateDirectory, { deviceId, epoch });
