@@ -56,7 +56,9 @@ export const drawnFate = ({ names, contents }: Pick<CutStep, 'names' | 'contents
 });
 export const fateArbitrary = stepArbitrary.map(drawnFate);
 
-const RELEASES = [a, b, c].map(({ statement }) => statement.release);
+/** Of the device in the beginning: `old` is below it. */
+const FLOOR = 2;
+const RELEASES = [a, b, c].map(({ held }) => held);
 
 /**
  * Lets the power of one device go again and again, and then lets the next assignment come.
@@ -73,7 +75,7 @@ export const runSequence = async (
   plane.repository.publish({ releases: [old, a, b, c].map(({ statement }) => statement), stopped: [] });
   plane.assign(a, 1);
   let folder = await makeFolder();
-  await prepareState(folder, { committed: a.held, rollbackFloor: 2 }, [a]);
+  await prepareState(folder, { committed: a.held, rollbackFloor: FLOOR }, [a]);
   const seen: Seen[] = [];
   let sequence = 1;
   for (const step of steps) {
@@ -94,11 +96,12 @@ const cutRun = async (folder: string, step: CutStep, api: DeviceApi, seen: Seen[
   let device: LightDevice | undefined;
   try {
     device = await LightDevice.start(folder, api);
+    const floor = Math.max(device.journal.state.rollbackFloor, FLOOR);
     await device.begin();
-    demandServing(device);
+    demandServing(device, floor);
     await device.look();
     await device.settle();
-    demandServing(device);
+    demandServing(device, floor);
     await device.tell((batch: TelemetryBatch) => disk.mark({ kind: 'batch', batch }));
   } catch (error) {
     if (!disk.isCut) throw error;
@@ -113,27 +116,33 @@ const cutRun = async (folder: string, step: CutStep, api: DeviceApi, seen: Seen[
   return image;
 };
 
-/** Something proven serves, and nothing that may not. */
-const demandServing = ({ serves, served, journal }: LightDevice): void => {
-  const { stopped, committed } = journal.state;
+/**
+ * Something proven serves, and nothing that may not.
+ * @param floor of the device when it was started
+ */
+const demandServing = ({ serves, served, journal }: LightDevice, floor: number): void => {
+  const { stopped, committed, rollbackFloor } = journal.state;
+  if (rollbackFloor < floor) throw new Error(`the floor has fallen from ${floor} to ${rollbackFloor}`);
   if (serves === undefined) throw new Error(`nothing serves; committed is ${committed?.release}`);
   if (stopped.includes(serves)) throw new Error(`${serves} serves, which has been stopped`);
-  const stray = served.find((release) => !RELEASES.includes(release));
-  if (stray !== undefined) throw new Error(`${stray} has served`);
+  const mayServe = RELEASES.filter(({ releaseCounter }) => releaseCounter >= floor).map(({ release }) => release);
+  const stray = served.find((release) => !mayServe.includes(release));
+  if (stray !== undefined) throw new Error(`${stray} has served, where the floor was ${floor}`);
 };
 
 /** Nobody cuts it any more: what is assigned now has to come. */
 const lastRun = async (folder: string, plane: DevicePlane, api: DeviceApi): Promise<void> => {
   const device = await LightDevice.start(folder, api);
+  const floor = Math.max(device.journal.state.rollbackFloor, FLOOR);
   try {
     plane.isAway = true;
     await device.begin();
-    demandServing(device);
+    demandServing(device, floor);
     plane.isAway = false;
     const finding = await device.look();
     if (finding.found !== 'assigned') throw new Error(`the next assignment is not taken: ${JSON.stringify(finding)}`);
     await device.settle();
-    demandServing(device);
+    demandServing(device, floor);
     const told: TelemetryRecord[] = [];
     await device.tell(({ records }) => void told.push(...records));
     const { executionId } = finding.release;

@@ -19,8 +19,9 @@ import { TestGateway } from '../../apps/agent/src/testing/test-gateway.ts';
 const HOUR_MS = 3_600_000;
 const topics = deviceTopics(identity.deviceId);
 /** The execution as which an assignment of this sequence is tried. */
-export const executionOf = (sequence: number): string =>
-  `00000000-0000-4000-8000-${String(sequence).padStart(12, '0')}`;
+const executionOf = (sequence: number): string => `00000000-0000-4000-8000-${String(sequence).padStart(12, '0')}`;
+/** The other way round. */
+export const sequenceOf = (executionId: string): number => Number(executionId.slice(-12));
 const pathOf = (route: { readonly path: string }): string => route.path.replace(/:\w+$/, '');
 
 /** What one device meets of a control plane: its assignment, the image repository, sealed bytes, and a gateway that stores all. */

@@ -9,7 +9,8 @@ export const old = await sealLightRelease('light-reader@0.9.0', { releaseCounter
 export const a = await sealLightRelease('light-reader@1.0.0', { releaseCounter: 2 });
 /** Several batches of the download are written one after the other. */
 export const b = await sealLightRelease('light-reader@1.1.0', { releaseCounter: 3, ballast: randomBytes(600_000) });
-export const c = await sealLightRelease('light-reader@1.2.0', { releaseCounter: 4, rollbackFloor: 2 });
+/** Forbids to go back to `a`. */
+export const c = await sealLightRelease('light-reader@1.2.0', { releaseCounter: 4, rollbackFloor: 3 });
 
 /** Something that a device goes through, at any moment of which its power may go. */
 export interface Story {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { TelemetryBatch } from '@aviary/protocol';
 import type { JournalState } from '../../apps/agent/src/state/journal.ts';
+import { sequenceOf } from './device-plane.ts';
 import { type DiskImage, sha256Of } from './disk-history.ts';
 
 /** What the world has seen of a device, which no power cut can take back. */
@@ -98,8 +99,9 @@ function* forgottenDecisions(journal: JournalState | undefined, { records }: Tel
     if (record.type !== 'execution') continue;
     const { executionId, state } = record;
     const isEnded = journal?.endedExecutions.includes(executionId) ?? false;
-    const isHere = isEnded || journal?.candidate?.release.executionId === executionId;
-    if (!isHere) yield `${executionId} was told to be ${state}, the journal does not know it`;
+    // Another may have taken its place since, and never one that was assigned before it.
+    const isKnown = sequenceOf(executionId) <= (journal?.sequence ?? 0);
+    if (!isKnown) yield `${executionId} was told to be ${state}, the journal stands at assignment ${journal?.sequence}`;
     const isEnd = ['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK'].includes(state);
     if (isEnd && !isEnded) yield `${executionId} was told to have ended as ${state}, for the journal it goes on`;
   }

@@ -75,7 +75,7 @@ const demandRecovery = async (image: DiskImage): Promise<void> => {
     await device.settle();
     expect(device.serves).toBe(c.statement.release);
     expect(device.served).toEqual([b.statement.release, c.statement.release]);
-    expect(device.journal.state).toMatchObject({ committed: { release: c.statement.release }, rollbackFloor: 2 });
+    expect(device.journal.state).toMatchObject({ committed: { release: c.statement.release }, rollbackFloor: 3 });
   } finally {
     await device.stop();
   }

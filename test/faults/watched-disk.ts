@@ -16,6 +16,7 @@ const real = { ...promises };
 const watched = new Set<WatchedDisk<unknown>>();
 
 const CHANGES = ['mkdir', 'rename', 'rm', 'unlink', 'link', 'symlink', 'writeFile'] as const;
+const TAKE_ROOM: ReadonlySet<string> = new Set(['mkdir', 'link', 'symlink', 'writeFile']);
 const READS = ['readdir', 'readFile', 'readlink', 'stat', 'lstat', 'statfs', 'access'] as const;
 /** What no history can be written of yet: whoever needs one of them teaches it to `WatchedDisk`. */
 const UNKNOWN = ['appendFile', 'copyFile', 'cp', 'truncate', 'rmdir', 'mkdtemp', 'utimes', 'chmod', 'chown'] as const;
@@ -27,6 +28,8 @@ const HANDLE_WRITES = ['write', 'writev', 'writeFile', 'appendFile', 'truncate']
  */
 export class WatchedDisk<Mark> {
   readonly history: DiskHistory<Mark>;
+  /** Place in the history from which on the disk takes nothing new, as a full one. */
+  fullFrom = Number.POSITIVE_INFINITY;
   readonly #root: string;
   readonly #cutAt: number;
   #isCut = false;
@@ -78,6 +81,8 @@ export class WatchedDisk<Mark> {
 
   change(name: (typeof CHANGES)[number], args: readonly unknown[]): Promise<unknown> {
     return this.#inTurn(async () => {
+      const made = String(args[name === 'link' || name === 'symlink' ? 1 : 0]);
+      if (TAKE_ROOM.has(name) && this.history.at(this.#relative(made)) === undefined) this.#demandRoom(name);
       const result = await (real[name] as Call)(...args);
       const [first, second] = [args[0], args[1]].map((one) => (this.owns(one) ? this.#relative(one) : String(one)));
       if (first === undefined || second === undefined) return result;
@@ -96,8 +101,9 @@ export class WatchedDisk<Mark> {
   open(args: readonly [path: string, flags?: string, mode?: number]): Promise<FileHandle> {
     const [path, flags = 'r'] = args;
     return this.#inTurn(async () => {
-      const handle = await real.open(...args);
       const name = this.#relative(path);
+      if (this.history.at(name) === undefined && flags !== 'r') this.#demandRoom('open');
+      const handle = await real.open(...args);
       const node = this.history.at(name) ?? this.history.create(name, 'file');
       if (flags.startsWith('w')) this.history.write(node, Buffer.alloc(0), name);
       const replaced: Record<string, Call> = {};
@@ -109,9 +115,12 @@ export class WatchedDisk<Mark> {
         const call: Call = handle[write].bind(handle);
         replaced[write] = (...given) =>
           // Also of a write that fails a part may be there.
-          this.#inTurn(() =>
-            call(...given).finally(() => this.history.write(node, readFileSync(`/proc/self/fd/${handle.fd}`), name)),
-          );
+          this.#inTurn(async () => {
+            if (write !== 'truncate') this.#demandRoom('write');
+            return call(...given).finally(() =>
+              this.history.write(node, readFileSync(`/proc/self/fd/${handle.fd}`), name),
+            );
+          });
       }
       return Object.assign(handle, replaced, {
         createWriteStream: () => {
@@ -119,6 +128,11 @@ export class WatchedDisk<Mark> {
         },
       });
     });
+  }
+
+  #demandRoom(what: string): void {
+    if (this.history.length < this.fullFrom) return;
+    throw Object.assign(new Error(`ENOSPC: no space left on device, ${what}`), { code: 'ENOSPC' });
   }
 
   #madeFolders(path: string): void {
