@@ -21,6 +21,8 @@ const log = pino({ level: process.env.AVIARY_LOG_LEVEL ?? 'silent' });
 /** Steps of one run; more is a circle. */
 const MOST_STEPS = 100;
 const MOST_TRIES = 3;
+/** Far more than any source here takes. */
+const PATIENCE_MS = 30_000;
 
 /**
  * One run of an agent of which all is real that touches the disk or the network: journal, trust, assignments, downloads,
@@ -46,10 +48,10 @@ export class LightDevice {
     const serving = new Serving({ capture: { source, fps: 1 } });
     this.#reporter = new Reporter(this.#uplink, serving, { stateDirectory, windowSeconds: 3_600 }, log);
     const store = new ReleaseStore(join(stateDirectory, 'releases'), join(plain, 'opened'), identity);
-    const trust = new FleetTrust(stateDirectory, identity, api, journal, () => undefined);
+    const trust = new FleetTrust({ stateDirectory, patienceMs: PATIENCE_MS }, identity, api, journal, () => undefined);
     this.#assignments = new Assignments(api, trust, identity, 'rpi4', journal);
     const parts = { journal, store, slot: this.#slot, serving: this.#slot, api, reporter: this.#reporter, log };
-    this.#updater = new Updater({ ...parts, providers: ['cpu'] });
+    this.#updater = new Updater({ ...parts, providers: ['cpu'], patienceMs: PATIENCE_MS });
   }
 
   /**

@@ -76,6 +76,7 @@ export class RunningDevice {
       telemetrySeconds: 3_600,
       pollSeconds: 3_600,
       spoolBytes: 2 ** 20,
+      patienceSeconds: 30,
       plaintextDirectory: join(folder, 'plain'),
       socket,
       learnSamples: null,
