@@ -71,7 +71,7 @@ describe.each([INSTALL, TAKE_BACK])('the power goes during $name', (story) => {
     const api = await planes.reach(plane);
     const cuts = cutsOf(history);
     // All of them are tried in test/full/faults.test.ts.
-    for (let i = 0; i < cuts.length; i += Math.ceil(cuts.length / 40)) {
+    for (let i = 0; i < cuts.length; i += Math.ceil(cuts.length / 24)) {
       const cut = cuts[i];
       if (cut === undefined) continue;
       await comeBackLight(story, cut, plane, api, await folders.make()).catch((error) => {
@@ -98,7 +98,7 @@ describe('the power goes again and again', () => {
         await runSequence(steps, plane, api, () => folders.make());
         await folders.remove();
       }),
-      { numRuns: 15, endOnFailure: true },
+      { numRuns: 10, endOnFailure: true },
     );
   });
 });
