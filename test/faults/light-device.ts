@@ -60,15 +60,20 @@ export class LightDevice {
    */
   static async start(stateDirectory: string, api: DeviceApi, plainParent = tmpdir()): Promise<LightDevice> {
     const plain = await mkdtemp(join(plainParent, 'aviary-plain-'));
-    await mkdir(join(plain, 'opened'));
-    const { deviceId, epoch } = identity;
-    const journal = await Journal.open(stateDirectory, { deviceId, epoch });
-    await mkdir(join(stateDirectory, 'releases'), { recursive: true, mode: 0o700 });
-    const files = new SpoolDirectory(join(stateDirectory, 'spool'));
-    const spool = new Spool(files, { deviceId, epoch, maxBytes: 2 ** 20, onTrouble: () => undefined });
-    const device = new LightDevice(stateDirectory, plain, api, journal, spool);
-    await spool.open();
-    return device;
+    try {
+      await mkdir(join(plain, 'opened'));
+      const { deviceId, epoch } = identity;
+      const journal = await Journal.open(stateDirectory, { deviceId, epoch });
+      await mkdir(join(stateDirectory, 'releases'), { recursive: true, mode: 0o700 });
+      const files = new SpoolDirectory(join(stateDirectory, 'spool'));
+      const spool = new Spool(files, { deviceId, epoch, maxBytes: 2 ** 20, onTrouble: () => undefined });
+      const device = new LightDevice(stateDirectory, plain, api, journal, spool);
+      await spool.open();
+      return device;
+    } catch (error) {
+      await rm(plain, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** Name of the release that serves. */

@@ -34,12 +34,14 @@ export class SmallDisk {
     return new SmallDisk(path);
   }
 
-  /** Leaves so much room, in whole blocks. */
+  /** Leaves so much room, in whole blocks; less where somebody else writes meanwhile. */
   async fill(leaving: number): Promise<void> {
     await using file = await open(join(this.path, BALLAST), 'a');
     const { bavail, bsize } = await statfs(this.path);
     const room = Buffer.alloc(Math.max(0, bavail * bsize - Math.ceil(leaving / BLOCK_BYTES) * BLOCK_BYTES));
-    await file.appendFile(room);
+    await file.appendFile(room).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOSPC') throw error;
+    });
   }
 
   /** There is room again. */
