@@ -27,13 +27,19 @@ export const freePort = (): Promise<number> =>
   });
 
 /** Waits until `look` answers something, and gives it back. @throws naming what was waited for */
-export const until = async <T>(what: string, seconds: number, look: () => Promise<T | undefined>): Promise<T> => {
-  const deadline = Date.now() + seconds * 1000;
+export const until = async <T>(
+  what: string,
+  seconds: number,
+  look: () => Promise<T | undefined>,
+  pauseMs = 150,
+): Promise<T> => {
+  // Of a clock that no test sets.
+  const deadline = performance.now() + seconds * 1000;
   for (;;) {
     const found = await look().catch(() => undefined);
     if (found !== undefined) return found;
-    if (Date.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 };
 

@@ -1,25 +1,18 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { TemporaryFolders, writeLightRelease } from './inference/testing/light-release.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { Journal } from './state/journal.ts';
-import { identity, type SealedRelease, sealRelease } from './testing/sealed-release.ts';
+import { sealLightRelease } from './testing/sealed-light-release.ts';
+import { identity, type SealedRelease } from './testing/sealed-release.ts';
 import { supervisedDevices } from './testing/supervised-device.ts';
 
-const lightFolders = new TemporaryFolders();
 const { prepare, start, storingGateway } = supervisedDevices();
 let light: SealedRelease;
 
 beforeAll(async () => {
-  const folder = await writeLightRelease(lightFolders.make());
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.'));
-  const files = new Map(
-    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
-  );
-  light = await sealRelease('light-reader@1.0.0', { files });
+  light = await sealLightRelease('light-reader@1.0.0');
 });
-afterAll(() => lightFolders.remove());
 
 /** Processes that this one has started and that still run. */
 const children = (): number =>

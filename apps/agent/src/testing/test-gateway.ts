@@ -12,6 +12,8 @@ export class TestGateway {
   readonly published: { readonly topic: string; readonly payload: string }[] = [];
   /** What it does with whoever connects. */
   manner: 'accepts' | 'refuses' | 'is silent' | 'accepts no subscription' = 'accepts';
+  /** Told of each message that came, before it is acknowledged. */
+  onPublished: (topic: string, payload: string) => void = () => undefined;
   #sockets = new Set<TLSSocket>();
   #server: Server | undefined;
 
@@ -71,7 +73,9 @@ export class TestGateway {
       const granted = this.manner === 'accepts no subscription' ? [128] : [0];
       socket.write(generate({ cmd: 'suback', messageId: packet.messageId ?? 0, granted }));
     } else if (packet.cmd === 'publish') {
-      this.published.push({ topic: packet.topic, payload: packet.payload.toString() });
+      const payload = packet.payload.toString();
+      this.published.push({ topic: packet.topic, payload });
+      this.onPublished(packet.topic, payload);
       if (packet.messageId !== undefined) socket.write(generate({ cmd: 'puback', messageId: packet.messageId }));
     } else if (packet.cmd === 'pingreq') {
       socket.write(generate({ cmd: 'pingresp' }));

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { type Answer, blobServers, wholeFile } from '../testing/blob-server.ts';
 import { sha256Of } from '../testing/releases.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { type Download, DownloadCorruptError, DownloadInterruptedError, download } from './download.ts';
+import { type Download, DownloadCorruptError, DownloadInterruptedError, download, failureCodeOf } from './download.ts';
 
 const makeFolder = temporaryFolders();
 const serve = blobServers();
@@ -200,6 +200,10 @@ describe('a download', () => {
     const odd = await prepare(wholeFile(content));
     await mkdir(odd.part);
     await expect(download(odd.wanted)).rejects.toMatchObject({ code: 'EISDIR' });
+    const [noRoom, noFile] = await Promise.all(
+      [full, odd].map(({ wanted }) => download(wanted).catch((error: unknown) => failureCodeOf(error))),
+    );
+    expect([noRoom, noFile]).toEqual(['disk-full', 'disk-failed']);
   });
 
   it('is tried again later when nobody listens', async () => {

@@ -8,8 +8,10 @@ import { syncDirectory } from '../state/durable-file.ts';
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;
 
+/** There is no room, or none for this user. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 /** Not the source's fault. */
-const DISK_ERRORS: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO']);
+const DISK_ERRORS: ReadonlySet<string> = new Set([...FULL, 'EFBIG', 'EROFS', 'EIO']);
 
 /** The connection or the server failed; what came so far is kept, and the next try goes on from there. */
 export class DownloadInterruptedError extends Error {
@@ -20,6 +22,12 @@ export class DownloadInterruptedError extends Error {
 export class DownloadCorruptError extends Error {
   readonly code = 'download-corrupt';
 }
+
+/** Why a download has ended for good: `download-corrupt`, `disk-full` or `disk-failed`. */
+export const failureCodeOf = (error: unknown): string => {
+  if (error instanceof DownloadCorruptError) return error.code;
+  return FULL.has((error as NodeJS.ErrnoException).code ?? '') ? 'disk-full' : 'disk-failed';
+};
 
 export interface Download {
   /** Where the whole file goes; what is not whole yet is beside it with `.part`. */

@@ -139,12 +139,12 @@ describe('an update', () => {
     expect(rig.reports.at(-1)).toMatchObject({ state: 'FAILED', reason: { code: 'download-corrupt' } });
   });
 
-  it('that the disk does not take fails', async () => {
+  it('that the disk has no room for fails', async () => {
     const rig = await updating();
     const { store } = await rig.start();
     await symlink('/dev/full', `${store.sealedPath(b.held.sha256)}.part`);
     await rig.run();
-    expect(rig.reports.at(-1)).toMatchObject({ state: 'FAILED', reason: { code: 'disk-failed' } });
+    expect(rig.reports.at(-1)).toMatchObject({ state: 'FAILED', reason: { code: 'disk-full' } });
     expect(reasonOf(rig)?.message).toContain('ENOSPC');
   });
 

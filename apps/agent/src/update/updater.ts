@@ -7,7 +7,7 @@ import type { DeviceApi } from '../link/device-api.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Decisions } from './decisions.ts';
-import { DownloadCorruptError, DownloadInterruptedError, download } from './download.ts';
+import { DownloadInterruptedError, download, failureCodeOf } from './download.ts';
 import { plan, type Step } from './planner.ts';
 import { judgeProbation } from './probation-judge.ts';
 import type { ReleaseStore } from './release-store.ts';
@@ -160,8 +160,7 @@ export class Updater {
         if (this.#parts.slot.serves === null) this.#unservable.clear();
         throw error;
       }
-      const code = error instanceof DownloadCorruptError ? error.code : 'disk-failed';
-      throw new StepError('FAILED', code, `the download failed: ${messageOf(error)}`);
+      throw new StepError('FAILED', failureCodeOf(error), `the download failed: ${messageOf(error)}`);
     }
     if (await this.#decisions.fetched(target)) await this.#report(target, 'DOWNLOADED');
   }

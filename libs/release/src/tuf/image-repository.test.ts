@@ -281,6 +281,21 @@ describe('what is kept of an image repository', () => {
     );
   });
 
+  it.each([
+    ['its signature', '"sig":"', 10],
+    ['what is signed', '"version":', 10],
+  ])('is begun anew from the pinned root when a bit has turned in the root, in %s', async (_, before, after) => {
+    simulator.publishRoot({ roles: simulator.rolesWith('timestamp', [newSigner()]) });
+    simulator.publishTimestamp();
+    await refresh();
+    const path = join(folder, 'metadata', 'current', 'root.json');
+    const bytes = await readFile(path);
+    const at = bytes.indexOf(before) + after;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+    expect(await versions()).toEqual([2, 1, 1, 2]);
+  });
+
   it('is begun anew when its link leads nowhere', async () => {
     await refresh();
     await rm(join(folder, 'metadata', 'current'));

@@ -162,9 +162,12 @@ const decodeAll = (files: MetadataFiles): TrustedMetadata => ({
   timestamp: decodeMetadata('timestamp', files.timestamp.toString('utf8')),
 });
 
+/** One turned bit leaves JSON, and a root that nobody has signed: nothing newer fits to it, for ever. */
 const isWhole = (files: MetadataFiles): boolean => {
   try {
-    return decodeAll(files) !== undefined;
+    const { root } = decodeAll(files);
+    root.verifyDelegate('root', root);
+    return true;
   } catch {
     return false;
   }

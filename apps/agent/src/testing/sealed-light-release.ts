@@ -1,0 +1,25 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { TemporaryFolders, writeLightRelease } from '../inference/testing/light-release.ts';
+import { type SealedRelease, sealRelease } from './sealed-release.ts';
+
+/**
+ * A release that really answers, `light` or `dark`, sealed for `identity`.
+ * @param ballast bytes that are in its archive beside the model, to make it as large as a test needs it
+ */
+export const sealLightRelease = async (
+  release: string,
+  { releaseCounter = 1, rollbackFloor = 0, ballast = Buffer.alloc(0) } = {},
+): Promise<SealedRelease> => {
+  const folders = new TemporaryFolders();
+  try {
+    const folder = await writeLightRelease(folders.make(), { manifest: { release, releaseCounter, rollbackFloor } });
+    const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.'));
+    const contents = names.map(async (name) => [name, await readFile(join(folder, name))] as const);
+    const files = new Map<string, Uint8Array>(await Promise.all(contents));
+    if (ballast.length > 0) files.set('ballast.bin', ballast);
+    return await sealRelease(release, { releaseCounter, rollbackFloor, files });
+  } finally {
+    folders.remove();
+  }
+};
