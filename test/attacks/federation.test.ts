@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { encodeHead, headSize } from '@aviary/federation';
+import { decodeHead, encodeHead, headSize } from '@aviary/federation';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TemporaryFolders } from '../../apps/agent/src/inference/testing/light-release.ts';
 import { sha256Of } from '../../apps/agent/src/learning/round-work.ts';
@@ -44,6 +44,18 @@ describe('poisoned federated update', () => {
       for (const device of honest) await fleet.sendUpdate(id, device);
       const { aggregate, refused } = await fleet.services.rounds.show(id);
       expect([aggregate, refused]).toEqual([null, 1]);
+    });
+
+    it('of a device that says to have a million samples does not outweigh the others', async () => {
+      const { id, trainers, evaluators } = await fleet.begin({ goal: 4 });
+      const [liar = '', ...honest] = trainers;
+      const against = updateOf(1).map((value) => -value);
+      await fleet.sendUpdate(id, liar, { values: against, samples: 1_000_000 });
+      for (const device of honest) await fleet.sendUpdate(id, device, { values: updateOf(1), samples: 50 });
+      await fleet.settle(id);
+      const { bytes } = await fleet.services.participations.aggregateFor(evaluators[0] ?? '', id);
+      const sum = decodeHead(bytes, SHAPE);
+      expect(sum.reduce((product, value, index) => product + value * (updateOf(1)[index] ?? 0), 0)).toBeGreaterThan(0);
     });
 
     it('that is as long as is allowed pulls no further than any other', async () => {

@@ -201,6 +201,12 @@ export const MUTATIONS: readonly Mutation[] = [
     edit: ['if (wrong >= 0) {', 'if (false) {'],
   },
   {
+    removes: 'the cap on samples',
+    test: ['federation', 'poisoned federated update of a device, to the control plane of a device that says'],
+    file: 'libs/federation/src/aggregate.ts',
+    edit: ['return Math.min(samples, this.mostSamples);', 'return samples;'],
+  },
+  {
     removes: 'the shortening of long updates',
     test: ['federation', 'poisoned federated update of a device, to the control plane that is as long as is allowed'],
     file: 'libs/federation/src/aggregate.ts',

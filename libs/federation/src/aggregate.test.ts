@@ -66,6 +66,11 @@ describe('the aggregate of updates', () => {
     expect(result.values[0]).toBeCloseTo(1, 6);
   });
 
+  it('counts the samples of a device up to twice the median, whatever it says', () => {
+    const result = aggregate([update('evil', 1e6, -1, 0), update('a', 50, 1, 0), update('b', 50, 1, 0)], null);
+    expect(result).toMatchObject({ values: Float32Array.of(0, 0), samples: 1_000_100 });
+  });
+
   it('of one update alone is that update, bit for bit', () => {
     fc.assert(
       fc.property(
@@ -100,12 +105,16 @@ describe('the aggregate of updates', () => {
     fc.assert(
       fc.property(anyUpdates, anyClip, (updates, clip) => {
         const result = aggregate(updates, clip);
-        const total = updates.reduce((sum, { samples }) => sum + samples, 0);
+        const sorted = updates.map(({ samples }) => samples).toSorted((a, b) => a - b);
+        const middle = (sorted.length - 1) / 2;
+        const median = ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
+        const counted = (samples: number): number => Math.min(samples, 2 * median);
+        const total = updates.reduce((sum, { samples }) => sum + counted(samples), 0);
         for (let index = 0; index < LENGTH; index += 1) {
           let mean = 0;
           for (const { samples, norm, values } of updates) {
             const value = values[index] ?? Number.NaN;
-            mean += (samples * (norm > result.clipNorm ? (value / norm) * result.clipNorm : value)) / total;
+            mean += (counted(samples) * (norm > result.clipNorm ? (value / norm) * result.clipNorm : value)) / total;
           }
           expect(Math.abs((result.values[index] ?? Number.NaN) - mean)).toBeLessThan(1e-4);
         }

@@ -19,6 +19,9 @@ export interface Aggregate {
   readonly clipped: number;
 }
 
+/** A device counts for so many typical ones at most: how many samples it has is its own word. */
+const MOST_MEDIANS = 2;
+
 /** The updates that were summed are not those that were announced. */
 export class AggregationError extends Error {
   readonly code = 'aggregation-invalid';
@@ -32,7 +35,7 @@ const medianOf = (numbers: readonly number[]): number => {
 
 /**
  * The mean of updates weighted by their samples (FedAvg, McMahan et al. 2017, arXiv:1602.05629), each shortened to a
- * longest length first, so that no single device pulls further than that.
+ * longest length first, and its samples counted up to twice the median of all, so that no single device pulls further.
  *
  * The updates are added one after the other, in 64 bits, in the order of device ids: the same updates give the same
  * bits, whoever sums them and however often, and memory holds one update and the sum.
@@ -48,7 +51,10 @@ export class Aggregation {
   readonly order: readonly string[];
   private readonly figures: ReadonlyMap<string, UpdateFigures>;
   private readonly clipNorm: number;
-  private readonly samples: number;
+  /** Of one device, that count. */
+  private readonly mostSamples: number;
+  /** Of all devices, that count. */
+  private readonly counted: number;
   private sum: Float64Array | undefined;
   private added = 0;
   private clipped = 0;
@@ -65,8 +71,13 @@ export class Aggregation {
       throw new AggregationError('Expected one update of each device, got two.');
     this.order = [...this.figures.keys()].sort((a, b) => (a < b ? -1 : 1));
     this.clipNorm = clipNorm ?? medianOf(figures.map(({ norm }) => norm));
+    this.mostSamples = MOST_MEDIANS * medianOf(figures.map(({ samples }) => samples));
     // Whole numbers: their sum does not depend on the order.
-    this.samples = figures.reduce((total, { samples }) => total + samples, 0);
+    this.counted = figures.reduce((total, one) => total + this.countedOf(one), 0);
+  }
+
+  private countedOf({ samples }: UpdateFigures): number {
+    return Math.min(samples, this.mostSamples);
   }
 
   /** @throws AggregationError when it is not this update's turn, or its length is another than that of those before */
@@ -84,7 +95,7 @@ export class Aggregation {
       throw new AggregationError(`Expected ${sum.length} values from ${deviceId}, got ${values.length}.`);
     }
     const isLong = figures.norm > this.clipNorm;
-    const weight = (figures.samples / this.samples) * (isLong ? this.clipNorm / figures.norm : 1);
+    const weight = (this.countedOf(figures) / this.counted) * (isLong ? this.clipNorm / figures.norm : 1);
     for (let index = 0; index < sum.length; index += 1) {
       sum[index] = (sum[index] as number) + weight * (values[index] as number);
     }
@@ -98,7 +109,8 @@ export class Aggregation {
       throw new AggregationError(`Expected ${this.order.length} updates, got ${this.added}.`);
     }
     const values = Float32Array.from(this.sum);
-    const { added: updates, samples, clipNorm, clipped } = this;
+    const { added: updates, clipNorm, clipped } = this;
+    const samples = [...this.figures.values()].reduce((total, one) => total + one.samples, 0);
     return { values, updates, samples, norm: normOf(values), clipNorm, clipped };
   }
 }
