@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 // Libraries are resolved to their sources, so that their tests need no build.
@@ -15,6 +16,8 @@ export default defineConfig({
     // What is waited for comes when it comes, also on a machine that has much to do.
     expect: { poll: { timeout: 30_000 } },
     maxWorkers: 2,
+    // The programs that tests start are compiled once, and not at each start.
+    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/aviary-programs', import.meta.url)) },
     server: { deps: { inline: [/^@aviary\//] } },
   },
 });

@@ -18,13 +18,14 @@ import {
   verifyRole,
 } from '@aviary/release';
 import type { Database, Sql } from '../../infra/database.ts';
-import { badRequest, conflict, notFound, ProblemError } from '../../infra/problem.ts';
+import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import { compareReleases } from '../registry/release-changes.ts';
 import type { ReleasesService } from '../registry/releases.service.ts';
 import type { CurrentMetadata, MetadataStore } from './metadata-store.ts';
 import { ONLINE_ROLES, type OnlineKeys } from './online-keys.ts';
 import { lockTrust, type OnlineSigning } from './online-signing.ts';
 import { forgetProposal, keepProposal, keptProposal, type Proposal, readProposal, withKept } from './proposal.ts';
+import { missingIn, refuseExpired, refuseUnsigned } from './proposal-check.ts';
 
 const NOT_FOUNDED =
   'Expected an image repository, and it has not been founded yet. Make the keys of the publisher with: aviary key init';
@@ -34,8 +35,6 @@ const RING = `
   insert into outbox (device_id, channel, payload)
   select id, 'doorbell', '{"reason":"trust"}' from device
   where running_release = any ($1) or id in (select device_id from assignment where release = any ($1))`;
-
-type Missing = TrustOutcome['missing'];
 
 /**
  * The image repository of the fleet (TUF): takes what the publisher has signed, when enough of its keys did, and signs
@@ -277,57 +276,3 @@ const refusing = async <T>(work: () => Promise<T>): Promise<T> => {
 };
 
 const sentence = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
-
-const refuseExpired = (root: RoleMetadata<'root'>, targets: RoleMetadata<'targets'>): void => {
-  for (const [role, metadata] of [
-    ['root', root],
-    ['targets', targets],
-  ] as const) {
-    if (expiryOf(metadata) > Date.now()) continue;
-    throw badRequest(
-      'metadata-expired',
-      `Expected ${role} metadata that is valid, it expired at ${metadata.signed.expires}.`,
-    );
-  }
-};
-
-/** Signatures that a change still needs: a new root is signed as the one before it asks, and as it asks itself. */
-const missingIn = ({ root, targets }: Proposal, before: RoleMetadata<'root'> | undefined): Missing => {
-  const missing = (
-    signer: RoleMetadata<'root'> | undefined,
-    role: 'root' | 'targets',
-    metadata: typeof root | typeof targets,
-  ) => {
-    if (signer === undefined || metadata === undefined) return 0;
-    const { keyIds, threshold } = signaturesOn(signer, role, metadata);
-    return Math.max(0, threshold - keyIds.length);
-  };
-  return {
-    root: Math.max(missing(before, 'root', root), missing(root, 'root', root)),
-    targets: missing(root ?? before, 'targets', targets),
-  };
-};
-
-/** Nobody's metadata is kept, and targets that a new root no longer counts would blind every device. */
-const refuseUnsigned = (proposal: Proposal, root: RoleMetadata<'root'>, current: CurrentMetadata | undefined): void => {
-  if (proposal.root !== undefined) {
-    const counted = [current?.root.metadata, proposal.root].some(
-      (signer) =>
-        signer !== undefined && signaturesOn(signer, 'root', proposal.root as RoleMetadata<'root'>).keyIds.length > 0,
-    );
-    if (!counted) verifyRole(current?.root.metadata ?? proposal.root, 'root', proposal.root);
-  }
-  if (proposal.targets !== undefined) {
-    if (signaturesOn(root, 'targets', proposal.targets).keyIds.length === 0)
-      verifyRole(root, 'targets', proposal.targets);
-  } else if (current !== undefined) {
-    const { keyIds, threshold } = signaturesOn(root, 'targets', current.targets.metadata);
-    if (keyIds.length < threshold) {
-      throw new ProblemError(
-        409,
-        'targets-need-signing',
-        `Expected targets metadata with this root: of those that are published only ${keyIds.length} of ${threshold} signatures would count. Sign them anew with the keys that stay.`,
-      );
-    }
-  }
-};
