@@ -1,7 +1,14 @@
 import { createHash, createPublicKey, randomBytes } from 'node:crypto';
 import { exampleFacts } from '@aviary/hardware';
 import { AUDIT_START, type AuditEntry, adminRoutes, auditText, type Client, type Route } from '@aviary/protocol';
-import { createHeader, generateSigningKey, publicKeyPem, type ReleaseStatement } from '@aviary/release';
+import {
+  ageRecipientOf,
+  createHeader,
+  generateAgeIdentity,
+  generateSigningKey,
+  publicKeyPem,
+  type ReleaseStatement,
+} from '@aviary/release';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeKeyRequest } from '../../apps/cli/src/key-request.ts';
@@ -227,6 +234,14 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     },
     target: 'grey@1.0.0',
     detail: { targets: expect.any(String), files: [], variants: expect.anything() },
+  },
+  openVariant: {
+    act: async (client) => {
+      const params = { release: 'grey@1.0.0', variant: 'onnx-fp32' };
+      await client.openVariant({ params, body: { recipient: ageRecipientOf(generateAgeIdentity()) } });
+    },
+    target: 'grey@1.0.0',
+    detail: { variant: 'onnx-fp32', recipient: expect.stringMatching(/^age1/) },
   },
   discardProposal: {
     act: async (client) => {
