@@ -12,13 +12,20 @@ const names = readdirSync(new URL('full', import.meta.url))
   .map((file) => file.slice(0, -SUFFIX.length))
   .sort();
 
-const [name, ...options] = process.argv.slice(2);
-if (name === undefined || !names.includes(name)) {
-  const got = name === undefined ? 'none' : `"${name}"`;
-  process.stderr.write(`Expected the name of a test, got ${got}.\n  npm run test:full -- ${names.join(' | ')}\n`);
+const given = process.argv.slice(2);
+const firstOption = given.findIndex((one) => one.startsWith('-'));
+const wanted = firstOption < 0 ? given : given.slice(0, firstOption);
+const options = given.slice(wanted.length);
+const unknown = wanted.find((name) => !names.includes(name));
+if (wanted.length === 0 || unknown !== undefined) {
+  const got = unknown === undefined ? 'none' : `"${unknown}"`;
+  process.stderr.write(`Expected names of tests, got ${got}.\n  npm run test:full -- ${names.join(' | ')}\n`);
   process.exit(2);
 }
 const vitest = join(ROOT, 'node_modules/.bin/vitest');
-const parameters = ['run', '--config', 'vitest.full.config.ts', `test/full/${name}${SUFFIX}`, ...options];
-const { status } = spawnSync(vitest, parameters, { cwd: ROOT, stdio: 'inherit' });
+const files = wanted.map((name) => `test/full/${name}${SUFFIX}`);
+const { status } = spawnSync(vitest, ['run', '--config', 'vitest.full.config.ts', ...files, ...options], {
+  cwd: ROOT,
+  stdio: 'inherit',
+});
 process.exit(status ?? 1);
