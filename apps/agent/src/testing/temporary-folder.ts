@@ -7,7 +7,9 @@ import { afterEach } from 'vitest';
 export const temporaryFolders = (): (() => Promise<string>) => {
   const made: string[] = [];
   afterEach(async () => {
-    for (const folder of made.splice(0)) await rm(folder, { recursive: true, force: true });
+    // An agent has four seconds to end; what it does then still may write a last time.
+    const options = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
+    for (const folder of made.splice(0)) await rm(folder, options);
   });
   return async () => {
     const folder = await mkdtemp(join(tmpdir(), 'aviary-agent-'));
