@@ -75,6 +75,24 @@ export const isMetadata = (path: string, file: string): boolean => path === `${M
 export const isFleetTarget = (path: string, sha256: string): boolean => path === `${TARGETS}${sha256}`;
 export const isBlob = (path: string): boolean => path.startsWith(BLOBS);
 
+/** Far more than any metadata or release here: who has taken so much was not stopped. */
+export const MOST_BYTES = 64 * 2 ** 20;
+
+/** Sends for as long as somebody reads, up to `MOST_BYTES`. @returns tells how many bytes were taken so far */
+export const pour = (response: ServerResponse): (() => number) => {
+  let sent = 0;
+  const piece = Buffer.alloc(64 * 1024, ' ');
+  const more = (): void => {
+    while (!response.destroyed && sent < MOST_BYTES) {
+      sent += piece.length;
+      if (!response.write(piece)) return void response.once('drain', more);
+    }
+    response.end();
+  };
+  more();
+  return () => sent;
+};
+
 const refuse = (response: ServerResponse, code: string): void => {
   const problem: Problem = { type: 'about:blank', title: 'none', status: 404, code, detail: code };
   response.writeHead(404, { 'content-type': PROBLEM_CONTENT_TYPE }).end(JSON.stringify(problem));

@@ -3,11 +3,9 @@ import { newSigner } from '@aviary/release/testing';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { director, type SealedRelease, stranger } from '../../apps/agent/src/testing/sealed-release.ts';
 import { attackedDevices } from './attacked-device.ts';
-import { isFleetTarget, isMetadata } from './hostile-plane.ts';
+import { isFleetTarget, isMetadata, MOST_BYTES, pour } from './hostile-plane.ts';
 
 const DAY_MS = 86_400_000;
-/** Far more than any metadata: who has taken so much was not stopped. */
-const MOST_BYTES = 64 * 2 ** 20;
 const { releaseOf, begun } = attackedDevices();
 let first: SealedRelease;
 let second: SealedRelease;
@@ -136,25 +134,17 @@ describe('mix-and-match', () => {
 describe('endless data', () => {
   it('instead of metadata is cut off, and nothing of it used', async () => {
     const { device, plane } = await begun(first);
-    let sent = 0;
+    let sent = (): number => MOST_BYTES;
     plane.bend = (path, response) => {
       if (!isMetadata(path, 'timestamp.json')) return false;
       response.writeHead(200);
-      const piece = Buffer.alloc(64 * 1024, ' ');
-      const more = (): void => {
-        while (!response.destroyed && sent < MOST_BYTES) {
-          sent += piece.length;
-          if (!response.write(piece)) return void response.once('drain', more);
-        }
-        response.end();
-      };
-      more();
+      sent = pour(response);
       return true;
     };
     device.published(second);
     device.isAssigned(second);
     await device.refuses('metadata-refused');
-    expect(sent).toBeLessThan(MOST_BYTES);
+    expect(sent()).toBeLessThan(MOST_BYTES);
     expect(device.served).toEqual([first.held.release]);
     plane.bend = () => false;
     await device.takes(third);

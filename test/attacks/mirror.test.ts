@@ -2,10 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
 import { attackedDevices } from './attacked-device.ts';
-import { isBlob, isMetadata } from './hostile-plane.ts';
-
-/** Far more than any release here: who has taken so much was not stopped. */
-const MOST_BYTES = 64 * 2 ** 20;
+import { isBlob, isMetadata, MOST_BYTES, pour } from './hostile-plane.ts';
 
 const { releaseOf, begun } = attackedDevices();
 let first: SealedRelease;
@@ -33,24 +30,16 @@ describe('endless data', () => {
     const { device, plane } = await begun(first);
     device.published(second);
     device.isAssigned(second);
-    let sent = 0;
+    let sent = (): number => MOST_BYTES;
     plane.bend = (path, response) => {
       if (!isBlob(path)) return false;
       response.writeHead(200);
       response.write(second.sealed);
-      const piece = Buffer.alloc(64 * 1024);
-      const more = (): void => {
-        while (!response.destroyed && sent < MOST_BYTES) {
-          sent += piece.length;
-          if (!response.write(piece)) return void response.once('drain', more);
-        }
-        response.end();
-      };
-      more();
+      sent = pour(response);
       return true;
     };
     await device.gaveUp('download-corrupt');
-    expect(sent).toBeLessThan(MOST_BYTES);
+    expect(sent()).toBeLessThan(MOST_BYTES);
     expect(device.served).toEqual([first.held.release]);
     plane.bend = () => false;
     await device.takes(third);
