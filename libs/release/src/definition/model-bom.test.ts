@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { describe, expect, it } from 'vitest';
-import { encodeManifest, type ReleaseManifest } from '../archive/manifest.ts';
+import { encodeManifest } from '../archive/manifest.ts';
+import { METER_READER } from '../testing/meter-reader.ts';
 import { encodeModelBom } from './model-bom.ts';
 import { parseModelDefinition } from './model-definition.ts';
 import { licenceKind } from './model-origin.ts';
@@ -20,28 +21,6 @@ authors: [Vision team, "Ada Example <ada@example.org>"]
 datasets: [digits, { name: meters, url: https://example.org/meters, description: Photographs of meters. }]
 sources: [https://example.org/meter-reader.git, https://example.org/paper]
 `;
-const MANIFEST: ReleaseManifest = {
-  formatVersion: 1,
-  release: 'meter-reader@1.0.0',
-  releaseCounter: 3,
-  rollbackFloor: 0,
-  task: 'classification',
-  labels: ['zero', 'one'],
-  preprocessing: {
-    width: 4,
-    height: 2,
-    color: 'gray',
-    resize: 'stretch',
-    fill: 0,
-    layout: 'nchw',
-    scale: 1 / 255,
-    mean: [0],
-    std: [1],
-  },
-  postprocessing: { activation: 'softmax', confidenceBelow: 0.5 },
-  variant: { id: 'onnx-fp32', runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', file: 'model.onnx' },
-  acceptance: { limits: { minAccuracy: 0.5 }, samples: [{ file: 'acceptance/a.png', label: 'one' }], golden: [] },
-};
 const LINEAGE = {
   parent: 'meter-reader@0.9.0',
   round: '6f1c2a34-0000-4000-8000-000000000001',
@@ -61,11 +40,11 @@ const encode = (more = '', change: Partial<Parameters<typeof encodeModelBom>[0]>
   const files = new Map<string, Uint8Array>([
     ['model.onnx', Buffer.from(model)],
     ['labels.txt', Buffer.from('zero\none\n')],
-    ['manifest.json', encodeManifest(MANIFEST)],
+    ['manifest.json', encodeManifest(METER_READER)],
     ['acceptance/a.png', Buffer.from('picture')],
   ]);
   const definition = parseModelDefinition(YAML + more);
-  return encodeModelBom({ definition, manifest: MANIFEST, files, sourceFile: 'models/m.onnx', ...change });
+  return encodeModelBom({ definition, manifest: METER_READER, files, sourceFile: 'models/m.onnx', ...change });
 };
 const bomOf = (...parameters: Parameters<typeof encode>) => JSON.parse(encode(...parameters).toString());
 
@@ -120,7 +99,7 @@ describe('the bill of materials', () => {
     expect(metadata.component.properties).toContainEqual({ name: 'aviary:sourceFile', value: 'models/m.onnx' });
     expect(components.map(({ name, hashes }: { name: string; hashes: unknown }) => [name, hashes])).toEqual([
       ['labels.txt', [{ alg: 'SHA-256', content: sha256(Buffer.from('zero\none\n')) }]],
-      ['manifest.json', [{ alg: 'SHA-256', content: sha256(encodeManifest(MANIFEST)) }]],
+      ['manifest.json', [{ alg: 'SHA-256', content: sha256(encodeManifest(METER_READER)) }]],
     ]);
     expect(dependencies).toEqual([{ ref: 'model', dependsOn: ['file:labels.txt', 'file:manifest.json'] }]);
   });
