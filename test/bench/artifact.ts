@@ -4,7 +4,7 @@ import { deviceRoutes, routeUrl } from '@aviary/protocol';
 import { runToEnd } from '../../apps/cli/src/demo/child-process.ts';
 import { runPeer } from '../support/peer.ts';
 import { TestFleet } from '../support/test-fleet.ts';
-import type { DeviceReport } from './artifact/device.ts';
+import type { DeviceReport } from './artifact/device-rounds.ts';
 import { assignLargeRelease, type WaitingDevice } from './artifact/large-release.ts';
 import { startNginx } from './artifact/nginx.ts';
 import { type Bench, median } from './harness.ts';

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { filePieces } from '@aviary/release';
 
 /** The bytes that came are not those that were announced. */
 export class BlobDigestError extends Error {
@@ -13,13 +14,12 @@ export interface BlobStore {
   put(sha256: string, content: AsyncIterable<Uint8Array>): Promise<number>;
   /** @returns the length in bytes, or undefined when there is no such blob. */
   length(sha256: string): Promise<number | undefined>;
-  /** Bytes `start` to `end` (both inclusive). A piece is good until the next one is asked for: its memory is used again. */
+  /** Bytes `start` to `end` (both inclusive). A piece is good until the one after the next is asked for. */
   read(sha256: string, start: number, end: number): AsyncIterable<Uint8Array>;
 }
 
 /** Longer than any upload goes without a byte: a draft that nobody has written to since then is of a crash. */
 const ABANDONED_AFTER_MS = 86_400_000;
-const PIECE_BYTES = 512 * 1024;
 
 const syncDirectory = async (path: string): Promise<void> => {
   await using directory = await open(path, 'r');
@@ -89,7 +89,7 @@ export class DirectoryBlobStore implements BlobStore {
   }
 
   read(sha256: string, start: number, end: number): AsyncIterable<Uint8Array> {
-    return piecesOf(this.path(sha256), start, end);
+    return filePieces(this.path(sha256), { start, end });
   }
 
   private get incoming(): string {
@@ -102,16 +102,5 @@ export class DirectoryBlobStore implements BlobStore {
       throw new RangeError(`Expected 64 lower-case hex digits as the name of a blob, got ${JSON.stringify(sha256)}.`);
     }
     return join(this.directory, sha256.slice(0, 2), sha256);
-  }
-}
-
-async function* piecesOf(path: string, start: number, end: number): AsyncGenerator<Uint8Array, void, undefined> {
-  await using file = await open(path, 'r');
-  const room = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, end - start + 1));
-  for (let position = start; position <= end; ) {
-    const { bytesRead } = await file.read(room, 0, Math.min(room.length, end - position + 1), position);
-    if (bytesRead === 0) throw new Error(`${path} ends before byte ${end}`);
-    position += bytesRead;
-    yield room.subarray(0, bytesRead);
   }
 }

@@ -13,16 +13,22 @@ const written = (response: ServerResponse, piece: Uint8Array): Promise<void> =>
   });
 
 /**
- * Sends pieces as the body of a response whose head is set, and ends it. The next piece is asked for when the one before
- * has left, so that its memory can be used again: a stream that allocates for each costs four times the processor time.
+ * Sends pieces as the body of a response whose head is set, and ends it. A piece is asked for while the one before leaves,
+ * and has to be good until the one after the next is asked for: so its memory can be used again, where a stream that
+ * allocates for each costs four times the processor time.
  * A client that goes away ends it; so does an error of the source, by closing the connection before the body is whole.
  */
 export const sendPieces = async (response: ServerResponse, pieces: AsyncIterable<Uint8Array>): Promise<void> => {
+  let leaving: Promise<void> = Promise.resolve();
   try {
     for await (const piece of pieces) {
+      await leaving;
       if (response.destroyed) return;
-      await written(response, piece);
+      leaving = written(response, piece);
+      // It is heard when the next piece is there.
+      leaving.catch(() => undefined);
     }
+    await leaving;
     response.end();
   } catch {
     response.destroy();
