@@ -191,7 +191,7 @@ describe('what is told as a change', () => {
         await sql.query('update execution set state = $1', [state]);
     };
     expect(await onlyWhat(() => t.database.transaction(moves))).toEqual([['rollouts', [id]]]);
-    const [wave] = await t.query<{ counts: object }>('select counts from wave');
+    const [wave] = await t.query<{ counts: object }>('select json_object_agg(state, n) as counts from execution_count');
     expect(wave?.counts).toMatchObject({ SUCCEEDED: 30 });
     expect(await onlyWhat(() => t.query(`update wave set state = 'SOAKING'`))).toEqual([['rollouts', [id]]]);
     expect(await onlyWhat(() => t.query(`update device set name = 'all'`))).toEqual([['devices', null]]);

@@ -7,6 +7,7 @@ import { ImageRepository1766000000000 } from './migrations/1766000000000-image-r
 import { Enrollment1766000000001 } from './migrations/1766000000001-enrollment.ts';
 import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.ts';
 import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
+import { RolloutsAtScale1767000000000 } from './migrations/1767000000000-rollouts-at-scale.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -88,6 +89,7 @@ export class Database implements Sql {
         Enrollment1766000000001,
         MasterKeys1766000000002,
         Probes1766300000000,
+        RolloutsAtScale1767000000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -29,7 +29,7 @@ export class RevocationService {
     await this.database.transaction(async (sql) => {
       const revoked = await sql.query(REVOKE, [id]);
       if (revoked.length === 0) throw unknownDevice(id);
-      await this.executions.removeRevoked(sql, id);
+      await this.executions.removeRevoked(sql, { deviceId: id });
       await this.participations.removeRevoked(sql, id);
     });
     return this.devices.summary(id);

@@ -46,7 +46,7 @@ const REVERT = `
       order by v.created_at desc limit 1),
     execution_id = gen_random_uuid(), updated_at = now()
   from execution e
-  where e.id = any ($1) and a.execution_id = e.id
+  where e.id = any ($1) and a.device_id = e.device_id and a.execution_id = e.id
   returning a.device_id as "deviceId"`;
 
 const DOORBELL = `

@@ -7,7 +7,7 @@ import { ensurePartitions } from '../telemetry/partitions.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
 import type { ExecutionsService } from './executions.service.ts';
 import type { Notifier } from './notifier.ts';
-import { loadSnapshot } from './rollout-snapshot.ts';
+import { foldMoves, loadSnapshot } from './rollout-snapshot.ts';
 
 /** Time alone moves soaks and deadlines; everything else wakes the conductor by a notification. */
 const TICK_MS = 1_000;
@@ -15,6 +15,10 @@ const HOUSEKEEPING_MS = 15_000;
 const SILENT_AFTER_S = 90;
 /** Steps in one look, so that a rollout that always has something to do does not starve the others. */
 const MOST_STEPS = 20;
+/** Rows of counters that are read as fast as few. */
+const MOST_MOVES = 500;
+/** Far longer than a wave takes to begin: who was revoked before, no wave under way can have taken by mistake. */
+const REVOKED_LATELY_S = 3_600;
 
 const ACTIVE = `
   select id from rollout where state in ('READY', 'RUNNING', 'PAUSED', 'STOPPING', 'ROLLING_BACK')
@@ -22,11 +26,14 @@ const ACTIVE = `
 
 /**
  * Moves rollouts forward. It remembers nothing: each step reads a rollout under its lock, asks `libs/rollout`, and
- * applies the answer in the same transaction, so that any number may run and any may be killed.
+ * applies the answer in the same transaction, so that any number may run and any may be killed. What another one has
+ * locked is passed over: it is being looked at.
  */
 export class Conductor {
   private readonly loop = new WakingLoop(() => this.work());
   private housekeeping: NodeJS.Timeout | undefined;
+  /** All that were ever revoked are looked at once, after which only the latest are. */
+  private knowsRevoked = false;
 
   constructor(
     private readonly database: Database,
@@ -51,10 +58,7 @@ export class Conductor {
   /** @returns when to look again at the latest, in ms */
   private async work(): Promise<number> {
     try {
-      await this.database.transaction(async (sql) => {
-        await this.executions.expire(sql);
-        await this.executions.removeRevoked(sql);
-      });
+      await this.endOverdue();
       for (const { id } of await this.database.query<{ id: string }>(ACTIVE)) {
         for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.step(id)); step += 1);
       }
@@ -64,11 +68,21 @@ export class Conductor {
     return TICK_MS;
   }
 
+  /** Silent devices, a few in each transaction, and revoked ones. */
+  private async endOverdue(): Promise<void> {
+    while (!this.loop.stopped && (await this.database.transaction((sql) => this.executions.expire(sql)))) {}
+    const since = this.knowsRevoked ? REVOKED_LATELY_S : undefined;
+    await this.database.transaction((sql) => this.executions.removeRevoked(sql, { since }));
+    this.knowsRevoked = true;
+  }
+
   /** @returns whether there may be more to do at once */
   private step(id: string): Promise<boolean> {
     return this.database.transaction(async (sql) => {
-      const rollout = await loadSnapshot(sql, id);
+      const rollout = await loadSnapshot(sql, id, 'skip');
       if (rollout === undefined) return false;
+      if (rollout.moves > MOST_MOVES) await foldMoves(sql, id);
+      if (await this.applier.goOn(sql, rollout)) return true;
       const decisions = decide(rollout.snapshot, Date.now());
       await this.applier.apply(sql, rollout, decisions);
       const moved = decisions.some((decision) => decision.kind !== 'record-gates');

@@ -1,84 +1,84 @@
-import { type Decision, isEndedRollout, parseSelector, type Scope } from '@aviary/rollout';
+import { type Decision, isEndedRollout } from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
-import { targetToSql } from '../devices/selector-sql.ts';
 import type { DirectorService } from '../director/director.service.ts';
+import { isLarge, type LargeDecision, Portions, type Progress } from './portions.ts';
 import type { LoadedRollout } from './rollout-snapshot.ts';
 
-// A wave takes the next devices of each stratum in the order of their buckets, which begins anew at the rollout's own
-// offset: two walks over the index, the second from zero.
-const startWave = (where: string) => `
-  insert into execution (rollout_id, wave_index, device_id, kind, state, from_release, deadline_at)
-  select $1, $2, taken.id, 'install', 'QUEUED', a.release, now() + make_interval(secs => $5)
-  from jsonb_each_text($3::jsonb) as stratum (profile, wanted)
-  cross join lateral (
-    select id from (
-      (select d.id, 0 as lap, d.bucket from device d
-       where d.profile is not distinct from nullif(stratum.profile, '') and d.bucket >= $4 and ${where} and ${UNTOUCHED}
-       order by d.bucket limit stratum.wanted::integer)
-      union all
-      (select d.id, 1 as lap, d.bucket from device d
-       where d.profile is not distinct from nullif(stratum.profile, '') and d.bucket < $4 and ${where} and ${UNTOUCHED}
-       order by d.bucket limit stratum.wanted::integer)
-    ) as laps order by lap, bucket limit stratum.wanted::integer
-  ) as taken
-  left join assignment a on a.device_id = taken.id
-  on conflict do nothing`;
+interface PendingRow {
+  readonly id: string;
+  readonly decision: LargeDecision;
+  readonly progress: Progress;
+}
 
-const UNTOUCHED = `not exists (
-  select 1 from execution e where e.rollout_id = $1 and e.device_id = d.id and e.kind = 'install')`;
+const NEXT = 'select id, decision, progress from pending_decision where rollout_id = $1 order by id limit 1';
 
-const CANCEL = `
-  update execution set state = 'CANCELED', reason_code = 'canceled', reason = $3, ended_at = now(), updated_at = now()
-  where rollout_id = $1 and kind = 'install' and ended_at is null and ($2::integer is null or wave_index = $2)
-    and ($4 = 'open' or state in ('QUEUED', 'NOTIFIED'))
-  returning id`;
+const KEEP = 'insert into pending_decision (rollout_id, decision, progress) values ($1, $2, $3)';
 
-// Only devices that this rollout still decides about, and that have something to go back to.
-const ROLL_BACK = `
-  insert into execution (rollout_id, device_id, kind, state, from_release, deadline_at)
-  select $1, e.device_id, 'rollback', 'QUEUED', e.from_release, now() + make_interval(secs => $3)
-  from execution e join assignment a on a.device_id = e.device_id join device d on d.id = e.device_id
-  where d.revoked_at is null and e.rollout_id = $1 and e.kind = 'install' and ($2::integer is null or e.wave_index = $2)
-    and e.from_release is not null and a.rollout_id = $1
-    and (e.state = 'SUCCEEDED' or (e.state = 'CANCELED' and a.release = e.from_release))
-  on conflict do nothing`;
+// Whom a wave has not taken yet need not be canceled.
+const FORGET_WAVES = `
+  delete from pending_decision
+  where rollout_id = $1 and decision ->> 'kind' = 'start-wave'
+    and ($2::integer is null or (decision ->> 'wave')::integer = $2)
+  returning (decision ->> 'wave')::integer as wave`;
 
-const waveOf = (scope: Scope): number | null => (scope === 'all' ? null : scope.wave);
-
-/** Carries out what was decided, in order, with set-based statements, in the caller's transaction. */
+/**
+ * Carries out what was decided, in order, with set-based statements, in the caller's transaction. What is about more
+ * devices than that should hold is begun; `goOn` carries it on.
+ */
 export class DecisionsApplier {
-  constructor(private readonly director: DirectorService) {}
+  private readonly portions: Portions;
 
-  async apply(sql: Sql, rollout: LoadedRollout, decisions: readonly Decision[]): Promise<void> {
-    for (const decision of decisions) await this.applyOne(sql, rollout, decision);
+  constructor(director: DirectorService) {
+    this.portions = new Portions(director);
   }
 
-  private async applyOne(sql: Sql, rollout: LoadedRollout, decision: Decision): Promise<void> {
-    const { id, spec } = rollout;
-    switch (decision.kind) {
-      case 'start-wave': {
-        const { where, parameters } = targetToSql(parseSelector(rollout.target), 6);
-        const [wave] = await sql.query<{ strata: Record<string, number> }>(
-          'select strata from wave where rollout_id = $1 and index = $2',
-          [id, decision.wave],
-        );
-        await sql.query(startWave(where), [
+  async apply(sql: Sql, rollout: LoadedRollout, decisions: readonly Decision[]): Promise<void> {
+    for (const decision of decisions) {
+      if (isLarge(decision)) await this.begin(sql, rollout, decision);
+      else await this.applySmall(sql, rollout.id, decision);
+    }
+  }
+
+  /**
+   * Carries the next portion out of what was begun. Until there is nothing left, nothing new is to be decided.
+   * @returns whether there was anything
+   */
+  async goOn(sql: Sql, rollout: LoadedRollout): Promise<boolean> {
+    const [pending] = await sql.query<PendingRow>(NEXT, [rollout.id]);
+    if (pending === undefined) return false;
+    const left = await this.portions.carryOut(sql, rollout, pending.decision, pending.progress);
+    if (left === undefined) await sql.query('delete from pending_decision where id = $1', [pending.id]);
+    else await sql.query('update pending_decision set progress = $2 where id = $1', [pending.id, JSON.stringify(left)]);
+    return true;
+  }
+
+  private async begin(sql: Sql, rollout: LoadedRollout, decision: LargeDecision): Promise<void> {
+    const { id } = rollout;
+    if (decision.kind === 'start-wave') {
+      await sql.query(`update wave set state = 'RUNNING', started_at = now() where rollout_id = $1 and index = $2`, [
+        id,
+        decision.wave,
+      ]);
+      await this.tell(sql, id, `wave ${decision.wave + 1} started`);
+    }
+    if (decision.kind === 'cancel') {
+      const wave = decision.scope === 'all' ? null : decision.scope.wave;
+      const forgotten = await sql.query<{ wave: number }>(FORGET_WAVES, [id, wave]);
+      if (forgotten.length > 0) {
+        await this.portions.settle(
+          sql,
           id,
-          decision.wave,
-          JSON.stringify(wave?.strata ?? {}),
-          rollout.bucketOffset,
-          spec.strategy.deadline,
-          ...parameters,
-        ]);
-        // Devices may have changed since the plan was made: a wave is as large as what it really took.
-        await sql.query(
-          `update wave set state = 'RUNNING', started_at = now(), planned = (
-             select count(*) from execution where rollout_id = $1 and wave_index = $2) where rollout_id = $1 and index = $2`,
-          [id, decision.wave],
+          forgotten.map((row) => row.wave),
         );
-        await this.tell(sql, id, `wave ${decision.wave + 1} started`);
-        break;
       }
+    }
+    const [before] = await sql.query<PendingRow>(NEXT, [id]);
+    const left = before === undefined ? await this.portions.carryOut(sql, rollout, decision, {}) : {};
+    if (left !== undefined) await sql.query(KEEP, [id, JSON.stringify(decision), JSON.stringify(left)]);
+  }
+
+  private async applySmall(sql: Sql, id: string, decision: Exclude<Decision, LargeDecision>): Promise<void> {
+    switch (decision.kind) {
       case 'set-wave':
         await sql.query(
           `update wave set state = $3, soak_until = case when $4::float8 is null then soak_until else to_timestamp($4 / 1000) end,
@@ -97,23 +97,6 @@ export class DecisionsApplier {
             [id, decision.wave, result.gate, result.verdict, result.words, JSON.stringify(result)],
           );
         }
-        break;
-      case 'cancel': {
-        const canceled = await sql.query<{ id: string }>(CANCEL, [
-          id,
-          waveOf(decision.scope),
-          decision.reason,
-          decision.which,
-        ]);
-        if (canceled.length > 0)
-          await this.director.revert(
-            sql,
-            canceled.map((execution) => execution.id),
-          );
-        break;
-      }
-      case 'roll-back':
-        await sql.query(ROLL_BACK, [id, waveOf(decision.scope), spec.strategy.deadline]);
         break;
       case 'set-rollout':
         await sql.query(

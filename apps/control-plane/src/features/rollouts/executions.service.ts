@@ -30,11 +30,19 @@ const DIVERGE = `
   where r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
     and r.state in ('RUNNING', 'PAUSED') and e.diverged <> (r.release is distinct from $2)`;
 
+/** Silent devices ended in one transaction. */
+const EXPIRED_AT_ONCE = 500;
+
+// Whatever another conductor ends at this moment, or a report moves, is passed over.
 const EXPIRE = `
-  update execution set state = 'TIMED_OUT', reason_code = 'deadline', ended_at = now(), updated_at = now(),
+  with overdue as (
+    select id from execution where ended_at is null and deadline_at < now()
+    order by deadline_at limit ${EXPIRED_AT_ONCE} for update skip locked
+  )
+  update execution e set state = 'TIMED_OUT', reason_code = 'deadline', ended_at = now(), updated_at = now(),
     reason = 'said nothing final before its deadline (last state: ' || state || ')'
-  where ended_at is null and deadline_at < now()
-  returning id, kind`;
+  from overdue where e.id = overdue.id
+  returning e.id, e.kind`;
 
 // Nobody waits for a device that is refused; it says nothing about the release either.
 const REMOVE = `
@@ -42,6 +50,7 @@ const REMOVE = `
     ended_at = now(), updated_at = now()
   from device d
   where d.id = e.device_id and d.revoked_at is not null and e.ended_at is null and ($1::text is null or d.id = $1)
+    and d.revoked_at >= coalesce(now() - make_interval(secs => $2), '-infinity')
   returning e.id, e.kind`;
 
 interface EndedExecution {
@@ -80,17 +89,27 @@ export class ExecutionsService {
     await sql.query(DIVERGE, [deviceId, release]);
   }
 
-  /** Ends what has passed its deadline: silent devices count, and hold nobody up. */
-  async expire(sql: Sql): Promise<void> {
-    await this.revertInstalls(sql, await sql.query<EndedExecution>(EXPIRE));
+  /**
+   * Ends what has passed its deadline: silent devices count, and hold nobody up.
+   * @returns whether there may be more
+   */
+  async expire(sql: Sql): Promise<boolean> {
+    const ended = await sql.query<EndedExecution>(EXPIRE);
+    await this.revertInstalls(sql, ended);
+    return ended.length === EXPIRED_AT_ONCE;
   }
 
   /**
    * Ends what revoked devices have open.
-   * @param deviceId only of this one; of all of them, where a wave has begun while a device was being revoked
+   * @param which only of this device, or only of those revoked within so many seconds; of all of them, where a wave has
+   *   begun while a device was being revoked
    */
-  async removeRevoked(sql: Sql, deviceId?: string): Promise<void> {
-    await this.revertInstalls(sql, await sql.query<EndedExecution>(REMOVE, [deviceId ?? null]));
+  async removeRevoked(
+    sql: Sql,
+    which: { readonly deviceId?: string | undefined; readonly since?: number | undefined },
+  ): Promise<void> {
+    const ended = await sql.query<EndedExecution>(REMOVE, [which.deviceId ?? null, which.since ?? null]);
+    await this.revertInstalls(sql, ended);
   }
 
   private async revertInstalls(sql: Sql, ended: readonly EndedExecution[]): Promise<void> {

@@ -18,12 +18,13 @@ const NO_PROBATION: Probation = {
   maxP95Ratio: 1e9,
 };
 
+// Who is to go back comes first.
 const TAKE = `
   select e.id, e.device_id as "deviceId", e.kind, e.from_release as "from", d.facts, d.profile,
     d.running_digest as "runningDigest"
   from execution e join device d on d.id = e.device_id
   where e.rollout_id = $1 and e.state = 'QUEUED' and e.kind = any ($2)
-  order by e.id limit ${BATCH} for update of e skip locked`;
+  order by e.kind desc, e.id limit ${BATCH} for update of e skip locked`;
 
 const SET = `
   update execution e set state = t.state, variant = t.variant, reason_code = t.code, reason = t.reason, updated_at = now(),

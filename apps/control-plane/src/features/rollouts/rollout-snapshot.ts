@@ -1,11 +1,14 @@
-import type {
-  DeviceMeasurements,
-  RolloutSnapshot,
-  RolloutSpec,
-  RolloutState,
-  WaveFacts,
-  WaveSnapshot,
-  WaveState,
+import {
+  type DeviceMeasurements,
+  type ExecutionState,
+  type Gate,
+  isEndedExecution,
+  type RolloutSnapshot,
+  type RolloutSpec,
+  type RolloutState,
+  type WaveFacts,
+  type WaveSnapshot,
+  type WaveState,
 } from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
 
@@ -17,6 +20,8 @@ export interface LoadedRollout {
   readonly bucketOffset: number;
   readonly spec: RolloutSpec;
   readonly snapshot: RolloutSnapshot;
+  /** Rows that its counters are made of; `foldMoves` makes them few again. */
+  readonly moves: number;
 }
 
 interface RolloutRow {
@@ -26,8 +31,6 @@ interface RolloutRow {
   readonly state: RolloutState;
   readonly stateSince: number;
   readonly bucketOffset: number;
-  readonly openInstall: number;
-  readonly openRollback: number;
 }
 
 interface WaveRow {
@@ -35,21 +38,34 @@ interface WaveRow {
   readonly state: WaveState;
   readonly planned: number;
   readonly soakUntil: number | null;
-  readonly counts: WaveFacts['counts'];
-  readonly diverged: number;
 }
 
+interface CountRow {
+  /** Null: of executions that bring devices back. */
+  readonly wave: number | null;
+  readonly state: ExecutionState;
+  readonly n: number;
+  readonly diverged: number;
+  readonly moves: number;
+}
+
+// Not against those who only refer to the row: a device's execution may be written while its rollout is looked at.
 const ROLLOUT = `
   select release, target, spec, state, ${millisecondsOf('state_since')} as "stateSince",
-    bucket_offset as "bucketOffset",
-    (select count(*)::integer from execution e where e.rollout_id = r.id and e.kind = 'install' and e.ended_at is null) as "openInstall",
-    (select count(*)::integer from execution e where e.rollout_id = r.id and e.kind = 'rollback' and e.ended_at is null) as "openRollback"
-  from rollout r where id = $1 for update`;
+    bucket_offset as "bucketOffset"
+  from rollout r where id = $1 for no key update`;
 
 const WAVES = `
-  select index, state, planned, ${millisecondsOf('soak_until')} as "soakUntil", counts,
-    (select count(*)::integer from execution e where e.rollout_id = w.rollout_id and e.wave_index = w.index and e.diverged) as diverged
-  from wave w where rollout_id = $1 order by index`;
+  select index, state, planned, ${millisecondsOf('soak_until')} as "soakUntil" from wave w where rollout_id = $1 order by index`;
+
+const COUNTS = `
+  select wave_index as wave, state, sum(n)::integer as n, sum(diverged)::integer as diverged, count(*)::integer as moves
+  from execution_move where rollout_id = $1 group by 1, 2`;
+
+const FOLD = `
+  with gone as (delete from execution_move where rollout_id = $1 returning wave_index, state, n, diverged)
+  insert into execution_move (rollout_id, wave_index, state, n, diverged)
+  select $1, wave_index, state, sum(n), sum(diverged) from gone group by 2, 3 having sum(n) <> 0`;
 
 // What the devices of a wave measured with the release, since each switched to it.
 const MEASURED = `
@@ -59,17 +75,51 @@ const MEASURED = `
   where e.rollout_id = $1 and e.wave_index = $2 and e.kind = 'install'
     and e.state in ('PROBATION', 'SUCCEEDED', 'ALREADY_INSTALLED', 'FAILED', 'ROLLED_BACK')`;
 
-/** Reads one rollout and locks it for the rest of the transaction; undefined when there is none. */
-export const loadSnapshot = async (sql: Sql, id: string): Promise<LoadedRollout | undefined> => {
-  const [row] = await sql.query<RolloutRow>(ROLLOUT, [id]);
+/** Gates that judge by measurements; the others need none read, however large the wave. */
+const isMeasured = (gate: Gate): boolean =>
+  'lowConfidenceRate' in gate || 'latencyP95' in gate || 'acceleratorFallback' in gate;
+
+const countsOf = (rows: readonly CountRow[]): Pick<WaveFacts, 'counts' | 'diverged'> => ({
+  counts: Object.fromEntries(rows.map(({ state, n }) => [state, n])),
+  diverged: rows.reduce((sum, row) => sum + row.diverged, 0),
+});
+
+const openOf = (rows: readonly CountRow[]): number =>
+  rows.reduce((sum, { state, n }) => (isEndedExecution(state) ? sum : sum + n), 0);
+
+/**
+ * Reads one rollout and locks it for the rest of the transaction. What it costs is that of its waves, however many
+ * devices they have; but for gates that judge by measurements, which are read for the waves under way.
+ * @param whenLocked `skip`: whoever holds it does already what is to be done
+ * @returns undefined when there is none, or when it was skipped
+ */
+export const loadSnapshot = async (
+  sql: Sql,
+  id: string,
+  whenLocked: 'wait' | 'skip' = 'wait',
+): Promise<LoadedRollout | undefined> => {
+  const [row] = await sql.query<RolloutRow>(whenLocked === 'skip' ? `${ROLLOUT} skip locked` : ROLLOUT, [id]);
   if (row === undefined) return undefined;
+  const { release, target, spec, bucketOffset, state, stateSince } = row;
+  const counted = await sql.query<CountRow>(COUNTS, [id]);
+  const measures = spec.gates.some(isMeasured);
   const waves: WaveSnapshot[] = [];
-  for (const { counts, diverged, ...wave } of await sql.query<WaveRow>(WAVES, [id])) {
+  for (const wave of await sql.query<WaveRow>(WAVES, [id])) {
+    const { counts, diverged } = countsOf(counted.filter((count) => count.wave === wave.index));
     const matters = wave.state === 'RUNNING' || wave.state === 'SOAKING' || (wave.state === 'PASSED' && diverged > 0);
-    const devices = matters ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, row.release]) : [];
+    const devices =
+      matters && measures ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
     waves.push({ ...wave, facts: matters ? { counts, diverged, devices } : null });
   }
-  const { release, target, spec, bucketOffset, state, stateSince, openInstall, openRollback } = row;
-  const open = { install: openInstall, rollback: openRollback };
-  return { id, release, target, spec, bucketOffset, snapshot: { state, stateSince, spec, waves, open } };
+  const open = {
+    install: openOf(counted.filter(({ wave }) => wave !== null)),
+    rollback: openOf(counted.filter(({ wave }) => wave === null)),
+  };
+  const moves = counted.reduce((sum, count) => sum + count.moves, 0);
+  return { id, release, target, spec, bucketOffset, moves, snapshot: { state, stateSince, spec, waves, open } };
+};
+
+/** Folds the rows that a rollout's counters are made of, under its lock. What they say stays the same. */
+export const foldMoves = async (sql: Sql, id: string): Promise<void> => {
+  await sql.query(FOLD, [id]);
 };

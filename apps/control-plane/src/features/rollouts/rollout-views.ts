@@ -7,7 +7,8 @@ const SUMMARY = `
     ${millisecondsOf('r.started_at')} as "startedAt", ${millisecondsOf('r.ended_at')} as "endedAt",
     (select json_agg(json_build_object('index', w.index, 'state', w.state, 'size', w.planned,
        'cumulative', (select sum(b.planned) from wave b where b.rollout_id = w.rollout_id and b.index <= w.index),
-       'counts', (select coalesce(json_object_agg(key, value), '{}') from jsonb_each(w.counts) where value::text <> '0'),
+       'counts', (select coalesce(json_object_agg(c.state, c.n), '{}') from execution_count c
+          where c.rollout_id = w.rollout_id and c.wave_index = w.index),
        'startedAt', ${millisecondsOf('w.started_at')}, 'soakUntil', ${millisecondsOf('w.soak_until')}, 'endedAt', ${millisecondsOf('w.ended_at')},
        'gates', (select coalesce(json_agg(json_build_object('gate', g.gate, 'verdict', g.verdict, 'words', g.words,
           'at', ${millisecondsOf('g.at')}) order by g.gate), '[]') from gate_result g
@@ -16,9 +17,7 @@ const SUMMARY = `
   from rollout r`;
 
 const ROLLBACK_COUNTS = `
-  select json_object_agg(state, count) as counts from (
-    select state, count(*)::integer as count from execution where rollout_id = $1 and kind = 'rollback' group by state
-  ) as by_state`;
+  select json_object_agg(state, n) as counts from execution_count where rollout_id = $1 and wave_index is null`;
 
 const EXECUTIONS = `
   select e.id, e.device_id as "deviceId", d.name as "deviceName", d.profile, e.wave_index as wave, e.kind, e.state,

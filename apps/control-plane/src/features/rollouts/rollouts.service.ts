@@ -19,11 +19,9 @@ import { targetToSql } from '../devices/selector-sql.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
 import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
+import { NO_PROFILE } from './portions.ts';
 import { loadSnapshot } from './rollout-snapshot.ts';
 import { rolloutViews } from './rollout-views.ts';
-
-/** The stratum of devices that no profile fits. */
-export const NO_PROFILE = '';
 
 interface Prepared {
   readonly spec: RolloutSpec;
@@ -54,12 +52,11 @@ export class RolloutsService {
         [spec.release, model, spec.target, JSON.stringify(spec), randomInt(BUCKETS)],
       );
       if (row === undefined) throw new Error('an insert answers its row');
-      for (const wave of waves) {
-        await sql.query(
-          `insert into wave (rollout_id, index, state, planned, strata) values ($1, $2, 'SCHEDULED', $3, $4)`,
-          [row.id, wave.index, wave.size, JSON.stringify(wave.strata)],
-        );
-      }
+      await sql.query(
+        `insert into wave (rollout_id, index, state, planned, strata)
+         select $1, index, 'SCHEDULED', size, strata from jsonb_to_recordset($2) as t (index integer, size integer, strata jsonb)`,
+        [row.id, JSON.stringify(waves)],
+      );
       await sql.query('insert into rollout_history (rollout_id, message) values ($1, $2)', [
         row.id,
         `created: ${spec.release} to ${spec.target}, ${waves.at(-1)?.cumulative} devices in ${waves.length} waves`,
@@ -204,7 +201,7 @@ export class RolloutsService {
     if (stratum === NO_PROFILE) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
     const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const [device] = await this.database.query<{ facts: DeviceFacts }>(
-      `select d.facts from device d where d.profile = $1 and ${where} order by d.id limit 1`,
+      `select d.facts from device d where d.profile = $1 and ${where} order by d.bucket, d.id limit 1`,
       [stratum, ...parameters],
     );
     if (device === undefined) return { profile: stratum, variant: null, reason: 'no such device any more' };
