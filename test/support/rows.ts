@@ -1,4 +1,5 @@
 import { exampleFacts } from '@aviary/hardware';
+import type { Sql } from '../../apps/control-plane/src/infra/database.ts';
 import type { TestDatabase } from './test-database.ts';
 
 /** A device as it stands after it has joined, on a board of which there are example facts. */
@@ -49,4 +50,33 @@ export const insertRollout = async (
     row.id,
   ]);
   return row.id;
+};
+
+const FLEET_BOARDS = ['rpi4', 'rpi5', 'rpi5-hailo8l', 'jetson-orin-nano'] as const;
+
+/**
+ * Many devices in one statement, `d-0000000` and so on: of four boards, one in a hundred of no profile, with 1 to 65 GB;
+ * one in ten has `ring=canary`, one in a thousand has the same `site`, nine in ten are online.
+ * @param running what they run, each an equal share of them; null: nothing
+ */
+export const insertFleet = async (
+  sql: Sql,
+  count: number,
+  { running = [null] as readonly (string | null)[] } = {},
+): Promise<void> => {
+  await sql.query(
+    `insert into device (id, name, labels, facts, profile, recipient, certificate_fingerprint, certificate_expires_at,
+       presence, presence_at, running_release, running_digest)
+     select 'd-' || lpad(i::text, 7, '0'), 'name of ' || i,
+       jsonb_build_object('site', 'site-' || (i % 1000), 'ring', case when i % 10 = 0 then 'canary' else 'wide' end),
+       ($1::jsonb[])[1 + i % 4] || jsonb_build_object('memoryMB', 1000 + (i::bigint * 7919) % 64000),
+       case when i % 100 <> 99 then ($2::text[])[1 + i % 4] end, 'age1', repeat('a', 64), now() + interval '1 year',
+       case when i % 10 = 9 then 'offline' else 'online' end, now(), r.running, case when r.running is not null then repeat('b', 64) end
+     from generate_series(0, $3::integer - 1) as i
+     cross join lateral (select ($4::text[])[1 + i % cardinality($4::text[])] as running) as r`,
+    [FLEET_BOARDS.map((board) => JSON.stringify(exampleFacts(board))), FLEET_BOARDS, count, running],
+  );
+  await sql.query(
+    'insert into telemetry_position (device_id, epoch, seq) select id, 1, 0 from device on conflict do nothing',
+  );
 };

@@ -1,4 +1,5 @@
 export { EXAMPLE_BOARDS, exampleFacts } from './example-facts.ts';
+export { FACT_PATHS, type FactPath, type FactStep, type FactType, factValues } from './fact-path.ts';
 export { type Accelerator, type DeviceFacts, deviceFactsSchema, type RuntimeFact } from './facts.ts';
 export { matchProfile, type ProfileCandidate, type ProfileMatch, specificity } from './match-profile.ts';
 export {

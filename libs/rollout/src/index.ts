@@ -20,15 +20,17 @@ export {
   type WaveSpec,
 } from './rollout-spec.ts';
 export {
+  factPathOf,
   matchesSelector,
-  parseSelector,
   SELECTOR_ATTRIBUTES,
   type SelectableDevice,
   type Selector,
   type SelectorAttribute,
-  SelectorError,
+  type SelectorComparison,
   type SelectorKey,
 } from './selector.ts';
+export { parseSelector } from './selector-parser.ts';
+export { SelectorError } from './selector-token.ts';
 export type { SpecProblem } from './spec-problem.ts';
 export {
   applyExecutionReport,

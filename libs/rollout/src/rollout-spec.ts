@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
-import { parseSelector, SelectorError } from './selector.ts';
+import { parseSelector } from './selector-parser.ts';
+import { SelectorError } from './selector-token.ts';
 import { problemsOf, type SpecProblem, shown } from './spec-problem.ts';
 
 /** A rollout specification that cannot be followed; every problem at once. */

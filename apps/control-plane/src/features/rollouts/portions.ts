@@ -7,6 +7,9 @@ import type { LoadedRollout } from './rollout-snapshot.ts';
 /** Devices in one transaction: short enough for whoever waits for its locks, long enough to be worth a commit. */
 export const PORTION = 2_000;
 
+/** The stratum of devices that no profile fits. */
+export const NO_PROFILE = '';
+
 type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
 
 /** Decisions about as many devices as a rollout may have. They are carried out in portions. */
@@ -221,6 +224,3 @@ export class Portions {
     return page === undefined || page.looked < PORTION ? undefined : { after: page.after };
   }
 }
-
-/** The stratum of devices that no profile fits. */
-export const NO_PROFILE = '';

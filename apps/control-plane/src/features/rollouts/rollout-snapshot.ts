@@ -107,8 +107,7 @@ export const loadSnapshot = async (
   for (const wave of await sql.query<WaveRow>(WAVES, [id])) {
     const { counts, diverged } = countsOf(counted.filter((count) => count.wave === wave.index));
     const matters = wave.state === 'RUNNING' || wave.state === 'SOAKING' || (wave.state === 'PASSED' && diverged > 0);
-    const devices =
-      matters && measures ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
+    const devices = matters && measures ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
     waves.push({ ...wave, facts: matters ? { counts, diverged, devices } : null });
   }
   const open = {
