@@ -20,7 +20,7 @@ export const insertDevice = async (
 
 /** A release with one variant per runtime of `runtimes`, registered without its bytes. */
 export const insertRelease = async (
-  t: TestDatabase,
+  t: Sql,
   name: string,
   counter: number,
   variants: readonly object[] = [],

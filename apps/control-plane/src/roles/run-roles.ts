@@ -31,8 +31,8 @@ const startApi = async (services: Services, config: Config, log: Logger): Promis
 };
 
 const startConductor = async (services: Services, log: Logger): Promise<Stop> => {
-  const { database, applier, notifier, executions, devices, roundApplier } = services;
-  const conductor = new Conductor(database, applier, notifier, executions, devices, log);
+  const { database, steps, executions, devices, roundApplier } = services;
+  const conductor = new Conductor(database, steps, executions, devices, log);
   const roundConductor = new RoundConductor(database, roundApplier, log);
   conductor.start();
   roundConductor.start();

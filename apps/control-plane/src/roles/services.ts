@@ -32,6 +32,7 @@ import { VariantChooser } from '../features/registry/variant-chooser.ts';
 import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
 import { Notifier } from '../features/rollouts/notifier.ts';
+import { RolloutSteps } from '../features/rollouts/rollout-steps.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
 import { MetadataStore } from '../features/trust/metadata-store.ts';
 import { OnlineKeys } from '../features/trust/online-keys.ts';
@@ -74,8 +75,8 @@ export interface Services {
   readonly releases: ReleasesService;
   readonly director: DirectorService;
   readonly executions: ExecutionsService;
-  readonly applier: DecisionsApplier;
   readonly notifier: Notifier;
+  readonly steps: RolloutSteps;
   readonly rollouts: RolloutsService;
   readonly roundApplier: RoundDecisionsApplier;
   readonly rounds: RoundsService;
@@ -134,6 +135,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const updates = new UpdatesService(database);
   const revocation = new RevocationService(database, devices, executions, participations);
   const notifier = new Notifier(director, releases, chooser);
+  const steps = new RolloutSteps(database, applier, notifier);
   const rollouts = new RolloutsService(database, releases, chooser, applier);
   const overview = new OverviewService(database, rollouts);
   const live = new LiveService(database, log);
@@ -171,8 +173,8 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     releases,
     director,
     executions,
-    applier,
     notifier,
+    steps,
     rollouts,
     roundApplier,
     rounds,

@@ -1,13 +1,10 @@
-import { decide } from '@aviary/rollout';
 import type { Database } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
 import { WakingLoop } from '../../infra/waking-loop.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
 import { ensurePartitions } from '../telemetry/partitions.ts';
-import type { DecisionsApplier } from './decisions-applier.ts';
 import type { ExecutionsService } from './executions.service.ts';
-import type { Notifier } from './notifier.ts';
-import { foldMoves, loadSnapshot } from './rollout-snapshot.ts';
+import type { RolloutSteps } from './rollout-steps.ts';
 
 /** Time alone moves soaks and deadlines; everything else wakes the conductor by a notification. */
 const TICK_MS = 1_000;
@@ -15,8 +12,6 @@ const HOUSEKEEPING_MS = 15_000;
 const SILENT_AFTER_S = 90;
 /** Steps in one look, so that a rollout that always has something to do does not starve the others. */
 const MOST_STEPS = 20;
-/** Rows of counters that are read as fast as few. */
-const MOST_MOVES = 500;
 /** Far longer than a wave takes to begin: who was revoked before, no wave under way can have taken by mistake. */
 const REVOKED_LATELY_S = 3_600;
 
@@ -25,9 +20,8 @@ const ACTIVE = `
   order by created_at`;
 
 /**
- * Moves rollouts forward. It remembers nothing: each step reads a rollout under its lock, asks `libs/rollout`, and
- * applies the answer in the same transaction, so that any number may run and any may be killed. What another one has
- * locked is passed over: it is being looked at.
+ * Moves rollouts forward. It remembers nothing that it could not ask again, so that any number may run and any may be
+ * killed: two of them never wait for each other, and decide nothing twice.
  */
 export class Conductor {
   private readonly loop = new WakingLoop(() => this.work());
@@ -37,8 +31,7 @@ export class Conductor {
 
   constructor(
     private readonly database: Database,
-    private readonly applier: DecisionsApplier,
-    private readonly notifier: Notifier,
+    private readonly steps: RolloutSteps,
     private readonly executions: ExecutionsService,
     private readonly devices: DevicesService,
     private readonly log: Logger,
@@ -60,7 +53,7 @@ export class Conductor {
     try {
       await this.endOverdue();
       for (const { id } of await this.database.query<{ id: string }>(ACTIVE)) {
-        for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.step(id)); step += 1);
+        for (let step = 0; step < MOST_STEPS && !this.loop.stopped && (await this.steps.step(id)); step += 1);
       }
     } catch (error) {
       this.log.error({ err: error }, 'the conductor could not work; it will try again');
@@ -74,21 +67,6 @@ export class Conductor {
     const since = this.knowsRevoked ? REVOKED_LATELY_S : undefined;
     await this.database.transaction((sql) => this.executions.removeRevoked(sql, { since }));
     this.knowsRevoked = true;
-  }
-
-  /** @returns whether there may be more to do at once */
-  private step(id: string): Promise<boolean> {
-    return this.database.transaction(async (sql) => {
-      const rollout = await loadSnapshot(sql, id, 'skip');
-      if (rollout === undefined) return false;
-      if (rollout.moves > MOST_MOVES) await foldMoves(sql, id);
-      if (await this.applier.goOn(sql, rollout)) return true;
-      const decisions = decide(rollout.snapshot, Date.now());
-      await this.applier.apply(sql, rollout, decisions);
-      const moved = decisions.some((decision) => decision.kind !== 'record-gates');
-      if (moved) return true;
-      return (await this.notifier.notify(sql, rollout)) > 0;
-    });
   }
 
   private async keepHouse(): Promise<void> {
