@@ -11,7 +11,7 @@ import { databaseUrlOf, SizedFleet } from './rollout/sized-fleet.ts';
 
 const SMALL = 100_000;
 const LARGE = 1_000_000;
-const ROUNDS = 7;
+const ROUNDS = 5;
 /** Rows that the peer of a wave's start materialises in a round; it is taken ten times. */
 const SLICE = LARGE / 10;
 /** One in ten devices: as many as the small fleet has in all. */

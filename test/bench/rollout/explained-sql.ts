@@ -8,6 +8,9 @@ export interface Explained {
   readonly buffers: number;
 }
 
+/** Hundreds of ids say no more than one. */
+const LONG_LIST = /'\{([^},]*)[^}]{100,}\}'/g;
+
 /** Of the whole statement, which is its first node. */
 const BUFFERS = /Buffers: shared(?: hit=(\d+))?(?: read=(\d+))?/;
 
@@ -26,7 +29,10 @@ export class ExplainedSql implements Sql {
     await this.#sql.query('savepoint explained');
     const lines = await this.#sql.query<{ 'QUERY PLAN': string }>(`explain (analyze, buffers) ${text}`, parameters);
     await this.#sql.query('rollback to savepoint explained');
-    const plan = lines.map((line) => line['QUERY PLAN']).join('\n');
+    const plan = lines
+      .map((line) => line['QUERY PLAN'])
+      .join('\n')
+      .replaceAll(LONG_LIST, "'{$1,…}'");
     const [, hit = '0', read = '0'] = BUFFERS.exec(plan) ?? [];
     this.explained.push({ statement: text.trim(), plan, buffers: Number(hit) + Number(read) });
     return this.#sql.query<Row>(statement, parameters);
