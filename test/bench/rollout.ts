@@ -18,6 +18,9 @@ const SLICE = LARGE / 10;
 const TENTH = 'ring = canary';
 const WAVES = [{ size: '1%' }, { size: '10%' }, { size: '100%' }];
 
+/** As a step of the conductor reads a rollout. */
+const AS_A_STEP = { whenLocked: 'skip', measure: true } as const;
+
 const timed = async (work: () => Promise<unknown>): Promise<number> => {
   const from = performance.now();
   await work();
@@ -125,7 +128,7 @@ const benchFirstWave = async (report: Report, small: SizedFleet, large: SizedFle
 /** Claims one batch, as a step of the conductor does. */
 const timeClaim = (fleet: SizedFleet, id: string): Promise<number> =>
   fleet.database.transaction(async (sql) => {
-    const rollout = await loadSnapshot(sql, id);
+    const rollout = await loadSnapshot(sql, id, AS_A_STEP);
     if (rollout === undefined) throw new Error('expected the rollout that was created');
     return timed(async () => {
       const taken = await fleet.services.notifier.notify(sql, rollout);
@@ -134,7 +137,7 @@ const timeClaim = (fleet: SizedFleet, id: string): Promise<number> =>
   });
 
 const timeSnapshot = (fleet: SizedFleet, id: string): Promise<number> =>
-  fleet.database.transaction((sql) => timed(() => loadSnapshot(sql, id)));
+  fleet.database.transaction((sql) => timed(() => loadSnapshot(sql, id, AS_A_STEP)));
 
 interface Plans {
   readonly progress: readonly Explained[];
@@ -150,7 +153,7 @@ const explain = async (fleet: SizedFleet, id: string): Promise<Plans> => {
   );
   return fleet.database.transaction(async (sql) => {
     const progress = new ExplainedSql(sql);
-    const rollout = await loadSnapshot(progress, id);
+    const rollout = await loadSnapshot(progress, id, AS_A_STEP);
     if (rollout === undefined) throw new Error('expected the rollout that was created');
     const claim = new ExplainedSql(sql);
     await fleet.services.notifier.notify(claim, rollout);

@@ -239,7 +239,7 @@ describe('two conductors', () => {
   it('do not wait for each other', async () => {
     const id = await create(ALL_AT_ONCE, 'site = site-7');
     await there.database.transaction(async (sql) => {
-      await loadSnapshot(sql, id);
+      await loadSnapshot(sql, id, { whenLocked: 'wait', measure: true });
       expect(await here.steps.step(id)).toBe(false);
       expect(await stateOf(id)).toBe('READY');
     });
@@ -297,7 +297,7 @@ describe('counters', () => {
         });
       });
     await t.database.transaction(async (conductor) => {
-      const rollout = await loadSnapshot(conductor, id);
+      const rollout = await loadSnapshot(conductor, id, { whenLocked: 'wait', measure: true });
       expect(rollout?.snapshot.open).toEqual({ install: CANARY, rollback: 0 });
       await conductor.query(`update execution set updated_at = now(), state = 'INSTALLING' where id <> all ($1)`, [
         devices.map((device) => device.id),

@@ -35,8 +35,10 @@ const NUMBER = /^\d{1,15}(\.\d{1,15})?$/;
 const isNumber = (key: SelectorKey): boolean => 'fact' in key && factPathOf(key.fact).type === 'number';
 
 const wordsFor = (key: SelectorKey): string => {
-  if ('fact' in key) return `fact.${key.fact}`;
-  return 'attribute' in key ? key.attribute : `the label ${key.label}`;
+  if ('fact' in key) return `fact.${key.fact} is no number`;
+  if ('attribute' in key) return `${key.attribute} is no number`;
+  const meant = FACT_PATHS.some(({ name, type }) => name === key.label && type === 'number');
+  return `${key.label} is a label${meant ? `, other than fact.${key.label}` : ''}`;
 };
 
 /** The fact that somebody may have meant, or those that there are below what was written. */
@@ -115,7 +117,7 @@ class Parser {
 
   private ordered(key: SelectorKey, comparison: SelectorComparison): Selector {
     if (!('fact' in key) || !isNumber(key)) {
-      throw this.error(`=, !=, "in" or "not in" (${wordsFor(key)} is no number, and only numbers have an order)`);
+      throw this.error(`=, !=, "in" or "not in" (${wordsFor(key)}, and only numbers have an order)`);
     }
     this.takeSymbol(comparison);
     return { kind: 'compare', fact: key.fact, comparison, value: Number(this.value(key)) };

@@ -20,6 +20,8 @@ export interface LoadedRollout {
   readonly bucketOffset: number;
   readonly spec: RolloutSpec;
   readonly snapshot: RolloutSnapshot;
+  /** Whether its gates need measurements that were not read: nothing is to be decided on it then. */
+  readonly unmeasured: boolean;
   /** Rows that its counters are made of; `foldMoves` makes them few again. */
   readonly moves: number;
 }
@@ -87,35 +89,52 @@ const countsOf = (rows: readonly CountRow[]): Pick<WaveFacts, 'counts' | 'diverg
 const openOf = (rows: readonly CountRow[]): number =>
   rows.reduce((sum, { state, n }) => (isEndedExecution(state) ? sum : sum + n), 0);
 
+export interface SnapshotOptions {
+  /** `skip`: whoever holds it does already what is to be done. */
+  readonly whenLocked: 'wait' | 'skip';
+  /** Whether to read what gates judge by, where they do: a row for each device of the waves under way. */
+  readonly measure: boolean;
+}
+
 /**
- * Reads one rollout and locks it for the rest of the transaction. What it costs is that of its waves, however many
- * devices they have; but for gates that judge by measurements, which are read for the waves under way.
- * @param whenLocked `skip`: whoever holds it does already what is to be done
+ * Reads one rollout and locks it for the rest of the transaction. Without measurements it costs what its waves cost,
+ * however many devices they have.
  * @returns undefined when there is none, or when it was skipped
  */
 export const loadSnapshot = async (
   sql: Sql,
   id: string,
-  whenLocked: 'wait' | 'skip' = 'wait',
+  { whenLocked, measure }: SnapshotOptions,
 ): Promise<LoadedRollout | undefined> => {
   const [row] = await sql.query<RolloutRow>(whenLocked === 'skip' ? `${ROLLOUT} skip locked` : ROLLOUT, [id]);
   if (row === undefined) return undefined;
   const { release, target, spec, bucketOffset, state, stateSince } = row;
   const counted = await sql.query<CountRow>(COUNTS, [id]);
-  const measures = spec.gates.some(isMeasured);
+  const needsMeasurements = spec.gates.some(isMeasured);
   const waves: WaveSnapshot[] = [];
+  let unmeasured = false;
   for (const wave of await sql.query<WaveRow>(WAVES, [id])) {
     const { counts, diverged } = countsOf(counted.filter((count) => count.wave === wave.index));
     const matters = wave.state === 'RUNNING' || wave.state === 'SOAKING' || (wave.state === 'PASSED' && diverged > 0);
-    const devices = matters && measures ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
+    const isJudged = matters && needsMeasurements;
+    const devices = isJudged && measure ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
+    unmeasured ||= isJudged && !measure;
     waves.push({ ...wave, facts: matters ? { counts, diverged, devices } : null });
   }
   const open = {
     install: openOf(counted.filter(({ wave }) => wave !== null)),
     rollback: openOf(counted.filter(({ wave }) => wave === null)),
   };
-  const moves = counted.reduce((sum, count) => sum + count.moves, 0);
-  return { id, release, target, spec, bucketOffset, moves, snapshot: { state, stateSince, spec, waves, open } };
+  return {
+    id,
+    release,
+    target,
+    spec,
+    bucketOffset,
+    unmeasured,
+    moves: counted.reduce((sum, count) => sum + count.moves, 0),
+    snapshot: { state, stateSince, spec, waves, open },
+  };
 };
 
 /** Folds the rows that a rollout's counters are made of, under its lock. What they say stays the same. */

@@ -117,7 +117,7 @@ export class RolloutsService {
   /** A person's command. @throws ProblemError `rollout-command-refused` with what it would need */
   async act(id: string, action: RolloutAction): Promise<RolloutSummary> {
     await this.database.transaction(async (sql) => {
-      const loaded = await loadSnapshot(sql, id);
+      const loaded = await loadSnapshot(sql, id, { whenLocked: 'wait', measure: false });
       if (loaded === undefined) throw unknownRollout(id);
       try {
         await this.applier.apply(sql, loaded, command(loaded.snapshot, action));
