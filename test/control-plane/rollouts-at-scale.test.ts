@@ -311,6 +311,42 @@ describe('counters', () => {
   });
 });
 
+describe('measurements of a wave', () => {
+  it('that take long to read are let rest; devices are assigned meanwhile, and commands taken', async () => {
+    const id = await create(ALL_AT_ONCE, 'site = site-7', { gates: [{ latencyP95: { maxMs: 80 } }] });
+    await settle(id);
+    const gates = async () => (await here.rollouts.show(id)).waves[0]?.gates.map(({ verdict }) => verdict);
+    expect(await gates()).toEqual(['not-enough']);
+    const holdMeasurements = (work: () => Promise<unknown>): Promise<unknown> =>
+      t.database.transaction(async (sql) => {
+        await sql.query('lock table field_metrics in access exclusive mode');
+        return work();
+      });
+    let slow: Promise<boolean> | undefined;
+    await holdMeasurements(async () => {
+      slow = here.steps.step(id);
+      await new Promise((resolve) => setTimeout(resolve, 1_500));
+    });
+    await slow;
+    await t.query(`update execution set state = 'QUEUED', variant = null where state = 'NOTIFIED'`);
+    // Whoever reads them now would wait for this very transaction.
+    await holdMeasurements(async () => {
+      expect(await here.steps.step(id)).toBe(true);
+      await here.rollouts.act(id, 'pause');
+    });
+    expect(await count(`state = 'NOTIFIED'`)).toBe(DEVICES / 1_000);
+    await t.query(
+      `insert into field_metrics (device_id, release, since, updated_at, frames, dropped, errors, low_confidence, labelled, correct, latency_p95_ms)
+       select id, $1, now(), now(), 10, 0, 0, 0, 0, 0, 200 from device`,
+      [RELEASE],
+    );
+    await t.query(`update execution set state = 'PROBATION'`);
+    // Another process has not read them lately.
+    await there.steps.step(id);
+    expect(await gates()).toEqual(['fail']);
+  });
+});
+
 describe('the rollback floor', () => {
   it('refuses a rollout that could not go back, and lets one pass that nobody below is among', async () => {
     await t.query(`update release set statement = jsonb_set(statement, '{rollbackFloor}', '2') where name = $1`, [

@@ -44,7 +44,7 @@ export const SelectorInput = ({ label, value, onChange, error }: Props) => {
   return (
     <TextInput
       label={label}
-      description="A selector over labels, profile, release, model and presence: site=lyon, profile in (rpi4, rpi5), all"
+      description="A selector over labels, facts, profile, release, model and presence: site=lyon, profile in (rpi4, rpi5), fact.memoryMB >= 4000, all"
       value={value}
       onChange={(event) => onChange(event.currentTarget.value)}
       onBlur={() => setLeft(true)}
