@@ -53,9 +53,17 @@ export const insertRollout = async (
 };
 
 const FLEET_BOARDS = ['rpi4', 'rpi5', 'rpi5-hailo8l', 'jetson-orin-nano'] as const;
+/** In GB, from 1 up to this. */
+const FLEET_MEMORIES = 64;
+
+/** One board after the other with each size of memory. */
+const fleetFacts = (): string[] =>
+  Array.from({ length: FLEET_MEMORIES }, (_, index) =>
+    FLEET_BOARDS.map((board) => JSON.stringify({ ...exampleFacts(board), memoryMB: (index + 1) * 1000 })),
+  ).flat();
 
 /**
- * Many devices in one statement, `d-0000000` and so on: of four boards, one in a hundred of no profile, with 1 to 65 GB;
+ * Many devices in one statement, `d-0000000` and so on: of four boards, one in a hundred of no profile, with 1 to 64 GB;
  * one in ten has `ring=canary`, one in a thousand has the same `site`, nine in ten are online.
  * @param running what they run, each an equal share of them; null: nothing
  */
@@ -69,12 +77,12 @@ export const insertFleet = async (
        presence, presence_at, running_release, running_digest)
      select 'd-' || lpad(i::text, 7, '0'), 'name of ' || i,
        jsonb_build_object('site', 'site-' || (i % 1000), 'ring', case when i % 10 = 0 then 'canary' else 'wide' end),
-       ($1::jsonb[])[1 + i % 4] || jsonb_build_object('memoryMB', 1000 + (i::bigint * 7919) % 64000),
+       ($1::jsonb[])[1 + i % cardinality($1::jsonb[])],
        case when i % 100 <> 99 then ($2::text[])[1 + i % 4] end, 'age1', repeat('a', 64), now() + interval '1 year',
        case when i % 10 = 9 then 'offline' else 'online' end, now(), r.running, case when r.running is not null then repeat('b', 64) end
      from generate_series(0, $3::integer - 1) as i
      cross join lateral (select ($4::text[])[1 + i % cardinality($4::text[])] as running) as r`,
-    [FLEET_BOARDS.map((board) => JSON.stringify(exampleFacts(board))), FLEET_BOARDS, count, running],
+    [fleetFacts(), FLEET_BOARDS, count, running],
   );
   await sql.query(
     'insert into telemetry_position (device_id, epoch, seq) select id, 1, 0 from device on conflict do nothing',

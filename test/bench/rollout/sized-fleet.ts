@@ -34,7 +34,7 @@ export class SizedFleet {
   /** Makes the schema, and fills it as a fleet stands on which the release before runs everywhere. */
   static async open(directory: string, databaseUrl: string, size: number): Promise<SizedFleet> {
     const { config } = readConfig(['run', '--data', directory, '--database-url', databaseUrl], {});
-    const services = await openServices({ ...config, databaseUrl }, createLogger('bench', 'warn'));
+    const services = await openServices({ ...config, databaseUrl }, createLogger('bench', 'error'));
     const fleet = new SizedFleet(size, services);
     await insertRelease(services.database, BEFORE, 1);
     await insertRelease(services.database, RELEASE, 2, [VARIANT]);
