@@ -44,7 +44,10 @@ export default class RolloutCreate extends AviaryCommand {
   static override flags = {
     file: Flags.string({ char: 'f', description: 'a rollout.yaml (see docs/rollouts.md); flags win over it' }),
     release: Flags.string({ description: 'model@version' }),
-    target: Flags.string({ char: 'l', description: 'a selector, e.g. "site=lyon and fact.memoryMB >= 4000"; all for every device' }),
+    target: Flags.string({
+      char: 'l',
+      description: 'a selector, e.g. "site=lyon and fact.memoryMB >= 4000"; all for every device',
+    }),
     waves: Flags.string({ description: 'cumulative sizes, e.g. 1,10%,100%' }),
     soak: Flags.string({ description: 'how long each wave soaks, e.g. 30m' }),
     'on-failure': Flags.option({
