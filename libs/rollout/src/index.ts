@@ -1,4 +1,15 @@
 export {
+  type ComparisonQuestion,
+  type ComparisonResult,
+  type ComparisonVerdict,
+  compareWithControl,
+} from './comparison/compare-with-control.ts';
+export { ComparisonInputError } from './comparison/comparison-input-error.ts';
+export { type DevicePair, type MeasuredChange, mostPairs, pairInOrder } from './comparison/pairing.ts';
+export { type ComparisonScale, changeOf } from './comparison/scale.ts';
+export { type SmallestHarm, type SmallestHarmQuestion, smallestHarm } from './comparison/smallest-harm.ts';
+export { type LevelShare, splitLevel } from './comparison/split-level.ts';
+export {
   CommandRefusedError,
   command,
   type Decision,
