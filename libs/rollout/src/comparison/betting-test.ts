@@ -1,5 +1,7 @@
-/** Of what could be lost at once, so much is staked at most: wealth stays above 0 whatever comes. */
+/** So much of the wealth is staked at most: it stays above 0 whatever comes. */
 const MOST_STAKED = 0.98;
+/** And so much at least, that a test which looked hopeless can come back, and bounds close in from both sides. */
+const LEAST_STAKED = 0.3;
 /**
  * The bets begin as if so many pairs had been seen, all as far on the other side of the margin as counts. It costs little
  * when the release is far from the margin, and with 20 pairs it is what finds a harm that a timid start would miss.
@@ -26,10 +28,14 @@ export class BettingTest {
     return this.#logWealth;
   }
 
+  /** The share of the wealth that is staked on the coming observation. */
+  get stake(): number {
+    return Math.min(MOST_STAKED, Math.max(LEAST_STAKED, this.#sum / this.#squares));
+  }
+
   /** @param observation from −1 to 1 */
   observe(observation: number): void {
-    const stake = Math.min(MOST_STAKED, Math.max(0, this.#sum / this.#squares));
-    this.#logWealth += Math.log1p(stake * observation);
+    this.#logWealth += Math.log1p(this.stake * observation);
     this.#sum += observation;
     this.#squares += observation * observation;
   }

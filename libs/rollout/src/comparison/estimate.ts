@@ -1,12 +1,13 @@
 import { againstMargin, BettingTest, decidingLogWealth } from './betting-test.ts';
 
-/** Halvings until the interval is as narrow as a double can tell. */
-const HALVINGS = 60;
-/** Steps of the grid of bounds in a reach: for a margin of 15 % about 0.7 percentage points each. */
-const STEPS_PER_REACH = 40;
-/** As far as bounds are looked for, in reaches around the margin. */
-const REACHES_BELOW = 5;
-const REACHES_ABOVE = 10;
+/** Halvings of an interval: what is left is far finer than what is told. */
+const HALVINGS = 40;
+
+const extremes = (differences: readonly number[]): [least: number, most: number] =>
+  differences.reduce<[number, number]>(
+    ([least, most], difference) => [Math.min(least, difference), Math.max(most, difference)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
 
 /**
  * The mean of the differences, where each counts at most `reach` away from it: the centre around which they balance.
@@ -15,8 +16,7 @@ const REACHES_ABOVE = 10;
  * @param differences at least one
  */
 export const centreOf = (differences: readonly number[], reach: number): number => {
-  let low = differences.reduce((least, difference) => Math.min(least, difference), Number.POSITIVE_INFINITY);
-  let high = differences.reduce((most, difference) => Math.max(most, difference), Number.NEGATIVE_INFINITY);
+  let [low, high] = extremes(differences);
   for (let halving = 0; halving < HALVINGS && low < high; halving += 1) {
     const middle = (low + high) / 2;
     const balance = differences.reduce((sum, difference) => sum + againstMargin(difference, middle, reach), 0);
@@ -27,20 +27,11 @@ export const centreOf = (differences: readonly number[], reach: number): number 
   return (low + high) / 2;
 };
 
-const isAbove = (candidate: number, differences: readonly number[], reach: number, level: number): boolean => {
-  const test = new BettingTest();
-  const decided = decidingLogWealth(level);
-  return differences.some((difference) => {
-    test.observe(againstMargin(difference, candidate, reach));
-    return test.logWealth >= decided;
-  });
-};
-
 /**
- * A bound that the true difference is above, with probability 1 − level at all times together: the test against the
- * margin is made against every candidate of a grid, from below; the bound is the last one before the first that
- * stands. (The first that stands: wealth need not fall evenly from candidate to candidate, and with any other choice the
- * bound would hold only if it did.)
+ * A bound that the true difference is above, with probability 1 − level at all times together: the largest candidate that
+ * the test refutes when it is made against the candidate instead of the margin, with the same stakes. A lower candidate
+ * then wins more on each observation, so all below it are refuted as well, and the bound is at the margin or above
+ * exactly when the release was found worse.
  * @returns null when there is none yet
  */
 export const lowerBound = (
@@ -49,11 +40,30 @@ export const lowerBound = (
   reach: number,
   level: number,
 ): number | null => {
-  let bound: number | null = null;
-  for (let step = -REACHES_BELOW * STEPS_PER_REACH; step <= REACHES_ABOVE * STEPS_PER_REACH; step += 1) {
-    const candidate = margin + (step / STEPS_PER_REACH) * reach;
-    if (!isAbove(candidate, differences, reach, level)) return bound;
-    bound = candidate;
+  const test = new BettingTest();
+  const staked = differences.map((difference) => {
+    const { stake } = test;
+    test.observe(againstMargin(difference, margin, reach));
+    return { difference, stake };
+  });
+  const decided = decidingLogWealth(level);
+  const isAbove = (candidate: number): boolean => {
+    let logWealth = 0;
+    return staked.some(({ difference, stake }) => {
+      logWealth += Math.log1p(stake * againstMargin(difference, candidate, reach));
+      return logWealth >= decided;
+    });
+  };
+  const [least, most] = extremes(differences);
+  // From there down every observation counts in full, and from there up none wins.
+  let [refuted, stands] = [Math.min(least - reach, margin), Math.max(most, margin)];
+  if (!isAbove(refuted)) return null;
+  if (isAbove(margin)) refuted = margin;
+  else stands = margin;
+  for (let halving = 0; halving < HALVINGS; halving += 1) {
+    const middle = (refuted + stands) / 2;
+    if (isAbove(middle)) refuted = middle;
+    else stands = middle;
   }
-  return bound;
+  return refuted;
 };
