@@ -1,12 +1,12 @@
 /** So much of the wealth is staked at most: it stays above 0 whatever comes. */
-const MOST_STAKED = 0.98;
+const MOST_STAKED = 0.95;
 /** And so much at least, that a test which looked hopeless can come back, and bounds close in from both sides. */
-const LEAST_STAKED = 0.3;
+const LEAST_STAKED = 0.4;
 /**
  * The bets begin as if so many pairs had been seen, all as far on the other side of the margin as counts. It costs little
  * when the release is far from the margin, and with 20 pairs it is what finds a harm that a timid start would miss.
  */
-const IMAGINED_PAIRS = 3;
+const IMAGINED_PAIRS = 6;
 
 /**
  * A test of "the mean is not above 0" that may be looked at after every observation: somebody bets on each coming one,
@@ -46,7 +46,7 @@ export const decidingLogWealth = (level: number): number => -Math.log(level);
 
 /**
  * How many more observations it takes at the least until a test can decide: each one lets the wealth grow by at most
- * 1.98. From nothing, that is 7 at a level of 0.01 and 5 at 0.05. No number of devices in the wave makes up for pairs.
+ * 1.95. From nothing, that is 7 at a level of 0.01 and 5 at 0.05. No number of devices in the wave makes up for pairs.
  */
 export const fewestPairs = (level: number, logWealth = 0): number =>
   // What is decided needs none; a hair's breadth is left for rounding.
