@@ -9,7 +9,7 @@ const arrivals = fc
       stratum: fc.constantFrom('rpi4', 'rpi5', 'jetson-orin-nano'),
       change: fc.double({ min: -1, max: 1, noNaN: true }),
     }),
-    { maxLength: 60 },
+    { maxLength: 60, size: 'max' },
   )
   .map((list): MeasuredChange[] => list.map((arrival, index) => ({ ...arrival, device: `device-${index}` })));
 
