@@ -52,7 +52,7 @@ beforeEach(async () => {
 
 /** Without gates: devices of no profile are refused at once, and nobody here is to be stopped by them. */
 const create = async (waves: readonly object[], target = 'all', more: object = {}): Promise<string> =>
-  (await here.rollouts.create({ release: RELEASE, target, strategy: { waves }, gates: [], ...more })).id;
+  (await here.rollouts.create({ release: RELEASE, target, strategy: { waves }, gates: [], ...more }, 'ana')).id;
 
 const ALL_AT_ONCE = [{ size: '100%', soak: '1h' }];
 
@@ -149,7 +149,7 @@ describe('a wave of thousands', () => {
   it('is stopped in the middle of its beginning', async () => {
     const id = await create(ALL_AT_ONCE);
     await begin(id);
-    await here.rollouts.act(id, 'abort');
+    await here.rollouts.act(id, 'abort', 'ana');
     await settle(id);
     const taken = await count('true');
     expect(taken).toBeLessThan(DEVICES);
@@ -165,7 +165,7 @@ describe('what is decided about all devices', () => {
     await settle(id);
     const assigned = await count(`state = 'NOTIFIED'`);
     expect(assigned).toBe(DEVICES * 0.99);
-    await here.rollouts.act(id, 'abort');
+    await here.rollouts.act(id, 'abort', 'ana');
     expect(await pending()).toEqual(['cancel']);
     expect(await count('ended_at is null')).toBeGreaterThan(0);
     await settle(id, there);
@@ -181,7 +181,7 @@ describe('what is decided about all devices', () => {
     await t.query(`update execution set state = 'SUCCEEDED', ended_at = now() where state = 'NOTIFIED'`);
     await t.query(`update assignment set rollout_id = gen_random_uuid() where device_id in (
       select device_id from execution where state = 'SUCCEEDED' limit 10)`);
-    await here.rollouts.act(id, 'undo');
+    await here.rollouts.act(id, 'undo', 'ana');
     expect(await pending()).not.toEqual([]);
     await settle(id);
     expect(await count(`kind = 'rollback'`)).toBe(DEVICES * 0.99 - 10);
@@ -199,7 +199,7 @@ describe('what is decided about all devices', () => {
       const [held] = await sql.query<{ id: string }>(
         `select id from execution where state = 'NOTIFIED' limit 1 for update`,
       );
-      await here.rollouts.act(id, 'abort');
+      await here.rollouts.act(id, 'abort', 'ana');
       expect(await t.query<{ id: string }>('select id from execution where ended_at is null')).toEqual([held]);
       expect(await pending()).toEqual(['cancel']);
     });
@@ -332,7 +332,7 @@ describe('measurements of a wave', () => {
     // Whoever reads them now would wait for this very transaction.
     await holdMeasurements(async () => {
       expect(await here.steps.step(id)).toBe(true);
-      await here.rollouts.act(id, 'pause');
+      await here.rollouts.act(id, 'pause', 'ana');
     });
     expect(await count(`state = 'NOTIFIED'`)).toBe(DEVICES / 1_000);
     await t.query(

@@ -291,7 +291,7 @@ describe('a revoked release', () => {
     ]);
     const strategy = { waves: [{ size: '100%', soak: '0s' }], deadline: '60s' };
     await expect(
-      services.rollouts.create({ release: 'grey@1.0.0', target: 'profile=rpi5', strategy, onFailure: 'pause' }),
+      services.rollouts.create({ release: 'grey@1.0.0', target: 'profile=rpi5', strategy, onFailure: 'pause' }, 'ana'),
     ).rejects.toEqual(refusal('release-revoked'));
     expect(await services.trust.state()).toMatchObject({ stopped: ['grey@1.0.0'] });
   });

@@ -37,6 +37,8 @@ const rollout = () => ({
   target: 'all',
   state: rolloutState,
   reason: null,
+  createdBy: 'ana',
+  control: 0,
   createdAt: 0,
   startedAt: null,
   endedAt: null,
@@ -44,6 +46,7 @@ const rollout = () => ({
   spec: {},
   rollback: null,
   history: [],
+  evaluations: [],
 });
 
 const round = () => ({

@@ -10,6 +10,17 @@ import { watchRollout } from './rollout-watch.ts';
 const ID = '6f1c2a34-0000-4000-8000-000000000001';
 const FAST = { timeoutSeconds: 20, lookMs: 10 };
 
+const PASSED_GATE: WaveView['gates'][number] = {
+  gate: 'execution',
+  verdict: 'pass',
+  words: 'passed: 0 of 2 devices failed',
+  estimate: 0,
+  bound: 0.05,
+  evidence: 2,
+  comparison: null,
+  at: 0,
+};
+
 const wave = (index: number, state: WaveView['state'], counts: WaveView['counts']): WaveView => ({
   index,
   state,
@@ -19,8 +30,7 @@ const wave = (index: number, state: WaveView['state'], counts: WaveView['counts'
   startedAt: null,
   soakUntil: null,
   endedAt: null,
-  gates:
-    state === 'PASSED' ? [{ gate: 'execution', verdict: 'pass', words: 'passed: 0 of 2 devices failed', at: 0 }] : [],
+  gates: state === 'PASSED' ? [PASSED_GATE] : [],
 });
 
 const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: string | null = null): RolloutDetail => ({
@@ -29,6 +39,8 @@ const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: strin
   target: 'all',
   state,
   reason,
+  createdBy: 'ana',
+  control: 0,
   createdAt: 0,
   startedAt: null,
   endedAt: null,
@@ -36,6 +48,7 @@ const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: strin
   spec: {},
   rollback: null,
   history: [],
+  evaluations: [],
 });
 
 const RUNNING = rollout('RUNNING', [wave(0, 'RUNNING', { DOWNLOADING: 2 }), wave(1, 'SCHEDULED', {})]);

@@ -34,6 +34,7 @@ export const deviceFactsSchema = z
     l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
     cpu: z.object({ model: text, cores: z.number().int().positive() }),
     memoryMB: z.number().int().positive(),
+    timeZone: text.optional().describe('of the IANA database, e.g. Europe/Paris'),
     diskFreeMB: z.number().int().nonnegative().optional(),
     deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
     accelerators: z.array(acceleratorSchema),

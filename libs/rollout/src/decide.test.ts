@@ -1,71 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  CommandRefusedError,
-  command,
-  type Decision,
-  decide,
-  type RolloutCommand,
-  type RolloutSnapshot,
-  STOP_GRACE_SECONDS,
-  type WaveSnapshot,
-} from './decide.ts';
-import type { WaveFacts } from './gates.ts';
-import { parseRolloutSpec } from './rollout-spec.ts';
+import { command } from './commands.ts';
+import { decide, type RolloutSnapshot, STOP_GRACE_SECONDS } from './decide.ts';
 import { ROLLOUT_STATES, type RolloutState } from './states.ts';
+import { brief, counts, first, NOW, snapshot, spec, wave } from './testing/snapshots.ts';
 
-const NOW = Date.UTC(2026, 0, 1);
-
-const spec = (asked: Record<string, unknown> = {}) =>
-  parseRolloutSpec({
-    release: 'meter-reader@1.4.0',
-    strategy: {
-      waves: [
-        { size: 4, soak: 60 },
-        { size: '100%', soak: 120 },
-      ],
-    },
-    gates: [{ execution: { maxFailureRate: '25%', minimum: 2 } }],
-    ...asked,
-  });
-
-const counts = (of: WaveFacts['counts'], diverged = 0): WaveFacts => ({ counts: of, diverged, devices: [] });
-const wave = (index: number, given: Partial<WaveSnapshot>): WaveSnapshot => ({
-  index,
-  state: 'SCHEDULED',
-  planned: 4,
-  soakUntil: null,
-  facts: null,
-  ...given,
-});
-const snapshot = (given: Partial<RolloutSnapshot> = {}): RolloutSnapshot => ({
-  state: 'RUNNING',
-  stateSince: NOW,
-  spec: spec(),
-  waves: [wave(0, {}), wave(1, {})],
-  open: { install: 0, rollback: 0 },
-  ...given,
-});
-/** The rollout with its first wave as given. */
-const first = (given: Partial<WaveSnapshot>, of: Partial<RolloutSnapshot> = {}): RolloutSnapshot =>
-  snapshot({ waves: [wave(0, given), wave(1, {})], ...of });
-
-const word = (decision: Decision): string => {
-  switch (decision.kind) {
-    case 'start-wave':
-      return `start ${decision.wave}`;
-    case 'set-wave':
-      return `wave ${decision.wave} ${decision.state}`;
-    case 'cancel':
-      return `cancel ${decision.which} of ${JSON.stringify(decision.scope)}`;
-    case 'roll-back':
-      return `roll back ${JSON.stringify(decision.scope)}`;
-    case 'set-rollout':
-      return decision.state;
-    case 'record-gates':
-      return 'gates';
-  }
-};
-const brief = (decisions: readonly Decision[]): string[] => decisions.map(word).filter((text) => text !== 'gates');
 const steps = (of: RolloutSnapshot, now = NOW) => brief(decide(of, now));
 
 describe('decide, step by step', () => {
@@ -267,55 +205,67 @@ describe('decide, whatever the state', () => {
   });
 });
 
-describe('command', () => {
-  const ALLOWED: Record<RolloutCommand, Partial<Record<RolloutState, string[]>>> = {
-    pause: { RUNNING: ['PAUSED'] },
-    resume: { PAUSED: ['RUNNING'] },
-    promote: { RUNNING: ['wave 0 PASSED', 'RUNNING'], PAUSED: ['wave 0 PASSED', 'RUNNING'] },
-    abort: Object.fromEntries(
-      ['DRAFT', 'READY', 'RUNNING', 'PAUSED'].map((state) => [state, ['cancel unstarted of "all"', 'STOPPING']]),
-    ),
-    undo: Object.fromEntries(
-      ['RUNNING', 'PAUSED', 'STOPPING', 'STOPPED', 'FINISHED'].map((state) => [
-        state,
-        ['cancel open of "all"', 'roll back "all"', 'ROLLING_BACK'],
-      ]),
-    ),
-  };
-  const table = (Object.keys(ALLOWED) as RolloutCommand[]).flatMap((asked) =>
-    ROLLOUT_STATES.map((state) => ({ asked, state, expected: ALLOWED[asked][state] })),
-  );
-  const soaking = wave(0, { state: 'SOAKING', soakUntil: NOW + 1, facts: counts({ SUCCEEDED: 4 }) });
-  const inState = (state: RolloutState) => snapshot({ state, waves: [soaking, wave(1, {})] });
-
-  it.each(table.filter(({ expected }) => expected !== undefined))('$asked in $state: $expected', (row) => {
-    expect(brief(command(inState(row.state), row.asked))).toEqual(row.expected);
-  });
-
-  it.each(table.filter(({ expected }) => expected === undefined))('$asked is refused in $state', (row) => {
-    expect(() => command(inState(row.state), row.asked)).toThrow(CommandRefusedError);
-    const needed = Object.keys(ALLOWED[row.asked]).join(' or ');
-    expect(() => command(inState(row.state), row.asked)).toThrow(
-      `Expected a rollout that is ${needed} for ${row.asked}; this one is ${row.state}.`,
+describe('a comparison with the control group', () => {
+  const waves = [
+    { size: 20, soak: 60 },
+    { size: '100%', soak: 60 },
+  ];
+  const compared = (onUncertain: 'wait' | 'pass') =>
+    spec({
+      strategy: { control: 20, waves },
+      gates: [{ latencyP95: { versus: 'control', margin: '15%' } }],
+      onUncertain,
+    });
+  const soaked = (latencyP95: readonly number[], onUncertain: 'wait' | 'pass' = 'wait') =>
+    first(
+      {
+        state: 'SOAKING',
+        planned: 20,
+        strata: { rpi5: 20 },
+        soakUntil: NOW,
+        facts: { ...counts({ SUCCEEDED: 20 }), differences: { latencyP95, lowConfidenceRate: [] } },
+      },
+      { spec: compared(onUncertain), control: { rpi5: 20 } },
     );
+
+  it('stops a wave that is slower', () => {
+    expect(steps(soaked(Array(20).fill(Math.log(1.4))))).toEqual([
+      'wave 0 FAILED',
+      'cancel open of "all"',
+      'roll back "all"',
+      'ROLLING_BACK',
+    ]);
   });
 
-  it('refuses to resume over a failed wave, and says what goes on', () => {
-    const failed = first({ state: 'FAILED' }, { state: 'PAUSED' });
-    expect(() => command(failed, 'resume')).toThrow(/Wave 1 has failed; promote goes on .*undo brings/);
-    expect(brief(command(failed, 'promote'))).toEqual(['wave 0 PASSED', 'RUNNING']);
+  it('lets one pass that is shown not to be', () => {
+    expect(steps(soaked(Array(20).fill(0)))).toEqual(['wave 0 PASSED']);
   });
 
-  it('promotes the wave that failed before one that soaks', () => {
-    const waves = [wave(0, { state: 'FAILED' }), wave(1, { state: 'SOAKING', soakUntil: NOW + 1 })];
-    expect(brief(command(snapshot({ state: 'PAUSED', waves }), 'promote'))[0]).toBe('wave 0 PASSED');
+  it('waits for a person where it cannot tell, or passes and says so', () => {
+    const few = Array(3).fill(0);
+    expect(steps(soaked(few))).toEqual(['PAUSED']);
+    const passed = decide(soaked(few, 'pass'), NOW).find(({ kind }) => kind === 'set-wave');
+    expect(passed).toMatchObject({
+      state: 'PASSED',
+      reason: expect.stringMatching(/^onUncertain is pass: latencyP95 versus control cannot tell/),
+    });
   });
 
-  it.each(['SCHEDULED', 'RUNNING', 'PASSED', 'SKIPPED'] as const)('has nothing to promote in a wave %s', (state) => {
-    expect(() => command(first({ state }), 'promote')).toThrow(/Expected a wave that soaks or has failed.*or abort/);
-  });
-
-  it('has a code of its own', () => {
-    expect(new CommandRefusedError('x').code).toBe('rollout-command-refused');
+  it('leaves the last wave to the other gates', () => {
+    const last = snapshot({
+      spec: compared('wait'),
+      control: { rpi5: 20 },
+      waves: [
+        wave(0, { state: 'PASSED', strata: { rpi5: 20 } }),
+        wave(1, {
+          state: 'SOAKING',
+          planned: 40,
+          strata: { rpi5: 40 },
+          soakUntil: NOW,
+          facts: counts({ SUCCEEDED: 40 }),
+        }),
+      ],
+    });
+    expect(steps(last)).toEqual(['wave 1 PASSED']);
   });
 });

@@ -1,24 +1,21 @@
+export { CommandRefusedError, command, type RolloutCommand } from './commands.ts';
 export {
-  CommandRefusedError,
-  command,
-  type Decision,
-  decide,
-  type RolloutCommand,
-  type RolloutSnapshot,
-  type Scope,
-  STOP_GRACE_SECONDS,
-  type WaveSnapshot,
-} from './decide.ts';
-export { formatDuration, parseDuration } from './duration.ts';
-export { allEnded, type DeviceMeasurements, evaluateGate, type GateResult, type WaveFacts } from './gates.ts';
-export {
-  type Gate,
-  parseRolloutSpec,
-  type RolloutSpec,
-  RolloutSpecError,
-  rolloutSpecSchema,
-  type WaveSpec,
-} from './rollout-spec.ts';
+  type ComparisonQuestion,
+  type ComparisonResult,
+  type ComparisonVerdict,
+  compareWithControl,
+} from './comparison/compare-with-control.ts';
+export { ComparisonInputError } from './comparison/comparison-input-error.ts';
+export { type DevicePair, type MeasuredChange, mostPairs, pairInOrder } from './comparison/pairing.ts';
+export { type ComparisonScale, changeOf } from './comparison/scale.ts';
+export { type SmallestHarm, type SmallestHarmQuestion, smallestHarm } from './comparison/smallest-harm.ts';
+export { type LevelShare, splitLevel } from './comparison/split-level.ts';
+export { decide, type RolloutSnapshot, STOP_GRACE_SECONDS, type WaveSnapshot } from './decide.ts';
+export type { Decision, Scope } from './decision.ts';
+export { MOST_PAIRS, planComparisons, type WaveComparison } from './gates/compared-gates.ts';
+export type { DeviceMeasurements, GateResult, WaveFacts } from './gates/wave-facts.ts';
+export { type RateState, refill } from './rate.ts';
+export { retryAfter } from './retry.ts';
 export {
   factPathOf,
   matchesSelector,
@@ -31,7 +28,12 @@ export {
 } from './selector.ts';
 export { parseSelector } from './selector-parser.ts';
 export { SelectorError } from './selector-token.ts';
-export type { SpecProblem } from './spec-problem.ts';
+export { formatDuration, parseDuration } from './spec/duration.ts';
+export { type ComparedMetric, comparisonOf, type Gate } from './spec/gate-spec.ts';
+export { parseRolloutSpec, type RolloutSpec, RolloutSpecError, rolloutSpecSchema } from './spec/rollout-spec.ts';
+export type { SpecProblem } from './spec/spec-problem.ts';
+export type { RateSpec, StrategySpec, WaveSpec } from './spec/strategy-spec.ts';
+export { type UpdateWindow, type WindowState, windowAt } from './spec/window-spec.ts';
 export {
   applyExecutionReport,
   EXECUTION_STATES,
@@ -46,4 +48,4 @@ export {
   WAVE_STATES,
   type WaveState,
 } from './states.ts';
-export { BUCKETS, type PlannedWave, planWaves, rotateBucket } from './wave-plan.ts';
+export { BUCKETS, type PlannedWave, planControl, planWaves, rotateBucket, type Strata } from './wave-plan.ts';

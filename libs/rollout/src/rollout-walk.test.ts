@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CommandRefusedError, command, type Decision, decide, type RolloutCommand, type Scope } from './decide.ts';
-import { parseRolloutSpec, type RolloutSpec } from './rollout-spec.ts';
+import { CommandRefusedError, command, type RolloutCommand } from './commands.ts';
+import { decide } from './decide.ts';
+import type { Decision, Scope } from './decision.ts';
+import { parseRolloutSpec, type RolloutSpec } from './spec/rollout-spec.ts';
 import { type ExecutionState, isEndedExecution, isEndedRollout, type RolloutState, type WaveState } from './states.ts';
 import { type PlannedWave, planWaves } from './wave-plan.ts';
 
@@ -63,10 +65,11 @@ class Fleet {
       for (const one of own) counts[one.state] = (counts[one.state] ?? 0) + 1;
       const matters = state === 'RUNNING' || state === 'SOAKING' || (state === 'PASSED' && diverged > 0);
       const planned = state === 'SCHEDULED' ? plan.size : own.length;
-      return { index, state, planned, soakUntil, facts: matters ? { counts, diverged, devices: [] } : null };
+      const facts = { counts, diverged, devices: [], differences: { latencyP95: [], lowConfidenceRate: [] } };
+      return { index, state, planned, strata: plan.strata, soakUntil, facts: matters ? facts : null };
     });
     const open = { install: this.open('install').length, rollback: this.open('rollback').length };
-    return { state: this.state, stateSince: this.stateSince, spec: this.spec, waves, open };
+    return { state: this.state, stateSince: this.stateSince, spec: this.spec, control: {}, waves, open };
   }
 
   /** One look of the conductor, as often as there is something to do at once. */

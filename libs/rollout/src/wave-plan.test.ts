@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { WaveSpec } from './rollout-spec.ts';
-import { BUCKETS, planWaves, rotateBucket } from './wave-plan.ts';
+import type { WaveSpec } from './spec/strategy-spec.ts';
+import { BUCKETS, planControl, planWaves, rotateBucket } from './wave-plan.ts';
 
 const percent = (value: number, minimum?: number): WaveSpec => ({
   size: { percent: value },
@@ -211,6 +211,48 @@ describe('rotateBucket', () => {
           expect(taken[0]).toBe(Math.min(...(after.length > 0 ? after : buckets)));
         },
       ),
+    );
+  });
+});
+
+describe('a control group', () => {
+  const waves = [percent(10), percent(50), percent(100)];
+
+  it('looks like the fleet, and is taken by the last wave alone', () => {
+    const strata = { rpi4: 60, rpi5: 40 };
+    const control = planControl({ percent: 10 }, strata);
+    expect(control).toEqual({ rpi4: 6, rpi5: 4 });
+    expect(planWaves(waves, strata, control).map(({ strata: added }) => added)).toEqual([
+      { rpi4: 6, rpi5: 4 },
+      { rpi4: 24, rpi5: 16 },
+      { rpi4: 30, rpi5: 20 },
+    ]);
+  });
+
+  it('is kept back from waves that ask for more than it leaves', () => {
+    const strata = { rpi4: 10 };
+    const control = planControl({ count: 6 }, strata);
+    expect(planWaves(waves, strata, control).map(({ cumulative }) => cumulative)).toEqual([1, 4, 10]);
+  });
+
+  it('leaves every device where it is when none is asked for', () => {
+    expect(planControl(undefined, { rpi4: 10 })).toEqual({});
+  });
+
+  it('is never taken before the last wave, whatever the fleet and the waves are', () => {
+    const sizes = fc.dictionary(fc.constantFrom('a', 'b', 'c', 'd'), fc.nat({ max: 40 }));
+    fc.assert(
+      fc.property(sizes, fc.integer({ min: 1, max: 100 }), (strata, percent) => {
+        const control = planControl({ percent }, strata);
+        const plan = planWaves(waves, strata, control);
+        const total = Object.values(strata).reduce((sum, size) => sum + size, 0);
+        expect(Object.values(control).reduce((sum, size) => sum + size, 0)).toBe(Math.ceil((percent * total) / 100));
+        for (const [stratum, size] of Object.entries(strata)) {
+          const before = plan.slice(0, -1).reduce((sum, wave) => sum + (wave.strata[stratum] ?? 0), 0);
+          expect(before).toBeLessThanOrEqual(size - (control[stratum] ?? 0));
+        }
+        expect(plan.at(-1)?.cumulative).toBe(total);
+      }),
     );
   });
 });

@@ -55,7 +55,7 @@ export class SizedFleet {
 
   async create(target: string, waves: readonly object[]): Promise<string> {
     const body = { release: RELEASE, target, strategy: { waves } };
-    return (await this.services.rollouts.create(body)).id;
+    return (await this.services.rollouts.create(body, 'bench')).id;
   }
 
   /** Steps until the wave that began has all its devices. The next step would look at what they do. */

@@ -97,6 +97,7 @@ export const detectFacts = async (stateDirectory: string): Promise<DeviceFacts> 
     l4t: major === undefined ? undefined : `${major}.${revision}`,
     cpu: { model: `${cpu.manufacturer} ${cpu.brand}`.trim() || 'unknown', cores: cpu.cores || 1 },
     memoryMB: Math.round(totalmem() / MEGABYTE),
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
     diskFreeMB: disk === undefined ? undefined : Math.floor((disk.bavail * disk.bsize) / MEGABYTE),
     deviceTree: model === undefined ? undefined : { model, compatible: compatibles },
     accelerators: [...onChip(compatibles), ...pci, ...usb],

@@ -21,6 +21,8 @@ const rollout = (waves: WaveView[], changes: Partial<RolloutSummary> = {}): Roll
   target: 'site=lyon',
   state: 'RUNNING',
   reason: null,
+  createdBy: 'ana',
+  control: 0,
   createdAt: 0,
   startedAt: null,
   endedAt: null,
@@ -58,7 +60,16 @@ describe('wavePicture', () => {
   });
 
   it('says the counts and the gates in words', () => {
-    const gate = { gate: 'execution', verdict: 'fail' as const, words: 'stopped: 2 of 4 devices failed', at: 0 };
+    const gate = {
+      gate: 'execution',
+      verdict: 'fail' as const,
+      words: 'stopped: 2 of 4 devices failed',
+      estimate: 0.5,
+      bound: 0.05,
+      evidence: 4,
+      comparison: null,
+      at: 0,
+    };
     const picture = wavePicture(rollout([wave({ counts: { TIMED_OUT: 2 }, gates: [gate] })])).join('\n');
     expect(picture).toContain('2 timed out');
     expect(picture).toContain('execution: stopped: 2 of 4 devices failed');

@@ -8,6 +8,7 @@ import { Enrollment1766000000001 } from './migrations/1766000000001-enrollment.t
 import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.ts';
 import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
 import { RolloutsAtScale1767000000000 } from './migrations/1767000000000-rollouts-at-scale.ts';
+import { RolloutStrategy1767100000000 } from './migrations/1767100000000-rollout-strategy.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -90,6 +91,7 @@ export class Database implements Sql {
         MasterKeys1766000000002,
         Probes1766300000000,
         RolloutsAtScale1767000000000,
+        RolloutStrategy1767100000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -4,6 +4,7 @@ import { setUpAddress } from '../features/access/set-up-code.ts';
 import { builtConsole } from '../features/console/console-files.ts';
 import { RoundConductor } from '../features/federation/round-conductor.ts';
 import { Conductor } from '../features/rollouts/conductor.ts';
+import { WavePairs } from '../features/rollouts/wave-pairs.ts';
 import { createLogger, type Logger } from '../infra/log.ts';
 import { startGateway } from './gateway-role.ts';
 import { closeWithin, startAdminPlane, startDevicePlane } from './http-servers.ts';
@@ -32,7 +33,7 @@ const startApi = async (services: Services, config: Config, log: Logger): Promis
 
 const startConductor = async (services: Services, log: Logger): Promise<Stop> => {
   const { database, steps, executions, devices, roundApplier } = services;
-  const conductor = new Conductor(database, steps, executions, devices, log);
+  const conductor = new Conductor(database, steps, executions, devices, new WavePairs(database, log), log);
   const roundConductor = new RoundConductor(database, roundApplier, log);
   conductor.start();
   roundConductor.start();

@@ -9,14 +9,31 @@ const tag = 'rollouts';
 const idParams = z.object({ id: z.uuid() });
 const count = z.number().int().nonnegative();
 
+const real = z.number().nullable();
+
 export const gateResultSchema = z
   .object({
     gate: z.string(),
     verdict: z.enum(['pass', 'fail', 'not-enough']),
     words: z.string().describe('the judgement as a sentence, with its numbers'),
+    estimate: real.describe('what was measured'),
+    bound: z.number().describe('what is allowed'),
+    evidence: count.describe('executions, devices, frames or pairs that it rests on'),
+    comparison: z
+      .object({
+        lower: real.describe('the true effect is above it'),
+        upper: real.describe('the true effect is below it'),
+        eWorse: z.number().describe('e-value against “not worse than the margin”'),
+        eNotWorse: z.number().describe('e-value against “worse than the margin”'),
+        eDecides: z.number().describe('an e-value of so much decides'),
+      })
+      .nullable()
+      .describe('of a comparison with the control group'),
     at: timestampSchema,
   })
   .meta({ id: 'GateResult' });
+
+export const gateEvaluationSchema = gateResultSchema.extend({ wave: count }).meta({ id: 'GateEvaluation' });
 
 export const waveViewSchema = z
   .object({
@@ -40,6 +57,8 @@ export const rolloutSummarySchema = z
     target: z.string(),
     state: z.enum(ROLLOUT_STATES),
     reason: z.string().nullable().describe('why it is in this state, in words'),
+    createdBy: z.string().nullable().describe('who asked for it'),
+    control: count.describe('devices held back until the last wave'),
     createdAt: timestampSchema,
     startedAt: timestampSchema.nullable(),
     endedAt: timestampSchema.nullable(),
@@ -56,6 +75,9 @@ export const rolloutDetailSchema = rolloutSummarySchema
       .nullable()
       .describe('executions that bring devices back, when it is being taken back'),
     history: z.array(z.object({ at: timestampSchema, message: z.string() })),
+    evaluations: z
+      .array(gateEvaluationSchema)
+      .describe('judgements that said something new, oldest first; of many the newest'),
   })
   .meta({ id: 'RolloutDetail' });
 export type RolloutDetail = z.infer<typeof rolloutDetailSchema>;
@@ -97,7 +119,7 @@ export const rolloutPreviewSchema = z
 export type RolloutPreview = z.infer<typeof rolloutPreviewSchema>;
 
 export const rolloutActionSchema = z
-  .enum(['pause', 'resume', 'promote', 'abort', 'undo'])
+  .enum(['approve', 'deny', 'pause', 'resume', 'promote', 'abort', 'undo'])
   .meta({ id: 'RolloutAction' });
 export type RolloutAction = z.infer<typeof rolloutActionSchema>;
 
@@ -158,7 +180,7 @@ export const rolloutRoutes = {
   actOnRollout: route({
     method: 'POST',
     path: '/api/v1/rollouts/:id/actions/:action',
-    summary: 'Pause, resume, promote, abort or undo',
+    summary: 'Approve, deny, pause, resume, promote, abort or undo',
     tag,
     access: OPERATORS,
     params: idParams.extend({ action: rolloutActionSchema }),

@@ -10,6 +10,8 @@ interface ActionWords {
 }
 
 export const ROLLOUT_ACTIONS: Readonly<Record<RolloutAction, ActionWords>> = {
+  approve: { label: 'Approve', meaning: 'The rollout begins. Whoever created it cannot approve it.', asks: false },
+  deny: { label: 'Deny', meaning: 'The rollout never begins.', asks: true },
   pause: { label: 'Pause', meaning: 'No further device is told; those under way go on.', asks: false },
   resume: { label: 'Resume', meaning: 'The rollout goes on where it was paused.', asks: false },
   promote: {
@@ -31,7 +33,8 @@ export const ROLLOUT_ACTIONS: Readonly<Record<RolloutAction, ActionWords>> = {
 };
 
 /** As they stand beside each other. */
-export const ACTION_ORDER = ['pause', 'resume', 'promote', 'abort', 'undo'] as const satisfies readonly RolloutAction[];
+export const actionsOf = ({ state }: Pick<RolloutSummary, 'state'>): readonly RolloutAction[] =>
+  state === 'WAITING_FOR_APPROVAL' ? ['approve', 'deny', 'abort'] : ['pause', 'resume', 'promote', 'abort', 'undo'];
 
 /** Why a rollout does not take a command now, in the words that the control plane would answer; null when it does. */
 export const refusalOf = (rollout: Pick<RolloutSummary, 'state' | 'waves'>, action: RolloutAction): string | null => {

@@ -15,7 +15,7 @@ import { WavePicture } from '../../components/wave-picture.tsx';
 import { countWords } from '../../components/wave-portions.ts';
 import { ExecutionsTable } from './executions-table.tsx';
 import { FailingDevices } from './failing-devices.tsx';
-import { ACTION_ORDER, actionEquivalent, ROLLOUT_ACTIONS } from './rollout-commands.ts';
+import { actionEquivalent, actionsOf, ROLLOUT_ACTIONS } from './rollout-commands.ts';
 import { progressOf } from './rollout-progress.ts';
 import { RolloutToolbar } from './rollout-toolbar.tsx';
 import { specAsWritten } from './spec-as-written.ts';
@@ -34,10 +34,12 @@ const Subtitle = ({ rollout }: { rollout: RolloutDetail }) => (
   </>
 );
 
-const terminalLines = (id: string): string =>
+const terminalLines = (rollout: RolloutDetail): string =>
   [
-    `aviary rollout status ${id.slice(0, 8)} --watch`,
-    ...ACTION_ORDER.map((action) => `${actionEquivalent(id, action)}${ROLLOUT_ACTIONS[action].asks ? ' --yes' : ''}`),
+    `aviary rollout status ${rollout.id.slice(0, 8)} --watch`,
+    ...actionsOf(rollout).map(
+      (action) => `${actionEquivalent(rollout.id, action)}${ROLLOUT_ACTIONS[action].asks ? ' --yes' : ''}`,
+    ),
   ].join('\n');
 
 const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
@@ -75,7 +77,7 @@ const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
               />
             </Panel>
             <Panel title="In a terminal">
-              <Equivalent label="Watch it, and steer it" command={terminalLines(rollout.id)} />
+              <Equivalent label="Watch it, and steer it" command={terminalLines(rollout)} />
             </Panel>
           </Stack>
         </Grid.Col>

@@ -2,10 +2,12 @@ import { Group, Text } from '@mantine/core';
 import {
   type Icon,
   IconArrowBackUp,
+  IconCheck,
   IconPlayerPause,
   IconPlayerPlay,
   IconPlayerStop,
   IconPlayerTrackNext,
+  IconX,
 } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { RolloutAction, RolloutDetail } from '../../api/generated/index.ts';
@@ -14,11 +16,13 @@ import { ConfirmButton } from '../../components/confirm-button.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
-import { ACTION_ORDER, actionEquivalent, ROLLOUT_ACTIONS, refusalOf } from './rollout-commands.ts';
+import { actionEquivalent, actionsOf, ROLLOUT_ACTIONS, refusalOf } from './rollout-commands.ts';
 import { progressOf } from './rollout-progress.ts';
 import classes from './rollout-toolbar.module.css';
 
 const ICONS: Readonly<Record<RolloutAction, Icon>> = {
+  approve: IconCheck,
+  deny: IconX,
   pause: IconPlayerPause,
   resume: IconPlayerPlay,
   promote: IconPlayerTrackNext,
@@ -47,7 +51,7 @@ export const RolloutToolbar = ({ rollout }: { rollout: RolloutDetail }) => {
           </Text>
         </Group>
         <Group gap="xs">
-          {ACTION_ORDER.map((action) => {
+          {actionsOf(rollout).map((action) => {
             const { label, meaning, asks } = ROLLOUT_ACTIONS[action];
             const command = actionEquivalent(rollout.id, action);
             const ActionIcon = ICONS[action];

@@ -5,6 +5,7 @@ import type { DevicesService } from '../devices/devices.service.ts';
 import { ensurePartitions } from '../telemetry/partitions.ts';
 import type { ExecutionsService } from './executions.service.ts';
 import type { RolloutSteps } from './rollout-steps.ts';
+import type { WavePairs } from './wave-pairs.ts';
 
 /** Time alone moves soaks and deadlines; everything else wakes the conductor by a notification. */
 const TICK_MS = 1_000;
@@ -34,6 +35,7 @@ export class Conductor {
     private readonly steps: RolloutSteps,
     private readonly executions: ExecutionsService,
     private readonly devices: DevicesService,
+    private readonly pairs: WavePairs,
     private readonly log: Logger,
   ) {}
 
@@ -72,6 +74,7 @@ export class Conductor {
   private async keepHouse(): Promise<void> {
     try {
       await this.devices.markSilentOffline(SILENT_AFTER_S);
+      await this.pairs.form();
       await ensurePartitions(this.database);
     } catch (error) {
       this.log.warn({ error: String(error) }, 'housekeeping did not succeed; it will be tried again');

@@ -14,6 +14,16 @@ const NEXT = 'select id, decision, progress from pending_decision where rollout_
 
 const KEEP = 'insert into pending_decision (rollout_id, decision, progress) values ($1, $2, $3)';
 
+// The last judgement of each gate, and every one that said something new.
+const RECORD_GATE = `
+  with told as (
+    insert into gate_result (rollout_id, wave_index, gate, verdict, words, detail) values ($1, $2, $3, $4, $5, $6)
+    on conflict (rollout_id, wave_index, gate) do update set verdict = $4, words = $5, detail = $6, at = now()
+    where (gate_result.verdict, gate_result.words) is distinct from ($4, $5)
+    returning rollout_id, wave_index, gate, verdict, words, detail
+  )
+  insert into gate_evaluation (rollout_id, wave_index, gate, verdict, words, detail) select * from told`;
+
 // Whom a wave has not taken yet need not be canceled.
 const FORGET_WAVES = `
   delete from pending_decision
@@ -90,12 +100,14 @@ export class DecisionsApplier {
         break;
       case 'record-gates':
         for (const result of decision.results) {
-          await sql.query(
-            `insert into gate_result (rollout_id, wave_index, gate, verdict, words, detail) values ($1, $2, $3, $4, $5, $6)
-             on conflict (rollout_id, wave_index, gate) do update set verdict = $4, words = $5, detail = $6, at = now()
-             where (gate_result.verdict, gate_result.words) is distinct from ($4, $5)`,
-            [id, decision.wave, result.gate, result.verdict, result.words, JSON.stringify(result)],
-          );
+          await sql.query(RECORD_GATE, [
+            id,
+            decision.wave,
+            result.gate,
+            result.verdict,
+            result.words,
+            JSON.stringify(result),
+          ]);
         }
         break;
       case 'set-rollout':

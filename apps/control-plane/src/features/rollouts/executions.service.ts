@@ -1,16 +1,28 @@
 import type { ExecutionRecord } from '@aviary/protocol';
-import { applyExecutionReport, type ExecutionState, FAILURE_STATES, isEndedExecution } from '@aviary/rollout';
+import {
+  applyExecutionReport,
+  type ExecutionState,
+  FAILURE_STATES,
+  isEndedExecution,
+  type RolloutState,
+  retryAfter,
+} from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
 import type { DirectorService } from '../director/director.service.ts';
 
 interface ReportedExecution {
   readonly state: ExecutionState;
+  readonly kind: 'install' | 'rollback';
   readonly expected: string | null;
+  readonly failedTries: number;
+  readonly retries: number;
+  readonly rolloutState: RolloutState;
 }
 
 // The digest that has to be running: of the rollout's release, or, for a device that is brought back, of the one before.
 const LOAD = `
-  select e.state, v.plaintext_sha256 as expected
+  select e.state, e.kind, v.plaintext_sha256 as expected, e.failed_tries as "failedTries", r.state as "rolloutState",
+    coalesce((r.spec #>> '{strategy,retries}')::integer, 0) as retries
   from execution e
   join rollout r on r.id = e.rollout_id
   left join variant v on v.id = e.variant
@@ -20,8 +32,19 @@ const LOAD = `
 
 const MOVE = `
   update execution set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason),
-    updated_at = now(), ended_at = case when $5 then now() end
+    updated_at = now(), ended_at = case when $5 then now() end,
+    switched_at = case when $2 in ('PROBATION', 'SUCCEEDED') then coalesce(switched_at, to_timestamp($6::float8 / 1000))
+      else switched_at end
   where id = $1`;
+
+// Under a new id: what the device still says of the try that has failed moves nothing.
+const TRY_AGAIN = `
+  update execution set id = gen_random_uuid(), state = 'QUEUED', failed_tries = failed_tries + 1,
+    not_before = now() + make_interval(secs => $2), deadline_at = null, reason_code = $3,
+    reason = 'try ' || failed_tries + 1 || ' failed: ' || coalesce($4, $3, 'no reason given'), updated_at = now()
+  where id = $1`;
+
+const UNDER_WAY: readonly RolloutState[] = ['RUNNING', 'PAUSED'];
 
 // Success that did not last: the device confirmed the release of a rollout that goes on, and now runs another.
 const DIVERGE = `
@@ -58,6 +81,10 @@ interface EndedExecution {
   readonly kind: 'install' | 'rollback';
 }
 
+/** What did not come so far as to serve may have better luck; what has served and did not hold has not. */
+const triesAgain = ({ kind, failedTries, retries, rolloutState }: ReportedExecution): boolean =>
+  kind === 'install' && failedTries < retries && UNDER_WAY.includes(rolloutState);
+
 /** Each device's part in a rollout: moved by what devices report, and by their deadlines. */
 export class ExecutionsService {
   constructor(private readonly director: DirectorService) {}
@@ -72,13 +99,14 @@ export class ExecutionsService {
     });
     if ('ignored' in outcome) return;
     const { moved } = outcome;
-    await sql.query(MOVE, [
-      record.executionId,
-      moved,
-      record.reason?.code ?? null,
-      record.reason?.message ?? null,
-      isEndedExecution(moved),
-    ]);
+    const reason = [record.reason?.code ?? null, record.reason?.message ?? null] as const;
+    if (moved === 'FAILED' && triesAgain(execution)) {
+      await this.director.revert(sql, [record.executionId]);
+      const wait = retryAfter(execution.failedTries + 1, Math.random());
+      await sql.query(TRY_AGAIN, [record.executionId, wait, ...reason]);
+      return;
+    }
+    await sql.query(MOVE, [record.executionId, moved, ...reason, isEndedExecution(moved), record.at]);
     if ((FAILURE_STATES as readonly ExecutionState[]).includes(moved)) {
       await this.director.revert(sql, [record.executionId]);
     }

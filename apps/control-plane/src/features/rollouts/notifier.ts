@@ -1,12 +1,13 @@
 import type { DeviceFacts } from '@aviary/hardware';
 import type { Probation } from '@aviary/release';
+import { type RateState, refill, type WindowState, windowAt } from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
 import type { Assigning, DirectorService } from '../director/director.service.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
 import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { LoadedRollout } from './rollout-snapshot.ts';
 
-/** Devices taken per step; more follow in the next. */
+/** Executions taken per step; more follow in the next. */
 const BATCH = 500;
 
 /** What a device was serving before was good enough then: going back is not put on probation. */
@@ -18,19 +19,24 @@ const NO_PROBATION: Probation = {
   maxP95Ratio: 1e9,
 };
 
-// Who is to go back comes first.
 const TAKE = `
   select e.id, e.device_id as "deviceId", e.kind, e.from_release as "from", d.facts, d.profile,
     d.running_digest as "runningDigest"
   from execution e join device d on d.id = e.device_id
-  where e.rollout_id = $1 and e.state = 'QUEUED' and e.kind = any ($2)
-  order by e.kind desc, e.id limit ${BATCH} for update of e skip locked`;
+  where e.rollout_id = $1 and e.state = 'QUEUED' and e.kind = $2 and e.not_before <= now()
+  order by e.not_before, e.id limit $3 for update of e skip locked`;
 
 const SET = `
   update execution e set state = t.state, variant = t.variant, reason_code = t.code, reason = t.reason, updated_at = now(),
-    ended_at = case when t.state in ('REJECTED', 'ALREADY_INSTALLED') then now() end
+    ended_at = case when t.state in ('REJECTED', 'ALREADY_INSTALLED') then now() end,
+    deadline_at = now() + make_interval(secs => $6)
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as t (id, state, variant, code, reason)
   where e.id = t.id`;
+
+const HOLD = `
+  update execution e set not_before = to_timestamp(t.opens_at / 1000), updated_at = now(),
+    reason = 'waits for its window'
+  from unnest($1::uuid[], $2::float8[]) as t (id, opens_at) where e.id = t.id`;
 
 interface QueuedExecution {
   readonly id: string;
@@ -50,6 +56,22 @@ interface Outcome {
   readonly reason: string | null;
 }
 
+/** How many devices may be told now, and the state of the rate before they are. */
+interface Allowance {
+  readonly devices: number;
+  readonly rate: RateState | null;
+}
+
+const NONE: Allowance = { devices: 0, rate: null };
+/** A window that never opens again, in a year that a database can store. */
+const NEVER_MS = Date.UTC(9999, 0, 1);
+
+const allowanceOf = ({ spec, rate, succeeded }: LoadedRollout, now: number): Allowance => {
+  if (spec.strategy.rate === undefined) return { devices: BATCH, rate: null };
+  const refilled = refill(spec.strategy.rate, rate, succeeded, now);
+  return { devices: Math.floor(refilled.tokens), rate: refilled };
+};
+
 /** Takes queued executions, chooses each device's variant, and assigns it. */
 export class Notifier {
   constructor(
@@ -58,11 +80,56 @@ export class Notifier {
     private readonly chooser: VariantChooser,
   ) {}
 
-  /** Moves a rollout's queued executions on, in the caller's transaction. @returns how many */
+  /**
+   * Moves a rollout's queued executions on, in the caller's transaction: those that bring devices back at once, the others
+   * as its rate and its window allow.
+   * @returns how many were looked at
+   */
   async notify(sql: Sql, rollout: LoadedRollout): Promise<number> {
-    const { state } = rollout.snapshot;
-    const kinds = state === 'RUNNING' ? ['install', 'rollback'] : ['rollback'];
-    const queued = await sql.query<QueuedExecution>(TAKE, [rollout.id, kinds]);
+    const back = await sql.query<QueuedExecution>(TAKE, [rollout.id, 'rollback', BATCH]);
+    const now = Date.now();
+    const allowance = rollout.snapshot.state === 'RUNNING' ? allowanceOf(rollout, now) : NONE;
+    const most = Math.min(BATCH - back.length, allowance.devices);
+    const due = most > 0 ? await sql.query<QueuedExecution>(TAKE, [rollout.id, 'install', most]) : [];
+    const { open, held } = await this.holdBack(sql, rollout, due, now);
+    await this.tell(sql, rollout, [...back, ...open]);
+    if (allowance.rate !== null && open.length > 0) {
+      const { tokens, at } = allowance.rate;
+      await sql.query('update rollout set rate_tokens = $2, rate_at = to_timestamp($3::float8 / 1000) where id = $1', [
+        rollout.id,
+        tokens - open.length,
+        at,
+      ]);
+    }
+    return back.length + open.length + held;
+  }
+
+  /** Lets those wait whose window is closed, each until it opens where the device is. */
+  private async holdBack(
+    sql: Sql,
+    { spec }: LoadedRollout,
+    due: readonly QueuedExecution[],
+    now: number,
+  ): Promise<{ open: readonly QueuedExecution[]; held: number }> {
+    const { window } = spec.strategy;
+    if (window === undefined) return { open: due, held: 0 };
+    const zones = new Map<string | null, WindowState>();
+    const stateFor = ({ facts }: QueuedExecution): WindowState => {
+      const zone = facts.timeZone ?? null;
+      const known = zones.get(zone) ?? windowAt(window, now, zone);
+      zones.set(zone, known);
+      return known;
+    };
+    const open = due.filter((execution) => stateFor(execution).open);
+    const closed = due.filter((execution) => !stateFor(execution).open);
+    if (closed.length > 0) {
+      await sql.query(HOLD, [closed.map(({ id }) => id), closed.map((one) => stateFor(one).opensAt ?? NEVER_MS)]);
+    }
+    return { open, held: closed.length };
+  }
+
+  /** Chooses each device's variant, and assigns it. */
+  private async tell(sql: Sql, rollout: LoadedRollout, queued: readonly QueuedExecution[]): Promise<void> {
     const releases = new Map<string, StoredRelease>();
     const outcomes: Outcome[] = [];
     const installs: Assigning[] = [];
@@ -83,17 +150,17 @@ export class Notifier {
         executionId: execution.id,
       });
     }
-    if (outcomes.length === 0) return 0;
+    if (outcomes.length === 0) return;
     await sql.query(SET, [
       outcomes.map(({ id }) => id),
       outcomes.map((outcome) => outcome.state),
       outcomes.map(({ variant }) => variant),
       outcomes.map(({ code }) => code),
       outcomes.map(({ reason }) => reason),
+      rollout.spec.strategy.deadline,
     ]);
     await this.director.assign(sql, installs, rollout.spec.strategy.probation);
     await this.director.assign(sql, rollbacks, NO_PROBATION);
-    return outcomes.length;
   }
 
   private decideOne(execution: QueuedExecution, release: StoredRelease): Outcome {

@@ -36,11 +36,11 @@ interface Place {
 const walk = (stratum: string, lap: Place['lap'], where: string): string => `
   with walked as (
     select d.id, d.bucket from device d
-    where ${stratum} and (d.bucket, d.id) > ($4, $5) and ${lap === 0 ? '$7::integer is not null' : 'd.bucket < $7'} and ${where}
-    order by d.bucket, d.id limit $6
+    where ${stratum} and (d.bucket, d.id) > ($3, $4) and ${lap === 0 ? '$6::integer is not null' : 'd.bucket < $6'} and ${where}
+    order by d.bucket, d.id limit $5
   ), taken as (
-    insert into execution (rollout_id, wave_index, device_id, kind, state, from_release, deadline_at)
-    select $1, $2, walked.id, 'install', 'QUEUED', a.release, now() + make_interval(secs => $3)
+    insert into execution (rollout_id, wave_index, device_id, kind, state, from_release)
+    select $1, $2, walked.id, 'install', 'QUEUED', a.release
     from walked left join assignment a on a.device_id = walked.id
     on conflict do nothing returning 1
   )
@@ -67,10 +67,10 @@ const TO_CANCEL = `
 // Only devices that this rollout still decides about, and that have something to go back to.
 const ROLL_BACK = `
   with page as (
-    select * from execution where rollout_id = $1 and id > $4 order by id limit ${PORTION}
+    select * from execution where rollout_id = $1 and id > $3 order by id limit ${PORTION}
   ), begun as (
-    insert into execution (rollout_id, device_id, kind, state, from_release, deadline_at)
-    select $1, e.device_id, 'rollback', 'QUEUED', e.from_release, now() + make_interval(secs => $3)
+    insert into execution (rollout_id, device_id, kind, state, from_release)
+    select $1, e.device_id, 'rollback', 'QUEUED', e.from_release
     from page e join assignment a on a.device_id = e.device_id join device d on d.id = e.device_id
     where d.revoked_at is null and e.kind = 'install' and ($2::integer is null or e.wave_index = $2)
       and e.from_release is not null and a.rollout_id = $1
@@ -173,14 +173,13 @@ export class Portions {
     place: Place,
     limit: number,
   ): Promise<{ walked: number; taken: number; place: Place }> {
-    const { where, parameters } = targetToSql(parseSelector(rollout.target), stratum === NO_PROFILE ? 8 : 9);
+    const { where, parameters } = targetToSql(parseSelector(rollout.target), stratum === NO_PROFILE ? 7 : 8);
     const isNone = stratum === NO_PROFILE;
     const [last] = await sql.query<{ bucket: number; id: string; walked: number; taken: number }>(
-      walk(isNone ? 'd.profile is null' : 'd.profile = $8', place.lap, where),
+      walk(isNone ? 'd.profile is null' : 'd.profile = $7', place.lap, where),
       [
         rollout.id,
         wave,
-        rollout.spec.strategy.deadline,
         place.bucket,
         place.id,
         limit,
@@ -218,7 +217,6 @@ export class Portions {
     const [page] = await sql.query<{ after: string; looked: number }>(ROLL_BACK, [
       rollout.id,
       waveOf(decision),
-      rollout.spec.strategy.deadline,
       progress.after ?? FIRST_ID,
     ]);
     return page === undefined || page.looked < PORTION ? undefined : { after: page.after };

@@ -1,11 +1,16 @@
 import {
+  type ComparedMetric,
+  comparisonOf,
   type DeviceMeasurements,
   type ExecutionState,
   type Gate,
   isEndedExecution,
+  type RateState,
   type RolloutSnapshot,
   type RolloutSpec,
   type RolloutState,
+  type Strata,
+  SUCCESS_STATES,
   type WaveFacts,
   type WaveSnapshot,
   type WaveState,
@@ -22,6 +27,10 @@ export interface LoadedRollout {
   readonly snapshot: RolloutSnapshot;
   /** Whether its gates need measurements that were not read: nothing is to be decided on it then. */
   readonly unmeasured: boolean;
+  /** Devices that have the release by this rollout. */
+  readonly succeeded: number;
+  /** What may be started at once; null: never counted. */
+  readonly rate: RateState | null;
   /** Rows that its counters are made of; `foldMoves` makes them few again. */
   readonly moves: number;
 }
@@ -33,12 +42,16 @@ interface RolloutRow {
   readonly state: RolloutState;
   readonly stateSince: number;
   readonly bucketOffset: number;
+  readonly control: Strata;
+  readonly rateTokens: number | null;
+  readonly rateAt: number | null;
 }
 
 interface WaveRow {
   readonly index: number;
   readonly state: WaveState;
   readonly planned: number;
+  readonly strata: Strata;
   readonly soakUntil: number | null;
 }
 
@@ -54,11 +67,11 @@ interface CountRow {
 // Not against those who only refer to the row: a device's execution may be written while its rollout is looked at.
 const ROLLOUT = `
   select release, target, spec, state, ${millisecondsOf('state_since')} as "stateSince",
-    bucket_offset as "bucketOffset"
+    bucket_offset as "bucketOffset", control, rate_tokens as "rateTokens", ${millisecondsOf('rate_at')} as "rateAt"
   from rollout r where id = $1 for no key update`;
 
 const WAVES = `
-  select index, state, planned, ${millisecondsOf('soak_until')} as "soakUntil" from wave w where rollout_id = $1 order by index`;
+  select index, state, planned, strata, ${millisecondsOf('soak_until')} as "soakUntil" from wave w where rollout_id = $1 order by index`;
 
 const COUNTS = `
   select wave_index as wave, state, sum(n)::integer as n, sum(diverged)::integer as diverged, count(*)::integer as moves
@@ -72,14 +85,31 @@ const FOLD = `
 // What the devices of a wave measured with the release, since each switched to it.
 const MEASURED = `
   select f.frames::float8 as frames, f.low_confidence::float8 as "lowConfidence", f.latency_p95_ms as "latencyP95Ms",
-    coalesce(f.requested_provider not in ('', f.effective_provider), false) as "fellBack"
+    coalesce(f.requested_provider not in ('', f.effective_provider), false) as "fellBack",
+    null::boolean as drifts
   from execution e join field_metrics f on f.device_id = e.device_id and f.release = $3
   where e.rollout_id = $1 and e.wave_index = $2 and e.kind = 'install'
     and e.state in ('PROBATION', 'SUCCEEDED', 'ALREADY_INSTALLED', 'FAILED', 'ROLLED_BACK')`;
 
-/** Gates that judge by measurements; the others need none read, however large the wave. */
-const isMeasured = (gate: Gate): boolean =>
-  'lowConfidenceRate' in gate || 'latencyP95' in gate || 'acceleratorFallback' in gate;
+const PAIRS = `
+  select latency_p95 as "latencyP95", low_confidence_rate as "lowConfidenceRate" from wave_pair
+  where rollout_id = $1 and wave_index = $2 and control_id is not null order by id`;
+
+type PairRow = Readonly<Record<ComparedMetric, number | null>>;
+
+const NOTHING_COMPARED: WaveFacts['differences'] = { latencyP95: [], lowConfidenceRate: [] };
+
+const isCompared = (gate: Gate): boolean => comparisonOf(gate) !== undefined;
+
+/** Gates that judge by what each device measured; the others need none of it read, however large the wave. */
+const isMeasured = (gate: Gate): boolean => !isCompared(gate) && !('execution' in gate) && !('success' in gate);
+
+const differencesOf = (rows: readonly PairRow[]): WaveFacts['differences'] => ({
+  latencyP95: rows.map(({ latencyP95 }) => latencyP95).filter((value) => value !== null),
+  lowConfidenceRate: rows.map(({ lowConfidenceRate }) => lowConfidenceRate).filter((value) => value !== null),
+});
+
+const isSuccess = (state: ExecutionState): boolean => (SUCCESS_STATES as readonly ExecutionState[]).includes(state);
 
 const countsOf = (rows: readonly CountRow[]): Pick<WaveFacts, 'counts' | 'diverged'> => ({
   counts: Object.fromEntries(rows.map(({ state, n }) => [state, n])),
@@ -108,9 +138,10 @@ export const loadSnapshot = async (
 ): Promise<LoadedRollout | undefined> => {
   const [row] = await sql.query<RolloutRow>(whenLocked === 'skip' ? `${ROLLOUT} skip locked` : ROLLOUT, [id]);
   if (row === undefined) return undefined;
-  const { release, target, spec, bucketOffset, state, stateSince } = row;
+  const { release, target, spec, bucketOffset, state, stateSince, control, rateTokens, rateAt } = row;
   const counted = await sql.query<CountRow>(COUNTS, [id]);
   const needsMeasurements = spec.gates.some(isMeasured);
+  const compares = spec.gates.some(isCompared);
   const waves: WaveSnapshot[] = [];
   let unmeasured = false;
   for (const wave of await sql.query<WaveRow>(WAVES, [id])) {
@@ -119,7 +150,9 @@ export const loadSnapshot = async (
     const isJudged = matters && needsMeasurements;
     const devices = isJudged && measure ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
     unmeasured ||= isJudged && !measure;
-    waves.push({ ...wave, facts: matters ? { counts, diverged, devices } : null });
+    const differences =
+      matters && compares ? differencesOf(await sql.query<PairRow>(PAIRS, [id, wave.index])) : NOTHING_COMPARED;
+    waves.push({ ...wave, facts: matters ? { counts, diverged, devices, differences } : null });
   }
   const open = {
     install: openOf(counted.filter(({ wave }) => wave !== null)),
@@ -132,8 +165,10 @@ export const loadSnapshot = async (
     spec,
     bucketOffset,
     unmeasured,
+    succeeded: counted.reduce((sum, { wave, state: of, n }) => (wave !== null && isSuccess(of) ? sum + n : sum), 0),
+    rate: rateTokens === null || rateAt === null ? null : { tokens: rateTokens, at: rateAt },
     moves: counted.reduce((sum, count) => sum + count.moves, 0),
-    snapshot: { state, stateSince, spec, waves, open },
+    snapshot: { state, stateSince, spec, control, waves, open },
   };
 };
 

@@ -2,22 +2,35 @@ import type { ExecutionOutcome, ExecutionView, RolloutDetail, RolloutSummary } f
 import { EXECUTION_STATES, FAILURE_STATES, isEndedExecution, SUCCESS_STATES } from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
 
+const JUDGEMENT = `
+  'gate', g.gate, 'verdict', g.verdict, 'words', g.words, 'estimate', g.detail -> 'estimate', 'bound', g.detail -> 'bound',
+  'evidence', g.detail -> 'evidence', 'comparison', g.detail -> 'comparison', 'at', ${millisecondsOf('g.at')}`;
+
 const SUMMARY = `
-  select r.id, r.release, r.target, r.state, r.reason, ${millisecondsOf('r.created_at')} as "createdAt",
+  select r.id, r.release, r.target, r.state, r.reason, r.created_by as "createdBy",
+    (select coalesce(sum(value::integer), 0)::integer from jsonb_each_text(r.control)) as control, ${millisecondsOf('r.created_at')} as "createdAt",
     ${millisecondsOf('r.started_at')} as "startedAt", ${millisecondsOf('r.ended_at')} as "endedAt",
     (select json_agg(json_build_object('index', w.index, 'state', w.state, 'size', w.planned,
        'cumulative', (select sum(b.planned) from wave b where b.rollout_id = w.rollout_id and b.index <= w.index),
        'counts', (select coalesce(json_object_agg(c.state, c.n), '{}') from execution_count c
           where c.rollout_id = w.rollout_id and c.wave_index = w.index),
        'startedAt', ${millisecondsOf('w.started_at')}, 'soakUntil', ${millisecondsOf('w.soak_until')}, 'endedAt', ${millisecondsOf('w.ended_at')},
-       'gates', (select coalesce(json_agg(json_build_object('gate', g.gate, 'verdict', g.verdict, 'words', g.words,
-          'at', ${millisecondsOf('g.at')}) order by g.gate), '[]') from gate_result g
+       'gates', (select coalesce(json_agg(json_build_object(${JUDGEMENT}) order by g.gate), '[]') from gate_result g
           where g.rollout_id = w.rollout_id and g.wave_index = w.index)) order by w.index)
      from wave w where w.rollout_id = r.id) as waves
   from rollout r`;
 
 const ROLLBACK_COUNTS = `
   select json_object_agg(state, n) as counts from execution_count where rollout_id = $1 and wave_index is null`;
+
+/** More than anybody reads, and as many as an answer should carry. */
+const MOST_EVALUATIONS = 500;
+
+const EVALUATIONS = `
+  select coalesce(json_agg(evaluation order by id), '[]') as evaluations from (
+    select g.id, json_build_object('wave', g.wave_index, ${JUDGEMENT}) as evaluation
+    from gate_evaluation g where g.rollout_id = $1 order by g.id desc limit ${MOST_EVALUATIONS}
+  ) as newest`;
 
 const EXECUTIONS = `
   select e.id, e.device_id as "deviceId", d.name as "deviceName", d.profile, e.wave_index as wave, e.kind, e.state,
@@ -76,8 +89,15 @@ export const rolloutViews = {
       `select ${millisecondsOf('at')} as at, message from rollout_history where rollout_id = $1 order by rollout_history.id`,
       [id],
     );
+    const [judged] = await sql.query<Pick<RolloutDetail, 'evaluations'>>(EVALUATIONS, [id]);
     const counts = rollback?.counts ?? null;
-    return { ...summary, spec: spec?.spec ?? {}, rollback: counts === null ? null : { counts }, history };
+    return {
+      ...summary,
+      spec: spec?.spec ?? {},
+      rollback: counts === null ? null : { counts },
+      history,
+      evaluations: judged?.evaluations ?? [],
+    };
   },
 
   /** In the order of their ids. @param page `cursor`: the id to go on after */

@@ -1,6 +1,7 @@
 import { adminRoutes, type RouteRequest } from '@aviary/protocol';
 import { Controller, Inject } from '@nestjs/common';
 import { ApiRoute, Checked } from '../../infra/http/api-route.ts';
+import { AskedBy, type Caller } from '../access/caller.ts';
 import { RolloutsService } from './rollouts.service.ts';
 
 @Controller()
@@ -8,8 +9,8 @@ export class RolloutsController {
   constructor(@Inject(RolloutsService) private readonly rollouts: RolloutsService) {}
 
   @ApiRoute(adminRoutes.createRollout)
-  create(@Checked() { body }: RouteRequest<typeof adminRoutes.createRollout>) {
-    return this.rollouts.create(body);
+  create(@Checked() { body }: RouteRequest<typeof adminRoutes.createRollout>, @AskedBy() { name }: Caller) {
+    return this.rollouts.create(body, name);
   }
 
   @ApiRoute(adminRoutes.previewRollout)
@@ -33,7 +34,7 @@ export class RolloutsController {
   }
 
   @ApiRoute(adminRoutes.actOnRollout)
-  act(@Checked() { params }: RouteRequest<typeof adminRoutes.actOnRollout>) {
-    return this.rollouts.act(params.id, params.action);
+  act(@Checked() { params }: RouteRequest<typeof adminRoutes.actOnRollout>, @AskedBy() { name }: Caller) {
+    return this.rollouts.act(params.id, params.action, name);
   }
 }

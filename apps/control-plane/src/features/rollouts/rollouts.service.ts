@@ -9,9 +9,11 @@ import {
   type PlannedWave,
   parseRolloutSpec,
   parseSelector,
+  planControl,
   planWaves,
   type RolloutSpec,
   RolloutSpecError,
+  type Strata,
 } from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
@@ -27,6 +29,7 @@ interface Prepared {
   readonly spec: RolloutSpec;
   readonly release: StoredRelease;
   readonly strata: Record<string, number>;
+  readonly control: Strata;
   readonly waves: readonly PlannedWave[];
 }
 
@@ -39,17 +42,29 @@ export class RolloutsService {
     private readonly applier: DecisionsApplier,
   ) {}
 
-  /** @throws ProblemError naming everything that is wrong, before anything is created */
-  async create(body: unknown): Promise<RolloutSummary> {
-    const { spec, waves } = await this.prepare(body);
+  /**
+   * @param by who asks for it: somebody else has to approve it, where that is required
+   * @throws ProblemError naming everything that is wrong, before anything is created
+   */
+  async create(body: unknown, by: string): Promise<RolloutSummary> {
+    const { spec, waves, control } = await this.prepare(body);
     const { model } = splitReleaseName(spec.release);
     const id = await this.database.transaction(async (sql) => {
       await sql.query('select pg_advisory_xact_lock(hashtext($1))', [`rollouts of ${model}`]);
       await this.refuseOverlap(sql, spec);
       const [row] = await sql.query<{ id: string }>(
-        `insert into rollout (release, model, target, spec, state, bucket_offset)
-         values ($1, $2, $3, $4, 'READY', $5) returning id`,
-        [spec.release, model, spec.target, JSON.stringify(spec), randomInt(BUCKETS)],
+        `insert into rollout (release, model, target, spec, state, bucket_offset, control, created_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
+        [
+          spec.release,
+          model,
+          spec.target,
+          JSON.stringify(spec),
+          spec.approval === 'required' ? 'WAITING_FOR_APPROVAL' : 'READY',
+          randomInt(BUCKETS),
+          JSON.stringify(control),
+          by,
+        ],
       );
       if (row === undefined) throw new Error('an insert answers its row');
       await sql.query(
@@ -114,11 +129,15 @@ export class RolloutsService {
     return { items, nextCursor: more ? (items.at(-1)?.id ?? null) : null };
   }
 
-  /** A person's command. @throws ProblemError `rollout-command-refused` with what it would need */
-  async act(id: string, action: RolloutAction): Promise<RolloutSummary> {
+  /**
+   * A person's command.
+   * @throws ProblemError `rollout-command-refused` with what it would need, `approval-by-creator`
+   */
+  async act(id: string, action: RolloutAction, by: string): Promise<RolloutSummary> {
     await this.database.transaction(async (sql) => {
       const loaded = await loadSnapshot(sql, id, { whenLocked: 'wait', measure: false });
       if (loaded === undefined) throw unknownRollout(id);
+      if (action === 'approve') await this.refuseCreator(sql, id, by);
       try {
         await this.applier.apply(sql, loaded, command(loaded.snapshot, action));
       } catch (error) {
@@ -127,6 +146,19 @@ export class RolloutsService {
       }
     });
     return this.summary(id);
+  }
+
+  /** Whoever asks for a rollout does not approve it. */
+  private async refuseCreator(sql: Sql, id: string, by: string): Promise<void> {
+    const [row] = await sql.query<{ createdBy: string | null }>(
+      'select created_by as "createdBy" from rollout where id = $1',
+      [id],
+    );
+    if (row?.createdBy !== by) return;
+    throw conflict(
+      'approval-by-creator',
+      `Expected a second person to approve this rollout; ${by} has created it. Another operator can: aviary rollout approve ${id}`,
+    );
   }
 
   private async summary(id: string): Promise<RolloutSummary> {
@@ -160,7 +192,8 @@ export class RolloutsService {
     }
     const strata = Object.fromEntries(rows.map(({ stratum, devices }) => [stratum, devices]));
     if (spec.onFailure !== 'pause') await this.refuseFloor(spec, release);
-    return { spec, release, strata, waves: planWaves(spec.strategy.waves, strata) };
+    const control = planControl(spec.strategy.control, strata);
+    return { spec, release, strata, control, waves: planWaves(spec.strategy.waves, strata, control) };
   }
 
   /** A rollout that may have to roll back must be able to: the release's own floor may forbid what runs now. */

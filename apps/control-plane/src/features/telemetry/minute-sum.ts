@@ -15,6 +15,8 @@ export interface MinuteSum {
   correct: number;
   /** Of the last window that had frames: a percentile cannot be summed. */
   p95: number | null;
+  /** Frames times the p95 of their window: divided by the frames it is a mean of p95s. */
+  p95Sum: number;
   latencySum: number;
   latencyMax: number;
   effective: string;
@@ -32,6 +34,7 @@ const emptySum = (record: MetricsRecord): MinuteSum => ({
   labelled: 0,
   correct: 0,
   p95: null,
+  p95Sum: 0,
   latencySum: 0,
   latencyMax: 0,
   effective: record.provider.effective,
@@ -47,6 +50,7 @@ const addTo = (sum: MinuteSum, record: MetricsRecord): void => {
   }
   // A device counts its windows forward, so that the last one read is the latest.
   if (record.frames > 0) sum.p95 = record.latencyMs.p95;
+  sum.p95Sum += record.frames * record.latencyMs.p95;
   sum.frames += record.frames;
   sum.dropped += record.dropped;
   sum.errors += record.errors;

@@ -28,15 +28,15 @@ const METRICS = `
   metrics as materialized (
     select device_id, ($7::text[])[release::integer] as release, to_timestamp(first_ms / 1000) as first_at,
       to_timestamp(last_ms / 1000) as last_at, frames::bigint, dropped::bigint, errors::bigint, low_confidence::bigint,
-      labelled::bigint, correct::bigint, p95, latency_sum, latency_max, ($7::text[])[effective::integer] as effective,
+      labelled::bigint, correct::bigint, p95, p95_sum, latency_sum, latency_max, ($7::text[])[effective::integer] as effective,
       ($7::text[])[requested::integer] as requested
     from (
       select ($1::text[])[device::integer] as device_id, t.*
       from unnest($8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[],
         $15::float8[], $16::float8[], $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[],
-        $22::float8[])
+        $22::float8[], $23::float8[])
         as t (device, release, effective, requested, first_ms, last_ms, frames, dropped, errors, low_confidence,
-          labelled, correct, p95, latency_sum, latency_max)
+          labelled, correct, p95, p95_sum, latency_sum, latency_max)
     ) as sums join moved using (device_id)
     order by device_id
   )`;
@@ -57,14 +57,15 @@ const FIELD_METRICS = `
 
 const MINUTES = `
   insert into metrics_minute as m (device_id, release, minute, frames, dropped, errors, low_confidence, labelled,
-    correct, latency_sum_ms, latency_max_ms)
+    correct, latency_p95_sum_ms, latency_sum_ms, latency_max_ms)
   select device_id, release, date_trunc('minute', first_at), frames, dropped, errors, low_confidence, labelled,
-    correct, latency_sum, latency_max
+    correct, p95_sum, latency_sum, latency_max
   from metrics
   on conflict (device_id, release, minute) do update set
     frames = m.frames + excluded.frames, dropped = m.dropped + excluded.dropped, errors = m.errors + excluded.errors,
     low_confidence = m.low_confidence + excluded.low_confidence, labelled = m.labelled + excluded.labelled,
-    correct = m.correct + excluded.correct, latency_sum_ms = m.latency_sum_ms + excluded.latency_sum_ms,
+    correct = m.correct + excluded.correct, latency_p95_sum_ms = m.latency_p95_sum_ms + excluded.latency_p95_sum_ms,
+    latency_sum_ms = m.latency_sum_ms + excluded.latency_sum_ms,
     latency_max_ms = greatest(m.latency_max_ms, excluded.latency_max_ms)`;
 
 const STORE: PreparedStatement = {
@@ -124,6 +125,7 @@ const columnsOf = (batches: readonly ReceivedBatch[]): unknown[] => {
     numbers(({ labelled }) => labelled),
     numbers(({ correct }) => correct),
     numbers(({ p95 }) => p95),
+    numbers(({ p95Sum }) => p95Sum),
     numbers(({ latencySum }) => latencySum),
     numbers(({ latencyMax }) => latencyMax),
   ];

@@ -28,12 +28,16 @@ describe('parseRolloutSpec', () => {
           { size: { percent: 50 }, soak: 1_800 },
           { size: { percent: 100 }, soak: 600 },
         ],
+        compareOver: 600,
         stratifyBy: 'profile',
         deadline: 21_600,
+        retries: 0,
         probation: { seconds: 60, minFrames: 100, maxErrorRate: 0.02, maxLowConfidenceRate: 0.3, maxP95Ratio: 2 },
       },
       gates: [{ execution: { maxFailureRate: 0.05, minimum: 5 } }],
       onFailure: 'rollback-all',
+      onUncertain: 'wait',
+      approval: 'none',
     });
   });
 
@@ -180,7 +184,7 @@ describe('what a refused specification says', () => {
       'strategy.waves.1.size': expect.stringContaining('cumulative'),
       'strategy.deadline': expect.stringContaining('got "x"'),
       'strategy.probation.maxP95Ratio': 'expected more than 0, got 0',
-      'gates.0.latencyP95.maxMs': 'expected a number, got nothing',
+      'gates.0.latencyP95': 'expected maxMs, or versus: control with a margin, got {}',
       onFailure: 'expected one of pause, rollback-wave, rollback-all, got "shrug"',
       '': 'unknown: wave',
     });
@@ -204,7 +208,7 @@ describe('what a refused specification says', () => {
   });
 
   it.each<[unknown, string, RegExp]>([
-    [{ drift: { maxAlerts: '2%' } }, 'gates.0', /one of execution, success, .* with its own settings, got drift/],
+    [{ drifts: { maxAlerts: '2%' } }, 'gates.0', /one of execution, success, .* with its own settings, got drifts/],
     [{ execution: { maxFailureRate: 0 }, success: { minSuccessRate: 1 } }, 'gates.0', /got execution, success/],
     ['execution', 'gates.0', /one of execution, .*got "execution"/],
     [{}, 'gates.0', /one of execution, .*got {}/],
@@ -213,7 +217,17 @@ describe('what a refused specification says', () => {
     [{ execution: { maxFailureRate: 0, minimum: 0 } }, 'gates.0.execution.minimum', /expected more than 0, got 0/],
     [{ success: { minSuccessRate: 'most' } }, 'gates.0.success.minSuccessRate', /got "most"/],
     [{ latencyP95: { maxMs: '80' } }, 'gates.0.latencyP95.maxMs', /expected a number, got "80"/],
-    [{ lowConfidenceRate: 0.1 }, 'gates.0.lowConfidenceRate', /expected settings by name, got 0.1/],
+    [
+      { lowConfidenceRate: 0.1 },
+      'gates.0.lowConfidenceRate',
+      /expected max, or versus: control with a margin, got 0.1/,
+    ],
+    [{ latencyP95: { versus: 'control' } }, 'gates.0.latencyP95.margin', /expected a share .* got nothing/],
+    [
+      { latencyP95: { versus: 'before', margin: 0.1 } },
+      'gates.0.latencyP95.versus',
+      /expected control: .* got "before"/,
+    ],
     [{ acceleratorFallback: { max: 0.5 } }, 'gates.0.acceleratorFallback.max', /expected a whole number, got 0.5/],
   ])('of the gate %j is about that gate', (gate, path, message) => {
     expect(errorOf({ release, gates: [gate] }).problems).toEqual([{ path, message: expect.stringMatching(message) }]);

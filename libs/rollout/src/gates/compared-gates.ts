@@ -1,0 +1,69 @@
+import { type ComparisonResult, compareWithControl } from '../comparison/compare-with-control.ts';
+import { mostPairs } from '../comparison/pairing.ts';
+import type { ComparisonScale } from '../comparison/scale.ts';
+import { splitLevel } from '../comparison/split-level.ts';
+import { type ComparedMetric, type Comparison, comparisonOf, type Gate } from '../spec/gate-spec.ts';
+import type { Strata } from '../wave-plan.ts';
+import type { GateResult, WaveFacts } from './wave-facts.ts';
+
+/** How often, at most, a rollout of a release that is not worse is stopped by its comparisons, all of them together. */
+export const ROLLOUT_LEVEL = 0.05;
+
+/** Pairs of one wave: what so many cannot tell is near the margin. */
+export const MOST_PAIRS = 1_000;
+
+/** How a compared metric is called in sentences, and how two values of it are set against each other. */
+export const METRIC_SCALES = {
+  latencyP95: { metric: 'p95', scale: 'ratio' },
+  lowConfidenceRate: { metric: 'unsure answers', scale: 'difference' },
+} as const satisfies Record<ComparedMetric, { metric: string; scale: ComparisonScale }>;
+
+/** What a wave can be compared by. */
+export interface WaveComparison {
+  /** Of each of its comparisons; settled by the plan, before anything is measured. */
+  readonly level: number;
+  /** Pairs that it can come to; fewer than could ever decide are not looked at. */
+  readonly plannedPairs: number;
+}
+
+const pairsOf = (wave: Strata, control: Strata): number => {
+  const strata = Object.entries(wave).map(([stratum, size]) => ({ wave: size, control: control[stratum] ?? 0 }));
+  return Math.min(MOST_PAIRS, mostPairs(strata));
+};
+
+/**
+ * What each wave of a rollout can be compared by. The last one takes the control group, and is compared with nothing.
+ * @param waves devices that each adds, by stratum
+ * @param control devices that are held back, by stratum
+ */
+export const planComparisons = (
+  gates: readonly Gate[],
+  waves: readonly Strata[],
+  control: Strata,
+): (WaveComparison | undefined)[] => {
+  const metrics = gates.filter((gate) => comparisonOf(gate) !== undefined).length;
+  const pairs = waves.map((wave, index) => (index === waves.length - 1 ? 0 : pairsOf(wave, control)));
+  const { level } = splitLevel(ROLLOUT_LEVEL, metrics, pairs);
+  return pairs.map((plannedPairs, index) => (index === waves.length - 1 ? undefined : { level, plannedPairs }));
+};
+
+const VERDICTS = { worse: 'fail', 'not-worse': 'pass', 'cannot-tell': 'not-enough' } as const satisfies Record<
+  ComparisonResult['verdict'],
+  GateResult['verdict']
+>;
+
+/** Whether a wave is worse than the devices that are held back, by more than the margin. */
+export const evaluateComparison = (
+  { metric, margin }: Comparison,
+  gate: string,
+  facts: Pick<WaveFacts, 'differences'>,
+  { level, plannedPairs }: WaveComparison,
+): GateResult => {
+  const question = { ...METRIC_SCALES[metric], margin, level, plannedPairs };
+  const { verdict, words, estimate, pairs, lower, upper, evidence } = compareWithControl(
+    facts.differences[metric],
+    question,
+  );
+  const comparison = { lower, upper, eWorse: evidence.worse, eNotWorse: evidence.notWorse, eDecides: 1 / level };
+  return { gate, verdict: VERDICTS[verdict], estimate, bound: margin, evidence: pairs, words, comparison };
+};

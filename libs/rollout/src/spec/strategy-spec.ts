@@ -1,0 +1,76 @@
+import { z } from 'zod';
+import { duration, fleetShare, positiveDuration, share } from './scalars.ts';
+import { updateWindowSchema } from './window-spec.ts';
+
+const waveSchema = z.strictObject({
+  size: fleetShare.describe('how many devices have the release when the wave has passed: a count, or a percentage'),
+  minimum: z.number().int().positive().optional().describe('at least so many devices'),
+  soak: duration.default(600).describe('how long to wait after its last device before judging for good'),
+});
+export type WaveSpec = z.output<typeof waveSchema>;
+
+const probationSchema = z.strictObject({
+  seconds: duration.default(60),
+  minFrames: z.number().int().nonnegative().default(100),
+  maxErrorRate: share.default(0.02),
+  maxLowConfidenceRate: share.default(0.3),
+  maxP95Ratio: z.number().positive().default(2).describe('p95 of a frame over that of the release before'),
+});
+
+const wavesSchema = z
+  .array(waveSchema)
+  .min(1)
+  .superRefine((waves, context) => {
+    const last = waves.at(-1);
+    if (last !== undefined && !('percent' in last.size && last.size.percent === 100)) {
+      context.addIssue({
+        code: 'custom',
+        path: [waves.length - 1, 'size'],
+        message: 'expected 100%: the last wave takes every device that is left',
+      });
+    }
+    waves.forEach(({ size }, index) => {
+      const before = waves[index - 1]?.size;
+      if (before === undefined) return;
+      const rises =
+        'percent' in before
+          ? 'percent' in size && size.percent > before.percent
+          : 'percent' in size || size.count > before.count;
+      if (rises) return;
+      const message =
+        'percent' in before && 'count' in size
+          ? 'expected a percentage: after a wave in percent, a count cannot be compared with it'
+          : 'expected more than the wave before: sizes are cumulative';
+      context.addIssue({ code: 'custom', path: [index, 'size'], message });
+    });
+  });
+
+const rateSchema = z.strictObject({
+  perMinute: z.number().positive().max(1_000_000).describe('devices that are told of the release in a minute'),
+  increase: z.number().min(1).max(10).default(1).describe('so many times as fast after each `every` successes'),
+  every: z.number().int().positive().optional().describe('successes after which it is raised; default: perMinute'),
+});
+export type RateSpec = z.output<typeof rateSchema>;
+
+/** How a rollout goes over the fleet; durations in seconds. */
+export const strategySchema = z.strictObject({
+  control: fleetShare.optional().describe('devices held back until the last wave, for comparison'),
+  compareOver: positiveDuration('there is nothing to measure in no time')
+    .refine((seconds) => seconds >= 60, 'expected at least 1m: devices are measured by the minute')
+    .default(600)
+    .describe('how long a device is measured before and after it switches'),
+  waves: wavesSchema.default([
+    { size: { percent: 10 }, minimum: 1, soak: 1800 },
+    { size: { percent: 50 }, soak: 1800 },
+    { size: { percent: 100 }, soak: 600 },
+  ]),
+  stratifyBy: z.enum(['profile', 'none']).default('profile'),
+  rate: rateSchema.optional().describe('how fast devices are told; default: all of a wave at once'),
+  deadline: positiveDuration('a device needs time to bring the release in')
+    .default(21_600)
+    .describe('per device, silent ones too'),
+  retries: z.number().int().min(0).max(10).default(0).describe('how often a failed device tries again'),
+  window: updateWindowSchema.optional().describe('when devices may be told'),
+  probation: probationSchema.prefault({}),
+});
+export type StrategySpec = z.output<typeof strategySchema>;

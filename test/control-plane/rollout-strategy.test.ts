@@ -1,0 +1,263 @@
+import { exampleFacts } from '@aviary/hardware';
+import type { ExecutionState } from '@aviary/rollout';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { WavePairs } from '../../apps/control-plane/src/features/rollouts/wave-pairs.ts';
+import type { Services } from '../../apps/control-plane/src/roles/services.ts';
+import { insertDevice, insertRelease } from '../support/rows.ts';
+import { TestDatabase } from '../support/test-database.ts';
+import { openTestServices } from '../support/test-services.ts';
+
+const BEFORE = 'meter@1.0.0';
+const RELEASE = 'meter@2.0.0';
+const DIGEST = 'c'.repeat(64);
+const VARIANT = {
+  path: 'meter/2.0.0/onnx-fp32.age-payload',
+  variant: 'onnx-fp32',
+  runtime: 'onnxruntime',
+  format: 'onnx',
+  precision: 'fp32',
+  profiles: ['rpi5'],
+  length: 1_000,
+  plaintextSha256: DIGEST,
+};
+const MINUTE_MS = 60_000;
+
+let t: TestDatabase;
+let services: Services;
+beforeAll(async () => {
+  t = await TestDatabase.start();
+  services = await openTestServices(t);
+});
+afterAll(async () => {
+  await services.database.stop();
+  await t.stop();
+});
+beforeEach(async () => {
+  await t.clear();
+  await insertRelease(t, BEFORE, 1);
+  await insertRelease(t, RELEASE, 2, [VARIANT]);
+  await t.query(
+    `insert into variant (release, id, target, sha256, length, plaintext_sha256, sealed_file_key)
+     values ($1, 'onnx-fp32', $2, repeat('d', 64), 1000, $3, '')`,
+    [RELEASE, JSON.stringify(VARIANT), DIGEST],
+  );
+});
+
+const addFleet = async (count: number): Promise<void> => {
+  for (let n = 0; n < count; n += 1) await insertDevice(t, `d-${String(n).padStart(2, '0')}`, { running: BEFORE });
+  await t.query(
+    `insert into assignment (device_id, sequence, release, variant) select id, 1, $1, 'onnx-fp32' from device`,
+    [BEFORE],
+  );
+};
+
+const create = async (strategy: object, rest: object = {}, by = 'ana'): Promise<string> =>
+  (await services.rollouts.create({ release: RELEASE, strategy, gates: [], ...rest }, by)).id;
+
+/** Lets the conductor's steps run until there is nothing to do at once. */
+const settle = async (id: string): Promise<void> => {
+  for (let step = 0; await services.steps.step(id); step += 1) {
+    if (step > 50) throw new Error('expected to come to rest');
+  }
+};
+
+interface ExecutionRow {
+  readonly id: string;
+  readonly deviceId: string;
+  readonly state: ExecutionState;
+  readonly reason: string | null;
+  readonly notBefore: Date;
+}
+const executionsOf = (id: string) =>
+  t.query<ExecutionRow>(
+    `select id, device_id as "deviceId", state, reason, case when not_before > '-infinity' then not_before end as "notBefore"
+     from execution where rollout_id = $1 order by device_id`,
+    [id],
+  );
+const inState = async (id: string, state: ExecutionState) =>
+  (await executionsOf(id)).filter((execution) => execution.state === state);
+
+const report = (execution: ExecutionRow, state: ExecutionState, at = Date.now()) =>
+  t.database.transaction((sql) =>
+    services.executions.report(sql, execution.deviceId, {
+      type: 'execution',
+      at,
+      executionId: execution.id,
+      state,
+      ...(state === 'SUCCEEDED' ? { digest: DIGEST } : {}),
+      ...(state === 'FAILED' ? { reason: { code: 'download-failed', message: 'the mirror was down' } } : {}),
+    }),
+  );
+const show = (id: string) => services.rollouts.show(id);
+
+describe('a comparison with the control group', () => {
+  const OVER_MINUTES = 10;
+
+  /** What a device measured in each minute, for twice `OVER_MINUTES` around a moment. */
+  const measure = async (deviceId: string, switched: number, p95: (after: boolean) => number, after: string) => {
+    for (let minute = -OVER_MINUTES; minute <= OVER_MINUTES + 1; minute += 1) {
+      const isAfter = minute >= 0;
+      await t.query(
+        `insert into metrics_minute (device_id, release, minute, frames, dropped, errors, low_confidence, labelled, correct,
+           latency_p95_sum_ms, latency_sum_ms, latency_max_ms)
+         values ($1, $2, date_trunc('minute', to_timestamp($3::float8 / 1000)), 100, 0, 0, 5, 0, 0, 100 * $4::float8, 0, 0)`,
+        [deviceId, isAfter ? after : BEFORE, switched + minute * MINUTE_MS, p95(isAfter)],
+      );
+    }
+  };
+
+  const compared = { gates: [{ latencyP95: { versus: 'control', margin: '15%' } }] };
+  const strategy = { control: 8, waves: [{ size: 8, soak: '1h' }, { size: '100%' }], compareOver: `${OVER_MINUTES}m` };
+
+  const run = async (slower: number): Promise<string> => {
+    await addFleet(20);
+    const id = await create(strategy, compared);
+    await settle(id);
+    const switched = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 20 * MINUTE_MS;
+    const wave = await inState(id, 'NOTIFIED');
+    expect(wave).toHaveLength(8);
+    for (const execution of wave) {
+      await report(execution, 'SUCCEEDED', switched + 30_000);
+      await measure(execution.deviceId, switched, (isAfter) => (isAfter ? 20 * slower : 20), RELEASE);
+    }
+    const taken = wave.map(({ deviceId }) => deviceId);
+    for (const { id: other } of await t.query<{ id: string }>('select id from device where id <> all ($1)', [taken])) {
+      // Everybody got a little slower at that moment, for a reason that is not the release's.
+      await measure(other, switched, (isAfter) => (isAfter ? 22 : 20), BEFORE);
+    }
+    await new WavePairs(t.database, t.log).form();
+    await settle(id);
+    return id;
+  };
+
+  it('stops a release that is slower than those that were held back, and says by how much', async () => {
+    const rollout = await show(await run(2));
+    const [gate] = rollout.waves[0]?.gates ?? [];
+    expect(gate).toMatchObject({ gate: 'latencyP95 versus control', verdict: 'fail', bound: 0.15 });
+    expect(gate?.words).toMatch(/^stopped: p95 \+8\d(\.\d)? % against control, margin 15 %, after \d devices$/);
+    expect(gate?.comparison?.eWorse).toBeGreaterThanOrEqual(gate?.comparison?.eDecides ?? Number.NaN);
+    expect(rollout.state).toBe('ROLLED_BACK');
+    expect(rollout.evaluations.map(({ verdict }) => verdict)).toEqual(['not-enough', 'fail']);
+  });
+
+  it('pairs each device once, with its like, and keeps what it has measured', async () => {
+    const id = await run(1.1);
+    const pairs = await t.query<{ device: string; control: string; latency: number; unsure: number }>(
+      `select device_id as device, control_id as control, latency_p95 as latency, low_confidence_rate as unsure
+       from wave_pair where rollout_id = $1 order by id`,
+      [id],
+    );
+    expect(pairs).toHaveLength(8);
+    expect(new Set(pairs.flatMap(({ device, control }) => [device, control])).size).toBe(16);
+    for (const { latency, unsure } of pairs) expect([latency, unsure]).toEqual([expect.closeTo(0, 9), 0]);
+    const taken = new Set((await executionsOf(id)).map(({ deviceId }) => deviceId));
+    expect(pairs.filter(({ control }) => taken.has(control))).toEqual([]);
+
+    await new WavePairs(t.database, t.log).form();
+    expect(await t.query('select 1 from wave_pair')).toHaveLength(8);
+  });
+
+  it('cannot tell where the others measured nothing, and waits for a person', async () => {
+    await addFleet(20);
+    const id = await create({ ...strategy, waves: [{ size: 8, soak: 0 }, { size: '100%' }] }, compared);
+    await settle(id);
+    for (const execution of await inState(id, 'NOTIFIED')) await report(execution, 'SUCCEEDED', Date.now() - 3_600_000);
+    await new WavePairs(t.database, t.log).form();
+    await settle(id);
+    const rollout = await show(id);
+    expect(rollout).toMatchObject({ state: 'PAUSED', reason: expect.stringMatching(/^wave 1: cannot tell/) });
+    expect((await services.rollouts.act(id, 'promote', 'ana')).waves[0]?.state).toBe('PASSED');
+  });
+});
+
+describe('the rate', () => {
+  it('tells so many at once, and the others later', async () => {
+    await addFleet(12);
+    const id = await create({ waves: [{ size: '100%' }], rate: { perMinute: 24, increase: 2, every: 4 } });
+    await settle(id);
+    expect(await inState(id, 'NOTIFIED')).toHaveLength(4);
+    await settle(id);
+    expect(await inState(id, 'QUEUED')).toHaveLength(8);
+
+    // With four successes it is twice as fast: in ten seconds as many as eight.
+    for (const execution of await inState(id, 'NOTIFIED')) await report(execution, 'SUCCEEDED');
+    await t.query(`update rollout set rate_at = rate_at - interval '10 seconds'`);
+    await settle(id);
+    expect(await inState(id, 'NOTIFIED')).toHaveLength(8);
+  });
+});
+
+describe('retries', () => {
+  it('tells a failed device again, as often as was asked and after a while', async () => {
+    await addFleet(1);
+    const id = await create({ waves: [{ size: '100%' }], retries: 1 });
+    await settle(id);
+    const [first] = await inState(id, 'NOTIFIED');
+    if (first === undefined) throw new Error('expected one to be told');
+    await report(first, 'FAILED');
+    const [waiting] = await inState(id, 'QUEUED');
+    expect(waiting?.reason).toBe('try 1 failed: the mirror was down');
+    expect(Number(waiting?.notBefore) - Date.now()).toBeGreaterThan(50_000);
+    await settle(id);
+    expect(await inState(id, 'QUEUED')).toHaveLength(1);
+
+    await t.query(`update execution set not_before = now()`);
+    await settle(id);
+    const [second] = await inState(id, 'NOTIFIED');
+    if (second === undefined) throw new Error('expected it to be told again');
+    // What it still says of the first try moves nothing.
+    await report(first, 'SUCCEEDED');
+    expect(await inState(id, 'NOTIFIED')).toHaveLength(1);
+    await report(second, 'FAILED');
+    expect(await inState(id, 'FAILED')).toHaveLength(1);
+  });
+});
+
+describe('a window', () => {
+  it('is looked at where each device is', async () => {
+    await addFleet(2);
+    const hour = new Date().getUTCHours();
+    // West of Greenwich by as many hours: there it is this hour of the day, at the one that is far away it is not.
+    await t.query(`update device set facts = $2 where id = $1`, [
+      'd-01',
+      JSON.stringify({ ...exampleFacts('rpi5'), timeZone: 'Pacific/Kiritimati' }),
+    ]);
+    const id = await create({
+      waves: [{ size: '100%' }],
+      window: { cron: `0 ${hour} * * *`, duration: '1h', zone: 'device' },
+    });
+    await settle(id);
+    expect((await inState(id, 'NOTIFIED')).map(({ deviceId }) => deviceId)).toEqual(['d-00']);
+    const [held] = await inState(id, 'QUEUED');
+    expect(held).toMatchObject({ deviceId: 'd-01', reason: 'waits for its window' });
+    // 14 hours ahead of UTC: the window there opens 10 hours after this hour of UTC began.
+    const opens = new Date();
+    opens.setUTCHours(hour + 10, 0, 0, 0);
+    expect(held?.notBefore).toEqual(opens);
+  });
+});
+
+describe('approval', () => {
+  const asked = { approval: 'required' };
+
+  it('is a second person’s', async () => {
+    await addFleet(1);
+    const id = await create({}, asked, 'ana');
+    await settle(id);
+    expect(await show(id)).toMatchObject({ state: 'WAITING_FOR_APPROVAL', createdBy: 'ana' });
+    await expect(services.rollouts.act(id, 'approve', 'ana')).rejects.toMatchObject({
+      code: 'approval-by-creator',
+      status: 409,
+    });
+    expect((await services.rollouts.act(id, 'approve', 'ben')).state).toBe('READY');
+  });
+
+  it('ends a rollout when it is denied', async () => {
+    await addFleet(1);
+    const id = await create({}, asked);
+    expect((await services.rollouts.act(id, 'deny', 'ben')).state).toBe('APPROVAL_DENIED');
+    await expect(services.rollouts.act(id, 'resume', 'ben')).rejects.toMatchObject({
+      code: 'rollout-command-refused',
+    });
+  });
+});
