@@ -69,7 +69,7 @@ export class RolloutsAtScale1767000000000 implements MigrationInterface {
     // containment, numbers by order.
     await runner.query(`
       drop index device_profile_bucket;
-      create index device_stratum on device (profile, bucket, id) where revoked_at is null;
+      create index device_stratum on device (profile, bucket, id) include (revoked_at);
       drop index device_revoked;
       create index device_revoked on device (revoked_at) where revoked_at is not null;
       create index device_name on device (name);
