@@ -237,6 +237,30 @@ describe('a window', () => {
   });
 });
 
+describe('a required release', () => {
+  it('is waited for, device by device, until the deadline', async () => {
+    await addFleet(2);
+    await insertRelease(t, 'meter@1.5.0', 3);
+    const id = await create({ waves: [{ size: '100%' }], deadline: '1h' }, { requires: 'meter@1.5.0' });
+    await t.query(`update device set running_release = 'meter@1.5.0' where id = 'd-00'`);
+    await settle(id);
+    expect((await inState(id, 'NOTIFIED')).map(({ deviceId }) => deviceId)).toEqual(['d-00']);
+    const [waiting] = await inState(id, 'QUEUED');
+    expect(waiting).toMatchObject({ deviceId: 'd-01', reason: 'waits for meter@1.5.0; it runs meter@1.0.0' });
+
+    await t.query(`update execution set deadline_at = now() - interval '1 s' where id = $1`, [waiting?.id]);
+    await t.database.transaction((sql) => services.executions.expire(sql));
+    expect(await inState(id, 'TIMED_OUT')).toMatchObject([
+      { reason: 'waits for meter@1.5.0; it runs meter@1.0.0; its deadline has passed' },
+    ]);
+  });
+
+  it('has to be there', async () => {
+    await addFleet(1);
+    await expect(create({}, { requires: 'meter@9.0.0' })).rejects.toMatchObject({ status: 404 });
+  });
+});
+
 describe('approval', () => {
   const asked = { approval: 'required' };
 

@@ -29,7 +29,13 @@ export const insertRelease = async (
   await t.query(
     `insert into release (name, model, version, release_counter, rollback_floor, publisher, statement)
      values ($1, $2, $3, $4, 0, 'tester', $5)`,
-    [name, model, version, counter, JSON.stringify({ release: name, rollbackFloor: 0, targets: variants })],
+    [
+      name,
+      model,
+      version,
+      counter,
+      JSON.stringify({ release: name, releaseCounter: counter, rollbackFloor: 0, targets: variants }),
+    ],
   );
 };
 

@@ -35,8 +35,11 @@ const target = z
 
 const RELEASE = 'expected model@version, e.g. meter-reader@1.4.0';
 
+const release = z.string(RELEASE).regex(/^[a-z0-9][a-z0-9.-]*@\d+\.\d+\.\d+\S*$/, RELEASE);
+
 export const rolloutSpecSchema = z.strictObject({
-  release: z.string(RELEASE).regex(/^[a-z0-9][a-z0-9.-]*@\d+\.\d+\.\d+\S*$/, RELEASE),
+  release,
+  requires: release.optional().describe('a device is told when it runs this release, or a later one of its model'),
   target: target.default('all').describe('a selector, e.g. profile=rpi5 and site != lab; all for everything'),
   strategy: strategySchema.prefault({}),
   gates: z.array(gateSchema).default([{ execution: { maxFailureRate: 0.05, minimum: 5 } }]),

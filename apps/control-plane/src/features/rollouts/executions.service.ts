@@ -63,7 +63,8 @@ const EXPIRE = `
     order by deadline_at limit ${EXPIRED_AT_ONCE} for update skip locked
   )
   update execution e set state = 'TIMED_OUT', reason_code = 'deadline', ended_at = now(), updated_at = now(),
-    reason = 'said nothing final before its deadline (last state: ' || state || ')'
+    reason = case when state = 'QUEUED' then coalesce(reason, 'was not told') || '; its deadline has passed'
+      else 'said nothing final before its deadline (last state: ' || state || ')' end
   from overdue where e.id = overdue.id
   returning e.id, e.kind`;
 

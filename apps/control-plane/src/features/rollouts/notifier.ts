@@ -1,6 +1,6 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import type { Probation } from '@aviary/release';
-import { type RateState, refill, type WindowState, windowAt } from '@aviary/rollout';
+import { type Probation, splitReleaseName } from '@aviary/release';
+import { type RateState, refill, type UpdateWindow, type WindowState, windowAt } from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
 import type { Assigning, DirectorService } from '../director/director.service.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
@@ -21,8 +21,9 @@ const NO_PROBATION: Probation = {
 
 const TAKE = `
   select e.id, e.device_id as "deviceId", e.kind, e.from_release as "from", d.facts, d.profile,
-    d.running_digest as "runningDigest"
-  from execution e join device d on d.id = e.device_id
+    d.running_digest as "runningDigest", d.running_release as "running", r.release_counter::float8 as "runningCounter",
+    r.model as "runningModel"
+  from execution e join device d on d.id = e.device_id left join release r on r.name = d.running_release
   where e.rollout_id = $1 and e.state = 'QUEUED' and e.kind = $2 and e.not_before <= now()
   order by e.not_before, e.id limit $3 for update of e skip locked`;
 
@@ -33,10 +34,11 @@ const SET = `
   from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[]) as t (id, state, variant, code, reason)
   where e.id = t.id`;
 
+// Its deadline begins now where it waits for itself, and not for its window.
 const HOLD = `
-  update execution e set not_before = to_timestamp(t.opens_at / 1000), updated_at = now(),
-    reason = 'waits for its window'
-  from unnest($1::uuid[], $2::float8[]) as t (id, opens_at) where e.id = t.id`;
+  update execution e set not_before = to_timestamp(t.until / 1000), updated_at = now(), reason = t.reason,
+    deadline_at = coalesce(e.deadline_at, now() + make_interval(secs => t.deadline))
+  from unnest($1::uuid[], $2::float8[], $3::text[], $4::float8[]) as t (id, until, reason, deadline) where e.id = t.id`;
 
 interface QueuedExecution {
   readonly id: string;
@@ -46,6 +48,17 @@ interface QueuedExecution {
   readonly facts: DeviceFacts;
   readonly profile: string | null;
   readonly runningDigest: string | null;
+  readonly running: string | null;
+  readonly runningModel: string | null;
+  readonly runningCounter: number | null;
+}
+
+/** Why a device is not told yet, and until when. */
+interface Wait {
+  readonly until: number;
+  readonly reason: string;
+  /** Seconds after which it has waited too long; null: it waits for us. */
+  readonly deadline: number | null;
 }
 
 interface Outcome {
@@ -65,6 +78,42 @@ interface Allowance {
 const NONE: Allowance = { devices: 0, rate: null };
 /** A window that never opens again, in a year that a database can store. */
 const NEVER_MS = Date.UTC(9999, 0, 1);
+
+/** The windows of one look, by time zone. */
+class Windows {
+  private readonly states = new Map<string | null, WindowState>();
+
+  constructor(
+    private readonly window: UpdateWindow,
+    private readonly now: number,
+  ) {}
+
+  /** undefined: it is open where the device is. */
+  waitOf({ facts }: QueuedExecution): Wait | undefined {
+    const zone = facts.timeZone ?? null;
+    const state = this.states.get(zone) ?? windowAt(this.window, this.now, zone);
+    this.states.set(zone, state);
+    return state.open
+      ? undefined
+      : { until: state.opensAt ?? NEVER_MS, reason: 'waits for its window', deadline: null };
+  }
+}
+
+/** How often it is looked whether a device runs by now what is required. */
+const LOOK_AGAIN_MS = 30_000;
+
+const waitForRequired = (
+  required: StoredRelease | undefined,
+  { running, runningModel, runningCounter }: QueuedExecution,
+  deadline: number,
+  now: number,
+): Wait | undefined => {
+  if (required === undefined) return undefined;
+  const { release, releaseCounter } = required.statement;
+  const isSame = runningModel === splitReleaseName(release).model;
+  if (isSame && runningCounter !== null && runningCounter >= releaseCounter) return undefined;
+  return { until: now + LOOK_AGAIN_MS, reason: `waits for ${release}; it runs ${running ?? 'nothing'}`, deadline };
+};
 
 const allowanceOf = ({ spec, rate, succeeded }: LoadedRollout, now: number): Allowance => {
   if (spec.strategy.rate === undefined) return { devices: BATCH, rate: null };
@@ -104,28 +153,32 @@ export class Notifier {
     return back.length + open.length + held;
   }
 
-  /** Lets those wait whose window is closed, each until it opens where the device is. */
+  /** Lets those wait that must not be told yet. */
   private async holdBack(
     sql: Sql,
-    { spec }: LoadedRollout,
+    rollout: LoadedRollout,
     due: readonly QueuedExecution[],
     now: number,
   ): Promise<{ open: readonly QueuedExecution[]; held: number }> {
-    const { window } = spec.strategy;
-    if (window === undefined) return { open: due, held: 0 };
-    const zones = new Map<string | null, WindowState>();
-    const stateFor = ({ facts }: QueuedExecution): WindowState => {
-      const zone = facts.timeZone ?? null;
-      const known = zones.get(zone) ?? windowAt(window, now, zone);
-      zones.set(zone, known);
-      return known;
-    };
-    const open = due.filter((execution) => stateFor(execution).open);
-    const closed = due.filter((execution) => !stateFor(execution).open);
-    if (closed.length > 0) {
-      await sql.query(HOLD, [closed.map(({ id }) => id), closed.map((one) => stateFor(one).opensAt ?? NEVER_MS)]);
+    const { spec } = rollout;
+    if (spec.strategy.window === undefined && spec.requires === undefined) return { open: due, held: 0 };
+    const windows = spec.strategy.window === undefined ? undefined : new Windows(spec.strategy.window, now);
+    const required = spec.requires === undefined ? undefined : await this.releases.get(spec.requires);
+    const waits = due.map((execution) => ({
+      execution,
+      wait: windows?.waitOf(execution) ?? waitForRequired(required, execution, spec.strategy.deadline, now),
+    }));
+    const held = waits.flatMap(({ execution, wait }) => (wait === undefined ? [] : [{ id: execution.id, ...wait }]));
+    if (held.length > 0) {
+      await sql.query(HOLD, [
+        held.map(({ id }) => id),
+        held.map(({ until }) => until),
+        held.map(({ reason }) => reason),
+        held.map(({ deadline }) => deadline),
+      ]);
     }
-    return { open, held: closed.length };
+    const open = waits.filter(({ wait }) => wait === undefined).map(({ execution }) => execution);
+    return { open, held: held.length };
   }
 
   /** Chooses each device's variant, and assigns it. */

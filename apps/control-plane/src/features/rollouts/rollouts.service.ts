@@ -179,6 +179,7 @@ export class RolloutsService {
     if (release.revoked) {
       throw badRequest('release-revoked', `${spec.release} was revoked by its publisher, and no device would take it.`);
     }
+    if (spec.requires !== undefined) await this.releases.get(spec.requires);
     const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const rows = await this.database.query<{ stratum: string; devices: number }>(
       `select coalesce(d.profile, $1) as stratum, count(*)::integer as devices from device d where ${where} group by 1`,
