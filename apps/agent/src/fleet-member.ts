@@ -172,6 +172,11 @@ export class FleetMember {
     );
   }
 
+  /** Whether the gateway hears it. */
+  get isConnected(): boolean {
+    return this.#link.isConnected;
+  }
+
   /** Finds what an earlier run has left to tell. Before it nothing can be told. @throws what the disk throws */
   open(): Promise<void> {
     return this.#spool.open();
