@@ -24,7 +24,9 @@ const main = async (): Promise<void> => {
     // Whoever started it is gone.
     process.once('disconnect', resolve);
   });
-  const log = pino({ level: process.env.AVIARY_LOG_LEVEL === undefined ? 'silent' : logLevelOf(process.env) });
+  // What thousands of devices have to say is heard only when somebody asks for it.
+  const level = process.env.AVIARY_LOG_LEVEL === undefined ? 'silent' : logLevelOf(process.env);
+  const log = pino({ level }, pino.destination(2));
   const fleet = new SimulatedFleet(
     plan,
     {

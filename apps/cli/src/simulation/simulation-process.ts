@@ -36,7 +36,8 @@ export class SimulationProcess {
     this.#listener = listener;
     const program = fileURLToPath(import.meta.resolve('@aviary/agent/simulation'));
     const child = fork(program, [JSON.stringify(plan)], {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // With a log to read, it goes where ours goes.
+      stdio: ['ignore', 'ignore', process.env.AVIARY_LOG_LEVEL === undefined ? 'pipe' : 'inherit', 'ipc'],
       // A group of its own, so that Ctrl-C reaches us alone, and the devices say good-bye when we say so.
       detached: true,
     });
