@@ -13,7 +13,8 @@ interface Asked {
 }
 
 const say = (report: SimulationReport): void => {
-  if (process.connected) process.send?.(report);
+  // Whoever listened may be gone at any moment; the end of the channel tells.
+  if (process.connected) process.send?.(report, undefined, undefined, () => undefined);
 };
 
 const main = async (): Promise<void> => {
