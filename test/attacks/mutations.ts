@@ -14,6 +14,7 @@ const CHECK = 'libs/release/src/documents/assignment-check.ts';
 const REPOSITORY = 'libs/release/src/tuf/image-repository.ts';
 const TUF = 'node_modules/tuf-js/dist/store.js';
 const DOWNLOAD = 'apps/agent/src/update/download.ts';
+const RECEPTION = 'apps/agent/src/update/reception.ts';
 const SERVER_TRUST = 'apps/agent/src/link/server-trust.ts';
 const BROKER = 'apps/control-plane/src/features/mqtt/embedded-broker.ts';
 const UPDATE = 'libs/federation/src/update-check.ts';
@@ -78,13 +79,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     removes: 'the signed length of a release',
     test: ['mirror', 'endless data', 'instead of a release'],
-    file: DOWNLOAD,
+    file: RECEPTION,
     edit: ['if (position + chunk.length > length) {', 'if (false) {'],
   },
   {
     removes: 'the slowest speed of a download',
     test: ['mirror', 'slow retrieval', 'of a release'],
-    file: DOWNLOAD,
+    file: RECEPTION,
     edit: ["slow.abort(new Error('the source is too slow'));", 'void slow;'],
   },
   {

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
-import type { Invitation } from './identity/join.ts';
+import type { Invitation } from './identity/enroll.ts';
 import type { KeyOptions } from './identity/prepared-keys.ts';
 import { isPcrSelection } from './tpm/pcr-selection.ts';
 import { Tpm } from './tpm/tpm.ts';

@@ -53,6 +53,18 @@ export { isProbeId, newProbeId, PROBE_EPOCHS } from './probe.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';
 export { type Access, mayGrant, ROLES, type Role } from './roles.ts';
 export { type Method, type Route, type RouteInput, type RouteOutput, type RouteRequest, statusOf } from './route.ts';
+export {
+  SIMULATED_STATES,
+  type SimulatedFault,
+  type SimulatedState,
+  type SimulationCounts,
+  type SimulationOrder,
+  type SimulationPlan,
+  type SimulationReport,
+  simulationOrderSchema,
+  simulationPlanSchema,
+  simulationReportSchema,
+} from './simulation.ts';
 export * from './telemetry.ts';
 export {
   type DownChannel,

@@ -128,6 +128,7 @@ export {
   STOPPED_TARGET,
 } from './tuf/fleet-targets.ts';
 export { ImageRepository, type MetadataSource, type TrustedMetadata } from './tuf/image-repository.ts';
+export type { KeptMetadata, MetadataFiles } from './tuf/metadata-folder.ts';
 export {
   refuseDelegations,
   statementsIn,

@@ -58,7 +58,8 @@ const peakOf = async (): Promise<number> => {
 const lookUp = async (stateDirectory: string, api: DeviceApi): Promise<HeldRelease> => {
   const identity = await loadIdentity(stateDirectory);
   const journal = await Journal.open(stateDirectory, identity);
-  const trust = new FleetTrust({ stateDirectory, patienceMs: PATIENCE_MS }, identity, api, journal, () => undefined);
+  const metadata = join(stateDirectory, 'trust');
+  const trust = new FleetTrust({ metadata, patienceMs: PATIENCE_MS }, identity, api, journal, () => undefined);
   await new Assignments(api, trust, identity, PROFILE, journal).look();
   const { candidate } = journal.state;
   if (candidate === null) throw new Error('expected an assigned release, found none');

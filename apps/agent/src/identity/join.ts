@@ -1,25 +1,14 @@
-import { createHash, X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { connect } from 'node:tls';
 import type { DeviceFacts } from '@aviary/hardware';
-import {
-  ApiError,
-  Backoff,
-  deviceRoutes,
-  type EnrollRequest,
-  type EnrollResponse,
-  type JoinToken,
-} from '@aviary/protocol';
-import { ageRecipientOf, generateAgeIdentity, openHeader } from '@aviary/release';
-import { DeviceApi } from '../link/device-api.ts';
+import { ageRecipientOf, generateAgeIdentity } from '@aviary/release';
 import { writeDurably } from '../state/durable-file.ts';
 import { Tpm } from '../tpm/tpm.ts';
 import { SealLostError, TpmUnavailableError } from '../tpm/tpm-error.ts';
 import { writeAgeIdentity } from './age-key.ts';
-import { CertificateRefusedError, checkCertificate, makeKey, requestFor, writeCredentials } from './credentials.ts';
+import { makeKey, requestFor, writeCredentials } from './credentials.ts';
+import { type Asking, enroll, fetchFleetCa, type Invitation, JoinError } from './enroll.ts';
 import {
   type Enrolment,
   IDENTITY_FOLDER,
@@ -38,81 +27,6 @@ import {
   prepareKeys,
   readPreparedKeys,
 } from './prepared-keys.ts';
-
-const CONTACT_TIMEOUT_MS = 15_000;
-/** Between two questions whether somebody has approved. */
-const FIRST_PAUSE_MS = 4_000;
-const LONGEST_PAUSE_MS = 30_000;
-
-/** Joining did not succeed; nothing of it is left behind. */
-export class JoinError extends Error {
-  readonly code: 'already-joined' | 'server-unreachable' | 'server-not-trusted' | 'answer-refused';
-
-  constructor(code: JoinError['code'], message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-/** Where to join, whom to trust there, and the secret of a join token; without one the key itself has to be let in. */
-export type Invitation = Omit<JoinToken, 'secret'> & { readonly secret?: string };
-
-/**
- * Asks the server for its fleet CA, in a handshake that sends nothing of ours, and keeps it only if it is the one that
- * the token names. Whoever else answers at this address is found out before it hears the secret: every request after
- * this trusts that CA and no other.
- */
-const fetchFleetCa = (token: Invitation): Promise<string> =>
-  new Promise((resolve, reject) => {
-    const { hostname: host, port } = new URL(token.url);
-    const socket = connect({
-      host: host.replace(/^\[|\]$/g, ''),
-      port: Number(port),
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.3',
-    });
-    const timer = setTimeout(
-      () => socket.destroy(new Error(`no answer within ${CONTACT_TIMEOUT_MS / 1000} s`)),
-      CONTACT_TIMEOUT_MS,
-    );
-    socket.on('error', ({ message }) => {
-      clearTimeout(timer);
-      const words = `The control plane at ${token.url} cannot be reached: ${message}. Check the address and the network.`;
-      reject(new JoinError('server-unreachable', words));
-    });
-    socket.once('secureConnect', () => {
-      clearTimeout(timer);
-      const fleetCa = [...chainOf(socket.getPeerX509Certificate())].find(
-        ({ raw }) => createHash('sha256').update(raw).digest('hex') === token.caFingerprint,
-      );
-      socket.end();
-      if (fleetCa !== undefined) return resolve(fleetCa.toString());
-      const words = `The server at ${token.url} does not belong to the fleet of this token (its CA has another fingerprint). Do not join; ask whoever gave you the token.`;
-      reject(new JoinError('server-not-trusted', words));
-    });
-  });
-
-function* chainOf(leaf: X509Certificate | undefined): Generator<X509Certificate> {
-  for (let one = leaf; one !== undefined; one = one.issuerCertificate) {
-    yield one;
-    // A root names itself as its issuer.
-    if (one.issuerCertificate?.fingerprint256 === one.fingerprint256) return;
-  }
-}
-
-/** What the server says is believed as far as it fits together: our key, the fleet's CA, the name it gives us. */
-const checkAnswer = ({ certificate, deviceId, mqttUrl }: EnrollResponse, fleetCa: string, key: string): void => {
-  try {
-    checkCertificate({ certificate, key }, { deviceId, fleetCa });
-  } catch (error) {
-    if (error instanceof CertificateRefusedError) throw refused(error.message);
-    throw error;
-  }
-  if (!mqttUrl.startsWith('mqtts://')) throw refused(`expected an mqtts:// address of the gateway, got ${mqttUrl}`);
-};
-
-const refused = (what: string): JoinError =>
-  new JoinError('answer-refused', `The control plane's answer is refused: ${what}. Tell whoever runs it.`);
 
 export interface JoinOptions extends KeyOptions {
   /** What people call the device; the host name, normally. */
@@ -225,8 +139,8 @@ export const joinFleet = async (
       name: name ?? hostname(),
       facts,
     };
-    const answer = await enroll(invitation, fleetCa, asking, ageIdentity, () => onPending?.(fingerprintOf(key)));
-    checkAnswer(answer, fleetCa, key);
+    const keys = { key, ageIdentity };
+    const answer = await enroll(invitation, fleetCa, asking, keys, () => onPending?.(fingerprintOf(key)));
     const { certificate, fleetCa: _, ...enrolment } = answer;
     await writeCredentials(draft, { key, certificate }, keeping);
     const lines = models ?? current?.models;
@@ -240,49 +154,4 @@ export const joinFleet = async (
     await writeDurably(join(draft, 'enrolment.json'), JSON.stringify(kept, null, 2));
     return answer.deviceId;
   });
-};
-
-type Asking = Omit<EnrollRequest, 'proof'>;
-
-/** Asks, with a proof that this board opens what is sealed to its recipient; again and again while it has to wait. */
-const enroll = async (
-  { url }: Invitation,
-  fleetCa: string,
-  asking: Asking,
-  ageIdentity: string,
-  onPending: () => void,
-): Promise<EnrollResponse> => {
-  // The CA is the one of the invitation: time has passed since it was made, whatever the clock says.
-  const floor = new X509Certificate(fleetCa).validFromDate.getTime();
-  const api = new DeviceApi(url, { fleetCa }, () => floor);
-  const waiting = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
-  let told = false;
-  try {
-    for (;;) {
-      try {
-        return await enrollOnce(api, asking, ageIdentity);
-      } catch (error) {
-        const code = error instanceof ApiError ? error.code : undefined;
-        const isPending = code === 'enrolment-pending';
-        // Once it waits, nothing but an answer ends the waiting.
-        const isPassing = told && !(error instanceof ApiError && [400, 403, 409].includes(error.problem.status));
-        // Started again and again, it may come before its time.
-        if (!isPending && !isPassing && code !== 'asked-too-soon') throw error;
-        if (isPending && !told) {
-          onPending();
-          told = true;
-        }
-      }
-      await pause(waiting.next());
-    }
-  } finally {
-    api.close();
-  }
-};
-
-const enrollOnce = async (api: DeviceApi, asking: Asking, ageIdentity: string): Promise<EnrollResponse> => {
-  const { csr, recipient } = asking;
-  const { header, salt, expiresAt } = await api.call(deviceRoutes.enrollChallenge, { body: { csr, recipient } });
-  const answer = openHeader(Buffer.from(header, 'base64'), ageIdentity).toString('base64url');
-  return api.call(deviceRoutes.enroll, { body: { ...asking, proof: { salt, expiresAt, answer } } });
 };

@@ -78,6 +78,10 @@ export class MqttLink {
     this.#topics = deviceTopics(identity.deviceId);
   }
 
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
   start(): void {
     void this.#connect();
   }

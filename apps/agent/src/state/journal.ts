@@ -1,8 +1,6 @@
-import { link, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { probationSchema } from '@aviary/release';
 import { z } from 'zod';
-import { writeDurably } from './durable-file.ts';
+import { type JournalCopy, JournalDirectory, type JournalFiles } from './journal-files.ts';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -105,14 +103,9 @@ const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
 
 type Reading = { readonly state: JournalState } | { readonly damage: string } | undefined;
 
-const readState = async (path: string): Promise<Reading> => {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+const readState = async (files: JournalFiles, which: JournalCopy): Promise<Reading> => {
+  const text = await files.read(which);
+  if (text === undefined) return undefined;
   try {
     const parsed = journalSchema.safeParse(JSON.parse(text));
     return parsed.success ? { state: parsed.data } : { damage: z.prettifyError(parsed.error) };
@@ -121,15 +114,9 @@ const readState = async (path: string): Promise<Reading> => {
   }
 };
 
-const pathsOf = (stateDirectory: string) => ({
-  current: join(stateDirectory, 'journal.json'),
-  /** The state before the last change: what is left when the current one is damaged. */
-  last: join(stateDirectory, 'journal.last.json'),
-});
-
 /** The journal as it lies on disk, for whoever only looks; undefined when there is none, or none that can be read. */
 export const peekJournal = async (stateDirectory: string): Promise<JournalState | undefined> => {
-  const reading = await readState(pathsOf(stateDirectory).current);
+  const reading = await readState(new JournalDirectory(stateDirectory), 'current');
   return reading !== undefined && 'state' in reading ? reading.state : undefined;
 };
 
@@ -137,12 +124,12 @@ export const peekJournal = async (stateDirectory: string): Promise<JournalState 
 export class Journal {
   /** What was wrong with the file that was found, when it was damaged. */
   readonly damage: string | undefined;
-  readonly #paths: ReturnType<typeof pathsOf>;
+  readonly #files: JournalFiles;
   #state: JournalState;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(paths: ReturnType<typeof pathsOf>, state: JournalState, damage: string | undefined) {
-    this.#paths = paths;
+  private constructor(files: JournalFiles, state: JournalState, damage: string | undefined) {
+    this.#files = files;
     this.#state = state;
     this.damage = damage;
   }
@@ -151,18 +138,22 @@ export class Journal {
    * Reads the journal. A damaged one is put aside as `journal.json.damaged`; the state before its last change takes its
    * place, or a fresh one, with which the device asks for its assignment anew.
    */
-  static async open(stateDirectory: string, owner: JournalOwner): Promise<Journal> {
-    const paths = pathsOf(stateDirectory);
-    let reading = await readState(paths.current);
+  static open(stateDirectory: string, owner: JournalOwner): Promise<Journal> {
+    return Journal.over(new JournalDirectory(stateDirectory), owner);
+  }
+
+  /** As `open`, wherever the journal lies. */
+  static async over(files: JournalFiles, owner: JournalOwner): Promise<Journal> {
+    let reading = await readState(files, 'current');
     let damage: string | undefined;
     if (reading !== undefined && 'damage' in reading) {
       damage = reading.damage;
       // A disk that takes nothing must not keep the device from serving; the damage is found again.
-      await rename(paths.current, `${paths.current}.damaged`).catch(() => undefined);
+      await files.putAside().catch(() => undefined);
     }
-    if (reading === undefined || 'damage' in reading) reading = await readState(paths.last);
+    if (reading === undefined || 'damage' in reading) reading = await readState(files, 'last');
     const state = reading !== undefined && 'state' in reading ? reading.state : fresh(owner);
-    return new Journal(paths, ownedBy(owner, state), damage);
+    return new Journal(files, ownedBy(owner, state), damage);
   }
 
   get state(): Readonly<JournalState> {
@@ -180,27 +171,12 @@ export class Journal {
       const change = decide(this.#state);
       if (change === undefined) return false;
       const next = { ...this.#state, ...change };
-      await this.#keepLast();
-      await writeDurably(this.#paths.current, JSON.stringify(next));
+      await this.#files.replace(JSON.stringify(next));
       this.#state = next;
       return true;
     });
     this.#turn = result.catch(() => undefined);
     return result;
-  }
-
-  async #keepLast(): Promise<void> {
-    const draft = `${this.#paths.last}.new`;
-    await rm(draft, { force: true });
-    try {
-      await link(this.#paths.current, draft);
-      // The last copy is replaced, never removed: it may be the only one.
-      await rename(draft, this.#paths.last);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      // Nothing yet to keep, or a file system without links: the second copy is a convenience.
-      if (code !== 'ENOENT' && code !== 'EPERM' && code !== 'ENOTSUP') throw error;
-    }
   }
 }
 

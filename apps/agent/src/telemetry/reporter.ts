@@ -1,10 +1,9 @@
 import type { DeviceFacts } from '@aviary/hardware';
 import type { EventRecord, ExecutionRecord, LearningRecord, MetricsRecord } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import { ProcessUsageMeter } from '../inference/process-usage.ts';
 import type { Serving } from '../inference/serving.ts';
 import type { LoadedRelease } from '../update/serving-slot.ts';
-import { readBoard } from './board.ts';
+import type { BoardMeter } from './board-meter.ts';
 import type { Uplink } from './uplink.ts';
 
 /** As much as a record's words may hold. */
@@ -13,23 +12,22 @@ const LONGEST_MESSAGE = 1_000;
 const LONGEST_WINDOW_S = 86_400;
 
 export interface ReporterOptions {
-  readonly stateDirectory: string;
   readonly windowSeconds: number;
+  readonly meter: Pick<BoardMeter, 'read' | 'close'>;
 }
 
 /** Turns what happens on the device into records: metrics by the clock, everything else at once. */
 export class Reporter {
   readonly #uplink: Uplink;
-  readonly #serving: Serving;
+  readonly #serving: Pick<Serving, 'take'>;
   readonly #options: ReporterOptions;
   readonly #log: Logger;
-  readonly #usage = new ProcessUsageMeter();
   /** Of the monotonic clock: the other one jumps. */
   #windowStart = performance.now();
   #timer: NodeJS.Timeout | undefined;
   #serves: LoadedRelease | null = null;
 
-  constructor(uplink: Uplink, serving: Serving, options: ReporterOptions, log: Logger) {
+  constructor(uplink: Uplink, serving: Pick<Serving, 'take'>, options: ReporterOptions, log: Logger) {
     this.#uplink = uplink;
     this.#serving = serving;
     this.#options = options;
@@ -46,7 +44,7 @@ export class Reporter {
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     await this.#flush();
-    this.#usage.close();
+    this.#options.meter.close();
   }
 
   facts(facts: DeviceFacts): Promise<void> {
@@ -92,7 +90,6 @@ export class Reporter {
     // Frames without a release are dropped frames, and say nothing of a model; the running record says that none serves.
     if (serves === null || frames + dropped + errors === 0) return;
     const { requested, effective } = serves.worker.provider;
-    const { rssBytes, cpuPercent } = this.#usage.sample([process.pid, serves.worker.pid]);
     const record: MetricsRecord = {
       type: 'metrics',
       at: Math.max(0, Math.round(Date.now() - elapsedMs)),
@@ -104,8 +101,7 @@ export class Reporter {
       errors,
       ...counts,
       provider: { requested: [...requested], effective },
-      process: { rssBytes: Math.round(rssBytes), cpuPercent: Math.max(0, cpuPercent) },
-      board: await readBoard(this.#options.stateDirectory),
+      ...(await this.#options.meter.read(serves.worker.pid)),
     };
     await this.#uplink.report([record]);
   }

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import { ApiError, deviceRoutes, routeUrl } from '@aviary/protocol';
 import {
   DIRECTOR_TARGET,
   type FleetTarget,
   fleetTargetOf,
   ImageRepository,
+  type KeptMetadata,
   readFleetTarget,
   STOPPED_TARGET,
   type TrustedMetadata,
@@ -45,11 +45,12 @@ export class FleetTrust {
   #askedAt = Number.NEGATIVE_INFINITY;
 
   /**
+   * @param metadata where it is kept: a folder of its own, or something in its place
    * @param patienceMs for one file: metadata is small, and what takes longer is held back by somebody
    * @param onNews is called when something that this device has may no longer run
    */
   constructor(
-    { stateDirectory, patienceMs }: { readonly stateDirectory: string; readonly patienceMs: number },
+    { metadata, patienceMs }: { readonly metadata: string | KeptMetadata; readonly patienceMs: number },
     { root }: Pick<Identity, 'root'>,
     api: Pick<DeviceApi, 'bytes'>,
     journal: Journal,
@@ -59,7 +60,7 @@ export class FleetTrust {
     this.#journal = journal;
     this.#onNews = onNews;
     this.#patienceMs = patienceMs;
-    this.#repository = new ImageRepository(join(stateDirectory, 'trust'), root, (file, limit) =>
+    this.#repository = new ImageRepository(metadata, root, (file, limit) =>
       this.#fetch(routeUrl(deviceRoutes.metadata, { params: { file } }), limit),
     );
   }

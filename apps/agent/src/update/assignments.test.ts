@@ -68,7 +68,7 @@ const start = async ({ state = {}, repository = newRepository(), profile = 'rpi4
   } as Pick<DeviceApi, 'call'>;
   const news: string[] = [];
   const trust = new FleetTrust(
-    { stateDirectory: folder, patienceMs: 30_000 },
+    { metadata: join(folder, 'trust'), patienceMs: 30_000 },
     identity,
     repositoryApi(repository),
     journal,

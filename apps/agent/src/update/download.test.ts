@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest';
 import { type Answer, blobServers, wholeFile } from '../testing/blob-server.ts';
 import { sha256Of } from '../testing/releases.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { type Download, DownloadCorruptError, DownloadInterruptedError, download, failureCodeOf } from './download.ts';
+import { type Download, download, failureCodeOf } from './download.ts';
+import { DownloadCorruptError, DownloadInterruptedError } from './reception.ts';
 
 const makeFolder = temporaryFolders();
 const serve = blobServers();

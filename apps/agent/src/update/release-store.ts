@@ -13,10 +13,15 @@ import {
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
 import type { HeldRelease } from '../state/journal.ts';
+import { download } from './download.ts';
+import type { Reception } from './reception.ts';
 import { StepError } from './step-error.ts';
 
 /** Room that an update must leave on the disk. */
 const SPARE_DISK_BYTES = 32 * 1024 * 1024;
+
+/** From where sealed bytes come, and for how long. */
+export type SealedSource = Omit<Reception, 'have' | 'length'>;
 
 /** Releases on this device: sealed on disk under their digest, opened in memory only. */
 export class ReleaseStore {
@@ -41,6 +46,11 @@ export class ReleaseStore {
   /** Where the sealed bytes with this SHA-256 are, or are to be. */
   sealedPath(sha256: string): string {
     return join(this.#sealedFolder, sha256);
+  }
+
+  /** Brings the sealed bytes of a release here. @throws as `download` */
+  fetch({ sha256, length }: HeldRelease, source: SealedSource): Promise<void> {
+    return download({ path: this.sealedPath(sha256), length, sha256, ...source });
   }
 
   /** @throws StepError `disk-full` before a byte is fetched */

@@ -7,6 +7,7 @@ import {
   workerFromSource,
   writeLightRelease,
 } from '../inference/testing/light-release.ts';
+import { startWorker } from '../inference/worker-handle.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import { heldRelease } from '../testing/releases.ts';
 import { type LoadedRelease, ServingSlot } from './serving-slot.ts';
@@ -43,7 +44,7 @@ const start = () => {
       onServing: async (release) => void told.push(`serving ${nameOf(release)}`),
       onLost: (release) => void lost.push(nameOf(release)),
     },
-    workerFromSource,
+    (given) => startWorker({ ...given, ...workerFromSource }),
     pino({ level: 'silent' }),
   );
   slots.push(slot);

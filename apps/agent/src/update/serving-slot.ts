@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Serving } from '../inference/serving.ts';
-import { startWorker, type WorkerHandle, type WorkerOptions } from '../inference/worker-handle.ts';
+import type { WorkerHandle, WorkerOptions } from '../inference/worker-handle.ts';
 import type { HeldRelease } from '../state/journal.ts';
 
 export interface LoadedRelease {
@@ -19,11 +19,16 @@ export interface SlotListener {
   onLost(release: HeldRelease, words: string): void;
 }
 
+/** Loads an opened release into a worker. @throws WorkerStartError */
+export type StartWorker = (
+  options: Pick<WorkerOptions, 'archiveDirectory' | 'providers' | 'onLog'>,
+) => Promise<WorkerHandle>;
+
 /** Which release's worker serves, and which stands ready beside it. */
 export class ServingSlot {
-  readonly #serving: Serving;
+  readonly #serving: Pick<Serving, 'switchTo' | 'mark'>;
   readonly #listener: SlotListener;
-  readonly #program: Pick<WorkerOptions, 'workerPath' | 'execArgv'>;
+  readonly #startWorker: StartWorker;
   readonly #log: Logger;
   #serves: LoadedRelease | null = null;
   #ready: LoadedRelease | null = null;
@@ -33,16 +38,15 @@ export class ServingSlot {
   /** Changes of what serves are made and told one after the other, so that what is told last is so. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  /** @param program where the worker's program is, when it is not beside this one */
   constructor(
-    serving: Serving,
+    serving: Pick<Serving, 'switchTo' | 'mark'>,
     listener: SlotListener,
-    program: Pick<WorkerOptions, 'workerPath' | 'execArgv'>,
+    startWorker: StartWorker,
     log: Logger,
   ) {
     this.#serving = serving;
     this.#listener = listener;
-    this.#program = program;
+    this.#startWorker = startWorker;
     this.#log = log;
   }
 
@@ -68,10 +72,9 @@ export class ServingSlot {
   /** Loads a release into a worker of its own, which stands ready and does not serve yet. @throws WorkerStartError */
   async load(release: HeldRelease, folder: string, providers: readonly string[]): Promise<LoadedRelease> {
     await this.discard();
-    const worker = await startWorker({
+    const worker = await this.#startWorker({
       archiveDirectory: folder,
       providers,
-      ...this.#program,
       onLog: (line) => this.#log.debug({ release: release.release }, line),
     });
     if (this.#stopped) {

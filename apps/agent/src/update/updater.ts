@@ -7,9 +7,10 @@ import type { DeviceApi } from '../link/device-api.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Decisions } from './decisions.ts';
-import { DownloadInterruptedError, download, failureCodeOf } from './download.ts';
+import { failureCodeOf } from './download.ts';
 import { plan, type Step } from './planner.ts';
 import { judgeProbation } from './probation-judge.ts';
+import { DownloadInterruptedError } from './reception.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { ServingSlot } from './serving-slot.ts';
 import { StepError } from './step-error.ts';
@@ -27,7 +28,7 @@ type Executors = {
 
 export interface UpdaterParts {
   readonly journal: Pick<Journal, 'state' | 'update'>;
-  readonly store: Pick<ReleaseStore, 'sealedPath' | 'checkSpace' | 'open' | 'collectGarbage'>;
+  readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
     ServingSlot,
     'serves' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
@@ -165,11 +166,11 @@ export class Updater {
     if (await this.#decisions.fetched(target)) await this.#report(target, 'DOWNLOADED');
   }
 
-  #download({ sha256, length }: HeldRelease, signal: AbortSignal): Promise<void> {
-    const path = routeUrl(deviceRoutes.blob, { params: { sha256 } });
+  #download(release: HeldRelease, signal: AbortSignal): Promise<void> {
+    const path = routeUrl(deviceRoutes.blob, { params: { sha256: release.sha256 } });
     const { api, store, patienceMs } = this.#parts;
     const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
-    return download({ path: store.sealedPath(sha256), length, sha256, open, signal, patienceMs });
+    return store.fetch(release, { open, signal, patienceMs });
   }
 
   async #admit(target: AssignedRelease, signal: AbortSignal): Promise<void> {

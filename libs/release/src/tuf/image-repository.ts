@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BaseFetcher, Updater } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
-import { type MetadataFiles, MetadataFolder } from './metadata-folder.ts';
+import { type KeptMetadata, type MetadataFiles, MetadataFolder } from './metadata-folder.ts';
 import {
   decodeMetadata,
   expiryOf,
@@ -33,17 +33,17 @@ export interface TrustedMetadata {
  * what is signed, newer, and not expired.
  */
 export class ImageRepository {
-  readonly #folder: MetadataFolder;
+  readonly #kept: KeptMetadata;
   readonly #pinnedRoot: string;
   readonly #source: MetadataSource;
 
   /**
-   * @param folder this repository's own, where the last good metadata is kept
+   * @param kept where the last good metadata is kept: a folder of this repository's own, or something in its place
    * @param pinnedRoot root metadata that is believed from the beginning; what is kept is built on it, and fallen back to
    *   it when it is damaged
    */
-  constructor(folder: string, pinnedRoot: string, source: MetadataSource) {
-    this.#folder = new MetadataFolder(folder);
+  constructor(kept: string | KeptMetadata, pinnedRoot: string, source: MetadataSource) {
+    this.#kept = typeof kept === 'string' ? new MetadataFolder(kept) : kept;
     this.#pinnedRoot = pinnedRoot;
     this.#source = source;
   }
@@ -55,7 +55,7 @@ export class ImageRepository {
    * @throws TufError `metadata-expired`, `metadata-refused`; what the source threw. What is kept stays as it was then
    */
   async refresh(now: number): Promise<TrustedMetadata> {
-    const kept = await this.#folder.read();
+    const kept = await this.#kept.read();
     let files: MetadataFiles;
     try {
       files = await this.#follow(kept);
@@ -72,8 +72,7 @@ export class ImageRepository {
         `the ${role} metadata (version ${trusted[role].signed.version}) expired at ${trusted[role].signed.expires} and it is ${new Date(now).toISOString()}; ${HEALED_BY[role]}`,
       );
     }
-    if (kept === undefined || TUF_ROLES.some((role) => !kept[role].equals(files[role])))
-      await this.#folder.write(files);
+    if (kept === undefined || TUF_ROLES.some((role) => !kept[role].equals(files[role]))) await this.#kept.write(files);
     return trusted;
   }
 

@@ -9,15 +9,22 @@ const CURRENT = 'current';
 /** Metadata files by role, as they were fetched. */
 export type MetadataFiles = Readonly<Record<TufRole, Buffer>>;
 
-/** The last set of metadata that was believed as a whole: replaced as a whole, or not at all, whenever the power goes. */
-export class MetadataFolder {
+/** The last set of metadata that was believed as a whole. */
+export interface KeptMetadata {
+  /** @returns what was kept; undefined when there is nothing, or not all of it */
+  read(): Promise<MetadataFiles | undefined>;
+  /** Keeps a set; resolves once it is kept. */
+  write(files: MetadataFiles): Promise<void>;
+}
+
+/** On a disk: replaced as a whole, or not at all, whenever the power goes. */
+export class MetadataFolder implements KeptMetadata {
   readonly #folder: string;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** @returns what was kept; undefined when there is nothing, or not all of it */
   async read(): Promise<MetadataFiles | undefined> {
     try {
       const files = await Promise.all(TUF_ROLES.map((role) => readFile(join(this.#folder, CURRENT, `${role}.json`))));
@@ -32,7 +39,6 @@ export class MetadataFolder {
     }
   }
 
-  /** Keeps a set; returns once it is on the disk. */
   async write(files: MetadataFiles): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     const name = `set-${randomBytes(6).toString('hex')}`;

@@ -2,6 +2,7 @@ import { readdir, readFile, statfs } from 'node:fs/promises';
 import { freemem, loadavg } from 'node:os';
 import { join } from 'node:path';
 import type { MetricsRecord } from '@aviary/protocol';
+import { ProcessUsageMeter } from '../inference/process-usage.ts';
 
 const MEGABYTE = 2 ** 20;
 const THERMAL = '/sys/class/thermal';
@@ -18,7 +19,7 @@ const hottest = async (): Promise<number | undefined> => {
 };
 
 /** How the board is at this moment; reads a few files, starts nothing. */
-export const readBoard = async (stateDirectory: string): Promise<MetricsRecord['board']> => {
+const readBoard = async (stateDirectory: string): Promise<MetricsRecord['board']> => {
   const [disk, temperatureC] = await Promise.all([statfs(stateDirectory).catch(() => undefined), hottest()]);
   return {
     memoryFreeMB: Math.floor(freemem() / MEGABYTE),
@@ -27,3 +28,26 @@ export const readBoard = async (stateDirectory: string): Promise<MetricsRecord['
     ...(temperatureC === undefined ? {} : { temperatureC }),
   };
 };
+
+/** What the agent and its workers take of the board, and how that is. */
+export class BoardMeter {
+  readonly #stateDirectory: string;
+  readonly #usage = new ProcessUsageMeter();
+
+  constructor(stateDirectory: string) {
+    this.#stateDirectory = stateDirectory;
+  }
+
+  /** @param workerPid the process that serves */
+  async read(workerPid: number): Promise<Pick<MetricsRecord, 'process' | 'board'>> {
+    const { rssBytes, cpuPercent } = this.#usage.sample([process.pid, workerPid]);
+    return {
+      process: { rssBytes: Math.round(rssBytes), cpuPercent: Math.max(0, cpuPercent) },
+      board: await readBoard(this.#stateDirectory),
+    };
+  }
+
+  close(): void {
+    this.#usage.close();
+  }
+}

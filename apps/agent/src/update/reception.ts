@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http';
+
+/** Slower than this over the whole of a watch period, and the source is given up for now. */
+const SLOWEST_BYTES_PER_SECOND = 256;
+
+/** The connection or the server failed; what came so far is kept, and the next try goes on from there. */
+export class DownloadInterruptedError extends Error {
+  readonly code = 'download-interrupted';
+}
+
+/** What came, from its first byte on, is not what was signed; nothing of it is kept. */
+export class DownloadCorruptError extends Error {
+  readonly code = 'download-corrupt';
+}
+
+/** Bytes that are to come. */
+export interface Reception {
+  /** Bytes of it that are here. */
+  readonly have: number;
+  /** Bytes of all of it, as signed. */
+  readonly length: number;
+  /** Opens the source from byte `start` on; status 206 when it really starts there. */
+  readonly open: (start: number, signal: AbortSignal) => Promise<IncomingMessage>;
+  readonly signal: AbortSignal;
+  /** How long a source may be too slow before it is given up for now. */
+  readonly patienceMs: number;
+}
+
+/** Where the bytes go. */
+export interface Receiver {
+  /** The source has answered, and sends from byte `start` on: `have`, or 0 when it knows no ranges. */
+  begin(start: number): Promise<void>;
+  take(chunk: Buffer): Promise<void>;
+}
+
+/** From which byte on the source sends: as asked, or from the beginning when it knows no ranges. */
+const startOf = ({ statusCode, headers }: IncomingMessage, asked: number): number => {
+  if (statusCode !== 206) return 0;
+  if (headers['content-range']?.startsWith(`bytes ${asked}-`) === true) return asked;
+  throw new DownloadInterruptedError(
+    `expected the bytes from ${asked} on, the source offers "${headers['content-range']}"`,
+  );
+};
+
+/**
+ * Lets bytes come until the source ends; never takes more of them than were signed, nor waits for ever.
+ * @returns how many there are now
+ * @throws DownloadCorruptError when there are more; what the network and the receiver throw, see `interruptionOf`
+ */
+export const receive = async (
+  { have, length, open, signal, patienceMs }: Reception,
+  receiver: Receiver,
+): Promise<number> => {
+  const slow = new AbortController();
+  let received = 0;
+  let atLastLook = 0;
+  const watch = setInterval(() => {
+    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * patienceMs) / 1000)
+      slow.abort(new Error('the source is too slow'));
+    atLastLook = received;
+  }, patienceMs);
+  let response: IncomingMessage | undefined;
+  try {
+    response = await open(have, AbortSignal.any([signal, slow.signal]));
+    let position = startOf(response, have);
+    await receiver.begin(position);
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      received += chunk.length;
+      if (position + chunk.length > length) {
+        throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
+      }
+      position += chunk.length;
+      await receiver.take(chunk);
+    }
+    return position;
+  } finally {
+    clearInterval(watch);
+    response?.destroy();
+  }
+};
+
+/** @throws DownloadInterruptedError when bytes are missing */
+export const demandWhole = (position: number, length: number): void => {
+  if (position < length) throw new DownloadInterruptedError(`the source ended after ${position} of ${length} bytes`);
+};
+
+/** What an error that is not the disk's means: the bytes are wrong, or are tried for again. */
+export const interruptionOf = (error: unknown): DownloadCorruptError | DownloadInterruptedError => {
+  if (error instanceof DownloadCorruptError || error instanceof DownloadInterruptedError) return error;
+  return new DownloadInterruptedError(error instanceof Error ? error.message : String(error));
+};
