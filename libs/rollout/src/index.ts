@@ -10,9 +10,11 @@ export { type DevicePair, type MeasuredChange, mostPairs, pairInOrder } from './
 export { type ComparisonScale, changeOf } from './comparison/scale.ts';
 export { type SmallestHarm, type SmallestHarmQuestion, smallestHarm } from './comparison/smallest-harm.ts';
 export { type LevelShare, splitLevel } from './comparison/split-level.ts';
+export { type ComparisonOutlook, comparisonOutlook } from './comparison-outlook.ts';
 export { decide, type RolloutSnapshot, STOP_GRACE_SECONDS, type WaveSnapshot } from './decide.ts';
 export type { Decision, Scope } from './decision.ts';
-export { MOST_PAIRS, planComparisons, type WaveComparison } from './gates/compared-gates.ts';
+export { type Forecast, type ForecastQuestion, forecast, MEASURED_LATE_S } from './forecast.ts';
+export { comparisonInWords, MOST_PAIRS } from './gates/compared-gates.ts';
 export type { DeviceMeasurements, GateResult, WaveFacts } from './gates/wave-facts.ts';
 export { type RateState, refill } from './rate.ts';
 export { retryAfter } from './retry.ts';

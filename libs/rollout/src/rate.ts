@@ -22,6 +22,9 @@ export const ratePerMinute = (
   succeeded: number,
 ): number => Math.min(MOST_PER_MINUTE, perMinute * increase ** Math.floor(succeeded / every));
 
+/** Devices that may come at once, at so many in a minute. */
+export const burstOf = (perMinute: number): number => Math.max(1, perMinute * BURST_MINUTES);
+
 /**
  * A token bucket, refilled for the time that has gone by. Before the first time it is full.
  * @param before null when it was never looked at
@@ -29,7 +32,7 @@ export const ratePerMinute = (
  */
 export const refill = (rate: RateSpec, before: RateState | null, succeeded: number, now: number): RateState => {
   const perMinute = ratePerMinute(rate, succeeded);
-  const most = Math.max(1, perMinute * BURST_MINUTES);
+  const most = burstOf(perMinute);
   if (before === null) return { tokens: most, at: now };
   const passed = Math.max(0, now - before.at) / 60_000;
   return { tokens: Math.min(most, before.tokens + passed * perMinute), at: Math.max(now, before.at) };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { gateSchema } from '../spec/gate-spec.ts';
-import { planComparisons, ROLLOUT_LEVEL } from './compared-gates.ts';
+import { canDecide, comparisonInWords, planComparisons, ROLLOUT_LEVEL } from './compared-gates.ts';
 import { evaluateGate } from './evaluate-gate.ts';
 import type { WaveFacts } from './wave-facts.ts';
 
@@ -36,6 +36,47 @@ describe('planComparisons', () => {
       level: ROLLOUT_LEVEL,
       plannedPairs: 30,
     });
+  });
+
+  it('spends no more than the level, whatever the waves could still do with a larger share', () => {
+    // Five pairs can decide at the level that the other wave has for itself, and not at a half of it.
+    const plan = planComparisons([latency], [{ rpi5: 5 }, { rpi5: 30 }, { rpi5: 30 }], { rpi5: 30 });
+    expect(plan).toEqual([
+      { level: ROLLOUT_LEVEL / 2, plannedPairs: 5 },
+      { level: ROLLOUT_LEVEL, plannedPairs: 30 },
+      undefined,
+    ]);
+    const [few] = plan;
+    if (few === undefined) throw new Error('the first wave is compared');
+    expect(canDecide(few)).toBe(false);
+    expect(evaluateGate(latency, facts({ latencyP95: [9, 9, 9, 9, 9] }), true, few)?.verdict).toBe('not-enough');
+  });
+});
+
+describe('comparisonInWords', () => {
+  const comparison = { lower: -0.03, upper: 0.28, eWorse: 4.04, eNotWorse: 0.2, eDecides: 20 };
+
+  it('says the estimate with its bounds, the margin, the pairs and the evidence', () => {
+    const gate = { gate: 'latencyP95 versus control', estimate: 0.12, bound: 0.15, evidence: 9, comparison };
+    expect(comparisonInWords(gate)).toBe(
+      'p95 +12 % (−3 % … +28 %), margin 15 %, 9 pairs, evidence 4 of 20 that it is worse',
+    );
+  });
+
+  it('says shares as points, and what is not known yet', () => {
+    const unknown = { ...comparison, lower: null, eWorse: 0.1, eNotWorse: 1.5 };
+    const gate = { gate: 'lowConfidenceRate versus control', estimate: -0.01, bound: 0.03, evidence: 1 };
+    expect(comparisonInWords({ ...gate, comparison: unknown })).toBe(
+      'unsure answers −1 percentage points (? … +28 percentage points), margin 3 percentage points, 1 pair, evidence 1.5 of 20 that it is not worse',
+    );
+  });
+
+  it('says nothing of a limit, or before the first pair', () => {
+    const gate = { gate: 'latencyP95', estimate: 12, bound: 80, evidence: 9 };
+    expect(comparisonInWords(gate)).toBeUndefined();
+    expect(
+      comparisonInWords({ ...gate, gate: 'latencyP95 versus control', estimate: null, comparison }),
+    ).toBeUndefined();
   });
 });
 

@@ -1,8 +1,16 @@
+import { fewestPairs } from '../comparison/betting-test.ts';
 import { type ComparisonResult, compareWithControl } from '../comparison/compare-with-control.ts';
 import { mostPairs } from '../comparison/pairing.ts';
-import type { ComparisonScale } from '../comparison/scale.ts';
+import { type ComparisonScale, effectInWords, marginInWords } from '../comparison/scale.ts';
 import { splitLevel } from '../comparison/split-level.ts';
-import { type ComparedMetric, type Comparison, comparisonOf, type Gate } from '../spec/gate-spec.ts';
+import {
+  COMPARED_METRICS,
+  type ComparedMetric,
+  type Comparison,
+  comparisonName,
+  comparisonOf,
+  type Gate,
+} from '../spec/gate-spec.ts';
 import type { Strata } from '../wave-plan.ts';
 import type { GateResult, WaveFacts } from './wave-facts.ts';
 
@@ -22,9 +30,15 @@ export const METRIC_SCALES = {
 export interface WaveComparison {
   /** Of each of its comparisons; settled by the plan, before anything is measured. */
   readonly level: number;
-  /** Pairs that it can come to; fewer than could ever decide are not looked at. */
+  /** Pairs that it can come to. */
   readonly plannedPairs: number;
 }
+
+/** With fewer pairs than this a wave can never tell, whatever they show. */
+export const neededPairs = ({ level }: Pick<WaveComparison, 'level'>): number => fewestPairs(level);
+
+/** Whether it can ever tell. */
+export const canDecide = (wave: WaveComparison): boolean => wave.plannedPairs >= neededPairs(wave);
 
 const pairsOf = (wave: Strata, control: Strata): number => {
   const strata = Object.entries(wave).map(([stratum, size]) => ({ wave: size, control: control[stratum] ?? 0 }));
@@ -43,9 +57,20 @@ export const planComparisons = (
 ): (WaveComparison | undefined)[] => {
   const metrics = gates.filter((gate) => comparisonOf(gate) !== undefined).length;
   const pairs = waves.map((wave, index) => (index === waves.length - 1 ? 0 : pairsOf(wave, control)));
-  const { level } = splitLevel(ROLLOUT_LEVEL, metrics, pairs);
-  return pairs.map((plannedPairs, index) => (index === waves.length - 1 ? undefined : { level, plannedPairs }));
+  const { level, compares } = splitLevel(ROLLOUT_LEVEL, metrics, pairs);
+  const compared = compares.filter((is) => is).length;
+  // A wave that takes no share is held to the level at which it was found to have too few pairs: what is split among the
+  // others is all there is, and at their level it might decide after all.
+  const levelOfOthers = metrics === 0 ? ROLLOUT_LEVEL : ROLLOUT_LEVEL / (metrics * (compared + 1));
+  return pairs.map((plannedPairs, index) =>
+    index === waves.length - 1 ? undefined : { level: compares[index] ? level : levelOfOthers, plannedPairs },
+  );
 };
+
+/** As much of a gate's result as is said in numbers. */
+export interface ComparedResult extends Pick<GateResult, 'gate' | 'estimate' | 'bound' | 'evidence'> {
+  readonly comparison?: GateResult['comparison'] | null;
+}
 
 const VERDICTS = { worse: 'fail', 'not-worse': 'pass', 'cannot-tell': 'not-enough' } as const satisfies Record<
   ComparisonResult['verdict'],
@@ -66,4 +91,32 @@ export const evaluateComparison = (
   );
   const comparison = { lower, upper, eWorse: evidence.worse, eNotWorse: evidence.notWorse, eDecides: 1 / level };
   return { gate, verdict: VERDICTS[verdict], estimate, bound: margin, evidence: pairs, words, comparison };
+};
+
+const twoDigits = (value: number): string => String(Number(value.toPrecision(2)));
+
+/**
+ * What a comparison has seen so far, in numbers: `p95 +12 % (−3 … +28 %), margin 15 %, 9 pairs, evidence 4 of 20`. The
+ * evidence is the greater of its two e-values.
+ * @returns undefined for a gate that compares nothing, or before its first pair
+ */
+export const comparisonInWords = ({
+  gate,
+  estimate,
+  bound,
+  evidence,
+  comparison,
+}: ComparedResult): string | undefined => {
+  const compared = COMPARED_METRICS.find((name) => comparisonName(name) === gate);
+  if (compared === undefined || comparison == null || estimate === null) return undefined;
+  const { metric, scale } = METRIC_SCALES[compared];
+  const { lower, upper, eWorse, eNotWorse, eDecides } = comparison;
+  const bounds = [lower, upper].map((end) => (end === null ? '?' : effectInWords(scale, end))).join(' … ');
+  const [greater, against] = eWorse >= eNotWorse ? [eWorse, 'worse'] : [eNotWorse, 'not worse'];
+  return [
+    `${metric} ${effectInWords(scale, estimate)} (${bounds})`,
+    `margin ${marginInWords(scale, bound)}`,
+    `${evidence} pair${evidence === 1 ? '' : 's'}`,
+    `evidence ${twoDigits(greater)} of ${twoDigits(eDecides)} that it is ${against}`,
+  ].join(', ');
 };

@@ -66,8 +66,12 @@ export const comparisonOf = (gate: Gate): Comparison | undefined => {
   return undefined;
 };
 
+/** How the comparison of a metric is called where its results are kept. */
+export const comparisonName = (metric: ComparedMetric): string => `${metric} versus control`;
+
 /** How a gate is called where its results are kept; a limit and a comparison of one metric are two. */
 export const gateName = (gate: Gate): string => {
   const [name = ''] = Object.keys(gate);
-  return comparisonOf(gate) === undefined ? name : `${name} versus control`;
+  const comparison = comparisonOf(gate);
+  return comparison === undefined ? name : comparisonName(comparison.metric);
 };

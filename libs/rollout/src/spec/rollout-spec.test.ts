@@ -186,7 +186,7 @@ describe('what a refused specification says', () => {
       'strategy.probation.maxP95Ratio': 'expected more than 0, got 0',
       'gates.0.latencyP95': 'expected maxMs, or versus: control with a margin, got {}',
       onFailure: 'expected one of pause, rollback-wave, rollback-all, got "shrug"',
-      '': 'unknown: wave',
+      wave: 'unknown: there is no such setting here',
     });
     for (const { path, message } of error.problems) {
       expect(error.message).toContain(path === '' ? `the specification: ${message}` : `${path}: ${message}`);
@@ -200,7 +200,7 @@ describe('what a refused specification says', () => {
     [[], 'the specification: expected settings by name, got a list of 0'],
     [{ release: 7 }, 'release: expected model@version, e.g. meter-reader@1.4.0, got 7'],
     [{ release, gates: {} }, 'gates: expected a list, got {}'],
-    [{ release, strategy: { wave: [] } }, 'strategy: unknown: wave'],
+    [{ release, strategy: { wave: [] } }, 'strategy.wave: unknown'],
     [{ release, target: '' }, 'target: expected at least 1 characters, got ""'],
     [{ release, target: `a=${'b'.repeat(2_000)}` }, 'target: expected at most 2000 characters'],
   ])('of %j', (value, words) => {
@@ -212,7 +212,7 @@ describe('what a refused specification says', () => {
     [{ execution: { maxFailureRate: 0 }, success: { minSuccessRate: 1 } }, 'gates.0', /got execution, success/],
     ['execution', 'gates.0', /one of execution, .*got "execution"/],
     [{}, 'gates.0', /one of execution, .*got {}/],
-    [{ execution: { maxFailureRate: 0, minimun: 1 } }, 'gates.0.execution', /^unknown: minimun$/],
+    [{ execution: { maxFailureRate: 0, minimun: 1 } }, 'gates.0.execution.minimun', /^unknown/],
     [{ execution: {} }, 'gates.0.execution.maxFailureRate', /expected a share .* got nothing/],
     [{ execution: { maxFailureRate: 0, minimum: 0 } }, 'gates.0.execution.minimum', /expected more than 0, got 0/],
     [{ success: { minSuccessRate: 'most' } }, 'gates.0.success.minSuccessRate', /got "most"/],

@@ -54,7 +54,12 @@ const expectation = (issue: z.core.$ZodIssue): string => {
 export const problemsOf = (issue: z.core.$ZodIssue, before: readonly PropertyKey[] = []): SpecProblem[] => {
   const place = [...before, ...issue.path];
   const path = place.map(String).join('.');
-  if (issue.code === 'unrecognized_keys') return [{ path, message: `unknown: ${issue.keys.join(', ')}` }];
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      path: [...place, key].map(String).join('.'),
+      message: 'unknown: there is no such setting here',
+    }));
+  }
   if (issue.code === 'invalid_union') {
     // Of several forms the one is meant that knows the names which were given; its own problems say more.
     const meant = issue.errors.filter((errors) =>

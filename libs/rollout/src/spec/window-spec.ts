@@ -58,6 +58,8 @@ export interface WindowState {
   readonly open: boolean;
   /** While it is closed: when it opens next, in ms since 1970; null when never. */
   readonly opensAt: number | null;
+  /** While it is open: when it closes, unless it begins again before, in ms since 1970; null while it is closed. */
+  readonly closesAt: number | null;
 }
 
 /**
@@ -69,7 +71,7 @@ export const windowAt = (window: UpdateWindow, now: number, deviceZone: string |
   const asked = window.zone === 'device' ? (deviceZone ?? FALLBACK_ZONE) : window.zone;
   const schedule = cronIn(window.cron, isZone(asked) ? asked : FALLBACK_ZONE);
   // The first time that it fired and is open still, or that it will fire: a window may begin again while it is open.
-  const opened = schedule.nextRun(new Date(now - window.duration * 1000));
-  if (opened !== null && opened.getTime() <= now) return { open: true, opensAt: null };
-  return { open: false, opensAt: opened === null ? null : opened.getTime() };
+  const opened = schedule.nextRun(new Date(now - window.duration * 1000))?.getTime() ?? null;
+  if (opened !== null && opened <= now) return { open: true, opensAt: null, closesAt: opened + window.duration * 1000 };
+  return { open: false, opensAt: opened, closesAt: null };
 };
