@@ -46,6 +46,7 @@ interface Group {
 
 /** Tells devices of a rollout, as the conductor would if each one did at once what it is told. */
 class Telling {
+  readonly #strategy: RolloutSpec['strategy'];
   readonly #end: number;
   #now: number;
   #openings = 0;
@@ -55,10 +56,8 @@ class Telling {
   #nextComing = 0;
   #succeeded = 0;
 
-  constructor(
-    private readonly strategy: RolloutSpec['strategy'],
-    now: number,
-  ) {
+  constructor(strategy: RolloutSpec['strategy'], now: number) {
+    this.#strategy = strategy;
     this.#now = now;
     this.#end = now + YEAR_S * 1000;
   }
@@ -109,7 +108,7 @@ class Telling {
   }
 
   #openOf(groups: readonly Group[]): Group[] {
-    const { window } = this.strategy;
+    const { window } = this.#strategy;
     if (window === undefined) return groups.filter((group) => group.left > 0);
     return groups.filter((group) => {
       if (group.left === 0) return false;
@@ -126,7 +125,7 @@ class Telling {
   /** Tells as many as the rate allows at this moment, or waits until it allows more. @returns how many were told */
   #take(open: readonly Group[]): number {
     const available = open.reduce((sum, group) => sum + group.left, 0);
-    const { rate } = this.strategy;
+    const { rate } = this.#strategy;
     if (rate === undefined) return this.#told(open, available);
     const { tokens } = refill(rate, this.#rate, this.#succeeded, this.#now);
     const allowed = Math.min(available, Math.floor(tokens));
@@ -141,7 +140,7 @@ class Telling {
     const full = this.#now + Math.max(1, Math.ceil(((wanted - tokens) / perMinute) * 60_000));
     const next = this.#coming[this.#nextComing]?.at ?? Infinity;
     const closes = open.reduce((first, { until }) => Math.min(first, until), Infinity);
-    this.waitUntil(Math.min(full, next, this.strategy.window === undefined ? Infinity : closes));
+    this.waitUntil(Math.min(full, next, this.#strategy.window === undefined ? Infinity : closes));
     return 0;
   }
 
@@ -152,7 +151,7 @@ class Telling {
       group.left -= some;
       rest -= some;
     }
-    this.#coming.push({ at: this.#now + this.strategy.probation.seconds * 1000, devices });
+    this.#coming.push({ at: this.#now + this.#strategy.probation.seconds * 1000, devices });
     return devices;
   }
 }

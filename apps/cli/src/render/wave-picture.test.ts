@@ -75,6 +75,21 @@ describe('wavePicture', () => {
     expect(picture).toContain('execution: stopped: 2 of 4 devices failed');
   });
 
+  it('says in numbers what a comparison has seen so far', () => {
+    const gate = {
+      gate: 'latencyP95 versus control',
+      verdict: 'not-enough' as const,
+      words: 'cannot tell yet',
+      estimate: 0.12,
+      bound: 0.15,
+      evidence: 9,
+      comparison: { lower: -0.03, upper: 0.28, eWorse: 4, eNotWorse: 0.2, eDecides: 20 },
+      at: 0,
+    };
+    const picture = wavePicture(rollout([wave({ gates: [gate] })])).join('\n');
+    expect(picture).toContain('p95 +12 % (−3 % … +28 %), margin 15 %, 9 pairs, evidence 4 of 20 that it is worse');
+  });
+
   it('passes on no control characters that a device put into a reason', () => {
     const picture = wavePicture(rollout([], { state: 'PAUSED', reason: 'bad\u001b[2J\nnews' })).join('\n');
     expect(picture).not.toMatch(/\p{Cc}/u);

@@ -1,4 +1,5 @@
 import type { RolloutSummary, WaveView } from '@aviary/protocol';
+import { comparisonInWords } from '@aviary/rollout';
 import { stateBar } from './state-bar.ts';
 import { printable } from './table.ts';
 
@@ -30,7 +31,12 @@ export const wavePicture = (rollout: RolloutSummary): string[] => {
     lines.push(
       `  ${name}  ${waveBar(wave, WIDTH)}  ${wave.state.padEnd(9)}  ${String(wave.size).padStart(4)} ${wave.size === 1 ? 'device ' : 'devices'}  ${countsOf(wave)}`.trimEnd(),
     );
-    for (const gate of wave.gates) lines.push(`${' '.repeat(name.length + 4)}${gate.gate}: ${gate.words}`);
+    const indent = ' '.repeat(name.length + 4);
+    for (const gate of wave.gates) {
+      lines.push(`${indent}${gate.gate}: ${gate.words}`);
+      const numbers = comparisonInWords(gate);
+      if (numbers !== undefined) lines.push(`${indent}  ${numbers}`);
+    }
   }
   return lines.map(printable);
 };

@@ -32,6 +32,7 @@ import { VariantChooser } from '../features/registry/variant-chooser.ts';
 import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
 import { Notifier } from '../features/rollouts/notifier.ts';
+import { Rehearsal } from '../features/rollouts/rehearsal.ts';
 import { RolloutSteps } from '../features/rollouts/rollout-steps.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
 import { MetadataStore } from '../features/trust/metadata-store.ts';
@@ -136,7 +137,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const revocation = new RevocationService(database, devices, executions, participations);
   const notifier = new Notifier(director, releases, chooser);
   const steps = new RolloutSteps(database, applier, notifier);
-  const rollouts = new RolloutsService(database, releases, chooser, applier);
+  const rollouts = new RolloutsService(database, releases, new Rehearsal(database, chooser), applier);
   const overview = new OverviewService(database, rollouts);
   const live = new LiveService(database, log);
   const adminToken = await loadAdminToken(config.data);

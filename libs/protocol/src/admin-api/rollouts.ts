@@ -104,6 +104,21 @@ export type ExecutionView = z.infer<typeof executionViewSchema>;
 export const EXECUTION_OUTCOMES = ['open', 'succeeded', 'failed', 'canceled'] as const;
 export type ExecutionOutcome = (typeof EXECUTION_OUTCOMES)[number];
 
+/** What a comparison of a wave is worth, before it begins. Harms are as the margin: 0.3 is +30 %. */
+const comparisonOutlookSchema = z
+  .object({
+    wave: count,
+    gate: z.string(),
+    pairs: count.describe('that it can come to'),
+    neededPairs: count.describe('with fewer it can never tell'),
+    level: z.number(),
+    margin: z.number(),
+    floor: real.describe('no smaller harm can be found; null: none at all'),
+    found: real.describe('found in 9 of 10 rollouts where each device scatters by 10 %; null for a rate'),
+    words: z.string().describe('the same as a sentence'),
+  })
+  .meta({ id: 'ComparisonOutlook' });
+
 /** What a dry run answers: nothing is created. */
 export const rolloutPreviewSchema = z
   .object({
@@ -114,6 +129,18 @@ export const rolloutPreviewSchema = z
       z.object({ profile: z.string(), variant: z.string().nullable(), devices: count, reason: z.string() }),
     ),
     bytes: count.describe('to be downloaded in all'),
+    control: z.record(z.string(), count).describe('devices held back until the last wave, by profile'),
+    comparisons: z.array(comparisonOutlookSchema).describe('of each wave with its control group, by each gate'),
+    sites: z
+      .array(z.object({ site: z.string(), devices: count, bytes: count }))
+      .describe('by the label `site`, most bytes first; "" for devices without it'),
+    forecast: z
+      .object({
+        seconds: real.describe('to the end of the last wave, at the earliest; null: more than a year'),
+        waves: z.array(z.object({ index: count, seconds: count })).describe('when each can have passed'),
+        leavesOut: z.array(z.string()).describe('what takes time too, and where a person is needed'),
+      })
+      .describe('the earliest finish, from now'),
   })
   .meta({ id: 'RolloutPreview' });
 export type RolloutPreview = z.infer<typeof rolloutPreviewSchema>;

@@ -1,37 +1,9 @@
-import type { RolloutPreview } from '@aviary/protocol';
 import { Flags } from '@oclif/core';
 import { AviaryCommand, outputFlag, secondsFlag } from '../../aviary-command.ts';
 import { readYaml } from '../../command-line/read-yaml.ts';
 import { UsageError } from '../../command-line/usage-error.ts';
-import { renderTable } from '../../render/table.ts';
+import { previewPicture } from '../../render/preview-picture.ts';
 import { watchRollout } from '../../rollout-watch.ts';
-
-const previewTable = (preview: RolloutPreview): string =>
-  [
-    `${preview.release} to ${preview.devices} devices, ${(preview.bytes / 2 ** 20).toFixed(1)} MB in all. Nothing was created.`,
-    '',
-    renderTable(
-      ['wave', 'adds', 'then', 'of'],
-      preview.waves.map(({ index, size, cumulative, strata }) => [
-        String(index + 1),
-        String(size),
-        String(cumulative),
-        Object.entries(strata)
-          .map(([stratum, count]) => `${count} ${stratum || 'without profile'}`)
-          .join(', '),
-      ]),
-    ),
-    '',
-    renderTable(
-      ['profile', 'devices', 'variant', 'because'],
-      preview.variants.map(({ profile, devices, variant, reason }) => [
-        profile,
-        String(devices),
-        variant ?? 'none',
-        reason,
-      ]),
-    ),
-  ].join('\n');
 
 export default class RolloutCreate extends AviaryCommand {
   static override summary = 'Bring a release to devices in waves';
@@ -80,7 +52,7 @@ export default class RolloutCreate extends AviaryCommand {
     const { client } = await this.connect(flags);
     if (flags['dry-run']) {
       const preview = await client.previewRollout({ body: spec });
-      this.print(preview, flags.output, () => previewTable(preview));
+      this.print(preview, flags.output, () => previewPicture(preview).join('\n'));
       return;
     }
     const rollout = await client.createRollout({ body: spec });

@@ -1,44 +1,33 @@
 import { randomInt } from 'node:crypto';
-import type { DeviceFacts } from '@aviary/hardware';
 import type { ExecutionOutcome, RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
 import { splitReleaseName } from '@aviary/release';
 import {
   BUCKETS,
   CommandRefusedError,
   command,
-  type PlannedWave,
   parseRolloutSpec,
   parseSelector,
   planControl,
   planWaves,
   type RolloutSpec,
   RolloutSpecError,
-  type Strata,
 } from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import { targetToSql } from '../devices/selector-sql.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
-import type { VariantChooser } from '../registry/variant-chooser.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
 import { NO_PROFILE } from './portions.ts';
+import type { PreparedRollout, Rehearsal } from './rehearsal.ts';
 import { loadSnapshot } from './rollout-snapshot.ts';
 import { rolloutViews } from './rollout-views.ts';
-
-interface Prepared {
-  readonly spec: RolloutSpec;
-  readonly release: StoredRelease;
-  readonly strata: Record<string, number>;
-  readonly control: Strata;
-  readonly waves: readonly PlannedWave[];
-}
 
 /** Rollouts as people see and steer them. What happens in between is the conductor's. */
 export class RolloutsService {
   constructor(
     private readonly database: Database,
     private readonly releases: ReleasesService,
-    private readonly chooser: VariantChooser,
+    private readonly rehearsal: Rehearsal,
     private readonly applier: DecisionsApplier,
   ) {}
 
@@ -83,19 +72,7 @@ export class RolloutsService {
 
   /** What `create` would do. */
   async preview(body: unknown): Promise<RolloutPreview> {
-    const { spec, release, strata, waves } = await this.prepare(body);
-    const variants = await Promise.all(
-      Object.entries(strata).map(async ([stratum, devices]) => ({
-        ...(await this.variantFor(spec, release, stratum)),
-        devices,
-      })),
-    );
-    const bytes = variants.reduce((total, { variant, devices }) => {
-      const target = release.statement.targets.find((candidate) => candidate.variant === variant);
-      return total + (target?.length ?? 0) * devices;
-    }, 0);
-    const devices = waves.at(-1)?.cumulative ?? 0;
-    return { release: spec.release, devices, waves: waves.map((wave) => ({ ...wave })), variants, bytes };
+    return this.rehearsal.of(await this.prepare(body));
   }
 
   async list(query: { cursor?: string | undefined; limit: number }) {
@@ -167,7 +144,7 @@ export class RolloutsService {
     return summary;
   }
 
-  private async prepare(body: unknown): Promise<Prepared> {
+  private async prepare(body: unknown): Promise<PreparedRollout> {
     let spec: RolloutSpec;
     try {
       spec = parseRolloutSpec(body);
@@ -177,7 +154,11 @@ export class RolloutsService {
     }
     const release = await this.releases.get(spec.release);
     if (release.revoked) {
-      throw badRequest('release-revoked', `${spec.release} was revoked by its publisher, and no device would take it.`);
+      throw badRequest(
+        'release-revoked',
+        `${spec.release} was revoked by its publisher, and no device would take it.`,
+        [{ path: 'release', message: `${spec.release} was revoked by its publisher` }],
+      );
     }
     if (spec.requires !== undefined) await this.releases.get(spec.requires);
     const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
@@ -189,6 +170,7 @@ export class RolloutsService {
       throw badRequest(
         'target-empty',
         `No device fits the target "${spec.target}". See who would: aviary device list -l '${spec.target}'`,
+        [{ path: 'target', message: `expected a selector that some device fits, got "${spec.target}"` }],
       );
     }
     const strata = Object.fromEntries(rows.map(({ stratum, devices }) => [stratum, devices]));
@@ -215,6 +197,7 @@ export class RolloutsService {
     throw badRequest(
       'rollback-forbidden',
       `onFailure is ${spec.onFailure}, but ${spec.release} raises the rollback floor to ${rollbackFloor}, so devices could not go back to ${below.name}. Use onFailure: pause, or raise the floor with a later release.`,
+      [{ path: 'onFailure', message: `expected pause: devices could not go back to ${below.name}` }],
     );
   }
 
@@ -233,19 +216,6 @@ export class RolloutsService {
         );
       }
     }
-  }
-
-  /** The variant that a device of this stratum gets, from the facts of one of them. */
-  private async variantFor(spec: RolloutSpec, release: StoredRelease, stratum: string) {
-    if (stratum === NO_PROFILE) return { profile: 'none', variant: null, reason: 'no profile fits these devices' };
-    const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
-    const [device] = await this.database.query<{ facts: DeviceFacts }>(
-      `select d.facts from device d where d.profile = $1 and ${where} order by d.bucket, d.id limit 1`,
-      [stratum, ...parameters],
-    );
-    if (device === undefined) return { profile: stratum, variant: null, reason: 'no such device any more' };
-    const { target, words } = this.chooser.choose({ facts: device.facts, profile: stratum }, release);
-    return { profile: stratum, variant: target?.variant ?? null, reason: words.join(' · ') };
   }
 }
 

@@ -1,4 +1,12 @@
-import { changeOf, comparisonOf, MOST_PAIRS, parseSelector, type RolloutSpec, type Strata } from '@aviary/rollout';
+import {
+  changeOf,
+  comparisonOf,
+  MEASURED_LATE_S,
+  MOST_PAIRS,
+  parseSelector,
+  type RolloutSpec,
+  type Strata,
+} from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
 import { targetToSql } from '../devices/selector-sql.ts';
@@ -8,8 +16,6 @@ import { NO_PROFILE } from './portions.ts';
 const AT_ONCE = 50;
 /** Candidates looked at for one device: some measured nothing. */
 const CANDIDATES = 25;
-/** What devices measured comes late by as much as this. */
-const LATE_S = 120;
 const MINUTE_S = 60;
 
 interface ComparedWave {
@@ -67,7 +73,7 @@ const RIPE = `
       extract(epoch from date_trunc('minute', e.switched_at)) as switched
     from execution e join device d on d.id = e.device_id
     where e.rollout_id = $1 and e.wave_index = $2 and e.kind = 'install' and e.state = 'SUCCEEDED' and not e.diverged
-      and e.from_release is not null and e.switched_at < now() - make_interval(secs => $4 + ${2 * MINUTE_S + LATE_S})
+      and e.from_release is not null and e.switched_at < now() - make_interval(secs => $4 + ${MEASURED_LATE_S})
       and not exists (select 1 from wave_pair p
         where p.rollout_id = $1 and p.wave_index = $2 and p.device_id = e.device_id)
     order by e.switched_at, e.device_id limit ${AT_ONCE}
