@@ -60,12 +60,12 @@ export default class FedCreate extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(FedCreate);
-    const file =
+    const written =
       flags.file === undefined
-        ? {}
+        ? undefined
         : await readYaml(flags.file, 'a round specification', 'docs/federation.md shows them all.');
     const asked = {
-      ...file,
+      ...written?.keys,
       ...given({
         release: flags.release,
         target: flags.target,
@@ -95,12 +95,13 @@ export default class FedCreate extends AviaryCommand {
         : { ...asked, training: { ...(inFile as object | null), ...training } },
     );
     const { client } = await this.connect(flags);
+    const told = <T>(work: () => Promise<T>): Promise<T> => written?.asked(work) ?? work();
     if (flags['dry-run']) {
-      const preview = await client.previewRound({ body });
+      const preview = await told(() => client.previewRound({ body }));
       this.print(preview, flags.output, () => previewText(preview));
       return;
     }
-    const round = await client.createRound({ body });
+    const round = await told(() => client.createRound({ body }));
     this.print(round, flags.output, () => round.id);
     if (flags.watch) {
       this.exit(await watchRound(client, round.id, { timeoutSeconds: flags.timeout }, process.stderr));

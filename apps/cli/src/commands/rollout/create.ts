@@ -34,10 +34,11 @@ export default class RolloutCreate extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(RolloutCreate);
-    const spec =
+    const written =
       flags.file === undefined
-        ? {}
+        ? undefined
         : await readYaml(flags.file, 'a rollout specification', 'docs/rollouts.md shows them all.');
+    const spec = written?.keys ?? {};
     if (flags.release !== undefined) spec.release = flags.release;
     if (flags.target !== undefined) spec.target = flags.target;
     if (flags['on-failure'] !== undefined) spec.onFailure = flags['on-failure'];
@@ -50,12 +51,13 @@ export default class RolloutCreate extends AviaryCommand {
     }
     if (spec.release === undefined) throw new UsageError('Expected --release model@version, or a file with -f.');
     const { client } = await this.connect(flags);
+    const asked = <T>(work: () => Promise<T>): Promise<T> => written?.asked(work) ?? work();
     if (flags['dry-run']) {
-      const preview = await client.previewRollout({ body: spec });
+      const preview = await asked(() => client.previewRollout({ body: spec }));
       this.print(preview, flags.output, () => previewPicture(preview).join('\n'));
       return;
     }
-    const rollout = await client.createRollout({ body: spec });
+    const rollout = await asked(() => client.createRollout({ body: spec }));
     this.print(rollout, flags.output, () => rollout.id);
     if (flags.watch) {
       this.exit(await watchRollout(client, rollout.id, { timeoutSeconds: flags.timeout }, process.stderr));
