@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
-import { insertDevice, insertRelease } from '../support/rows.ts';
+import { insertDevice, insertRelease, variantRow } from '../support/rows.ts';
 import { TestDatabase } from '../support/test-database.ts';
 import { openTestServices } from '../support/test-services.ts';
 
 const RELEASE = 'meter@2.0.0';
 const LENGTH = 1_000;
-const VARIANT = {
-  path: 'meter/2.0.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
-  profiles: ['rpi5'],
-  length: LENGTH,
-  plaintextSha256: 'c'.repeat(64),
-};
+const VARIANT = variantRow('meter', '2.0.0', ['rpi5'], LENGTH);
 
 let t: TestDatabase;
 let services: Services;

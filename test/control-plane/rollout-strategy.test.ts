@@ -3,23 +3,14 @@ import type { ExecutionState } from '@aviary/rollout';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WavePairs } from '../../apps/control-plane/src/features/rollouts/wave-pairs.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
-import { insertDevice, insertRelease } from '../support/rows.ts';
+import { insertDevice, insertRelease, variantRow } from '../support/rows.ts';
 import { TestDatabase } from '../support/test-database.ts';
 import { openTestServices } from '../support/test-services.ts';
 
 const BEFORE = 'meter@1.0.0';
 const RELEASE = 'meter@2.0.0';
-const DIGEST = 'c'.repeat(64);
-const VARIANT = {
-  path: 'meter/2.0.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
-  profiles: ['rpi5'],
-  length: 1_000,
-  plaintextSha256: DIGEST,
-};
+const VARIANT = variantRow('meter', '2.0.0', ['rpi5'], 1_000);
+const DIGEST = VARIANT.plaintextSha256;
 const MINUTE_MS = 60_000;
 
 let t: TestDatabase;

@@ -2,23 +2,14 @@ import { BUCKETS, rotateBucket } from '@aviary/rollout';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { foldMoves, loadSnapshot } from '../../apps/control-plane/src/features/rollouts/rollout-snapshot.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
-import { insertFleet, insertRelease } from '../support/rows.ts';
+import { insertFleet, insertRelease, variantRow } from '../support/rows.ts';
 import { TestDatabase } from '../support/test-database.ts';
 import { openTestServices } from '../support/test-services.ts';
 
 const RELEASE = 'meter@2.0.0';
 const BEFORE = 'meter@1.0.0';
 const PROFILES = ['rpi4', 'rpi5', 'rpi5-hailo8l', 'jetson-orin-nano'];
-const VARIANT = {
-  path: 'meter/2.0.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
-  profiles: PROFILES,
-  length: 1,
-  plaintextSha256: 'c'.repeat(64),
-};
+const VARIANT = variantRow('meter', '2.0.0', PROFILES, 1);
 /** More than two portions, so that one begins, one goes on and one ends. */
 const DEVICES = 5_000;
 const CANARY = DEVICES / 10;

@@ -18,6 +18,18 @@ export const insertDevice = async (
   await t.query('insert into telemetry_position (device_id, epoch, seq) values ($1, 1, 0)', [id]);
 };
 
+/** What `insertRelease` takes for a release that runs on boards of these profiles. */
+export const variantRow = (model: string, version: string, profiles: readonly string[], length: number) => ({
+  path: `${model}/${version}/onnx-fp32.age-payload`,
+  variant: 'onnx-fp32',
+  runtime: 'onnxruntime',
+  format: 'onnx',
+  precision: 'fp32',
+  profiles,
+  length,
+  plaintextSha256: 'c'.repeat(64),
+});
+
 /** A release with one variant per runtime of `runtimes`, registered without its bytes. */
 export const insertRelease = async (
   t: Sql,

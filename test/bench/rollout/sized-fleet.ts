@@ -2,21 +2,12 @@ import { join } from 'node:path';
 import { readConfig } from '../../../apps/control-plane/dist/config.js';
 import { createLogger } from '../../../apps/control-plane/dist/infra/log.js';
 import { openServices, type Services } from '../../../apps/control-plane/dist/roles/services.js';
-import { insertFleet, insertRelease } from '../../support/rows.ts';
+import { insertFleet, insertRelease, variantRow } from '../../support/rows.ts';
 
 export const RELEASE = 'meter@2.0.0';
 const BEFORE = 'meter@1.0.0';
 const PROFILES = ['rpi4', 'rpi5', 'rpi5-hailo8l', 'jetson-orin-nano'];
-const VARIANT = {
-  path: 'meter/2.0.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
-  profiles: PROFILES,
-  length: 1_000_000,
-  plaintextSha256: 'c'.repeat(64),
-};
+const VARIANT = variantRow('meter', '2.0.0', PROFILES, 1_000_000);
 
 /** Of executions of a rollout in the middle of its last wave, by tenths. */
 const MIDDLE = 'QUEUED QUEUED NOTIFIED NOTIFIED DOWNLOADING PROBATION SUCCEEDED SUCCEEDED SUCCEEDED FAILED'.split(' ');
