@@ -155,6 +155,10 @@ describe('a comparison with the control group', () => {
     for (const execution of await inState(id, 'NOTIFIED')) await report(execution, 'SUCCEEDED', Date.now() - 3_600_000);
     await new WavePairs(t.database, t.log).form();
     await settle(id);
+    // However short the soak, it is not judged before it can have been measured.
+    expect((await show(id)).waves[0]?.state).toBe('SOAKING');
+    await t.query('update wave set soak_until = now() where rollout_id = $1 and index = 0', [id]);
+    await settle(id);
     const rollout = await show(id);
     expect(rollout).toMatchObject({ state: 'PAUSED', reason: expect.stringMatching(/^wave 1: cannot tell/) });
     expect((await services.rollouts.act(id, 'promote', 'ana')).waves[0]?.state).toBe('PASSED');

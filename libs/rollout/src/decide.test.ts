@@ -228,6 +228,22 @@ describe('a comparison with the control group', () => {
       { spec: compared(onUncertain), control: { rpi5: 20 } },
     );
 
+  it('soaks until it is measured, however short the soak that was asked for, where it can decide', () => {
+    const soakOf = (planned: number, gates: readonly object[]) => {
+      const strata = { rpi5: planned };
+      const ended = first(
+        { state: 'RUNNING', planned, strata, facts: counts({ SUCCEEDED: planned }) },
+        { spec: spec({ gates, strategy: { control: 20, waves } }), control: { rpi5: 20 } },
+      );
+      const soaking = decide(ended, NOW).find(({ kind }) => kind === 'set-wave');
+      return soaking?.kind === 'set-wave' && soaking.soakUntil !== null ? (soaking.soakUntil - NOW) / 1000 : undefined;
+    };
+    const versus = [{ latencyP95: { versus: 'control', margin: '15%' } }];
+    expect(soakOf(20, versus)).toBe(600 + 270);
+    expect(soakOf(3, versus)).toBe(60);
+    expect(soakOf(20, [])).toBe(60);
+  });
+
   it('stops a wave that is slower', () => {
     expect(steps(soaked(Array(20).fill(Math.log(1.4))))).toEqual([
       'wave 0 FAILED',

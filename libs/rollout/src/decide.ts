@@ -2,6 +2,8 @@ import { type Decision, rollBack, setRollout, setWave, waveName } from './decisi
 import { planComparisons, type WaveComparison } from './gates/compared-gates.ts';
 import { evaluateGate } from './gates/evaluate-gate.ts';
 import { allEnded, type WaveFacts } from './gates/wave-facts.ts';
+import { soakOf } from './soak.ts';
+import { formatDuration } from './spec/duration.ts';
 import type { RolloutSpec } from './spec/rollout-spec.ts';
 import type { RolloutState, WaveState } from './states.ts';
 import type { Strata } from './wave-plan.ts';
@@ -71,8 +73,9 @@ const judgeWave = (
   if (failed !== undefined) return [...decisions, ...failWave(snapshot, wave.index, failed.words)];
   if (wave.state === 'PASSED' || snapshot.state !== 'RUNNING') return decisions;
   if (wave.state === 'RUNNING' && ended) {
-    const { soak } = snapshot.spec.strategy.waves[wave.index] ?? { soak: 0 };
-    return [...decisions, setWave(wave.index, 'SOAKING', `all ended; soaking for ${soak} s`, now + soak * 1000)];
+    const soak = soakOf(snapshot.spec, wave.index, compared);
+    const words = `all ended; soaking for ${formatDuration(soak)}`;
+    return [...decisions, setWave(wave.index, 'SOAKING', words, now + soak * 1000)];
   }
   if (!isFinal) return decisions;
   const unsure = results.find((result) => result.verdict === 'not-enough');

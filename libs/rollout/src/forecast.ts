@@ -1,16 +1,10 @@
-import { canDecide, neededPairs, planComparisons } from './gates/compared-gates.ts';
+import { canDecide, planComparisons } from './gates/compared-gates.ts';
 import { burstOf, type RateState, ratePerMinute, refill } from './rate.ts';
-import { formatDuration } from './spec/duration.ts';
+import { soakOf } from './soak.ts';
 import { comparisonOf } from './spec/gate-spec.ts';
 import type { RolloutSpec } from './spec/rollout-spec.ts';
 import { windowAt } from './spec/window-spec.ts';
 import { type PlannedWave, planControl, planWaves, type Strata } from './wave-plan.ts';
-
-/**
- * A device is compared so many seconds after the time over which it is measured: of the minute in which it switched and
- * of the one that has begun nothing is taken, and measurements come up to two minutes late.
- */
-export const MEASURED_LATE_S = 240;
 
 const YEAR_S = 366 * 86_400;
 /** So many openings of windows are counted at most: more than a dry run should wait for. */
@@ -78,18 +72,15 @@ class Telling {
 
   /**
    * Tells all devices of a wave.
-   * @param marked a place in the order in which they are told
-   * @returns when the marked one was told, and whether all could be within a year
+   * @returns whether all could be told within a year
    */
-  tell(zones: Strata, marked: number): { markedAt: number; all: boolean } {
+  tell(zones: Strata): boolean {
     const groups = Object.entries(zones).map(
       ([zone, left]): Group => ({ zone, left, isOpen: false, until: Number.NEGATIVE_INFINITY }),
     );
-    let markedAt = this.#now;
-    let told = 0;
     let left = groups.reduce((sum, group) => sum + group.left, 0);
     while (left > 0) {
-      if (this.#now > this.#end || this.#openings > MOST_OPENINGS) return { markedAt, all: false };
+      if (this.#now > this.#end || this.#openings > MOST_OPENINGS) return false;
       const open = this.#openOf(groups);
       if (open.length === 0) {
         const opens = groups.reduce(
@@ -99,12 +90,9 @@ class Telling {
         this.waitUntil(Math.min(opens, this.#end + 1));
         continue;
       }
-      const some = this.#take(open);
-      if (some > 0 && told < marked) markedAt = this.#now;
-      told += some;
-      left -= some;
+      left -= this.#take(open);
     }
-    return { markedAt, all: true };
+    return true;
   }
 
   #openOf(groups: readonly Group[]): Group[] {
@@ -156,11 +144,10 @@ class Telling {
   }
 }
 
-const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[], early: readonly number[]): string[] => {
+const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): string[] => {
   const { strategy, approval, onUncertain } = spec;
   const named = (waves: readonly number[]) =>
     `wave${waves.length === 1 ? '' : 's'} ${waves.map((n) => n + 1).join(', ')}`;
-  const measured = formatDuration(strategy.compareOver + MEASURED_LATE_S);
   return [
     'downloads and installs',
     ...(strategy.probation.minFrames > 0
@@ -171,20 +158,12 @@ const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[], early
     ...(uncertain.length > 0 && onUncertain === 'wait'
       ? [`a person who promotes ${named(uncertain)}, which can never tell`]
       : []),
-    ...(early.length > 0
-      ? [
-          `that ${named(early)} ${early.length === 1 ? 'is' : 'are'} judged before the comparison is measured, and ${
-            onUncertain === 'wait' ? 'will wait for a person' : 'will pass without it'
-          }: soak for ${measured} or more`,
-        ]
-      : []),
   ];
 };
 
 /**
  * The earliest finish of a rollout in which everything goes well: devices are told as its rate and its windows allow, every
- * one succeeds when its probation is over, each wave soaks, and where it is compared, waits for as many pairs as can
- * decide. Each wave is taken to look like the fleet by time zone too. Takes as many steps as the rate needs portions, at most
+ * one succeeds when its probation is over, and each wave soaks. Each wave is taken to look like the fleet by time zone too. Takes as many steps as the rate needs portions, at most
  * one for each device.
  */
 export const forecast = (question: ForecastQuestion): Forecast => {
@@ -200,25 +179,19 @@ export const forecast = (question: ForecastQuestion): Forecast => {
   const telling = new Telling(strategy, now);
   const passed: { index: number; seconds: number }[] = [];
   const uncertain: number[] = [];
-  const early: number[] = [];
   let isEndless = false;
   for (const { index, size } of waves) {
     if (size === 0) continue;
     const comparison = compares ? compared[index] : undefined;
     const decides = comparison !== undefined && canDecide(comparison);
     if (comparison !== undefined && !decides) uncertain.push(index);
-    const pairs = decides ? neededPairs(comparison) : 0;
-    const { markedAt, all } = telling.tell(byZone[index]?.strata ?? {}, pairs);
-    if (!all) {
+    if (!telling.tell(byZone[index]?.strata ?? {})) {
       isEndless = true;
       break;
     }
-    const soaked = telling.now + (strategy.probation.seconds + (strategy.waves[index]?.soak ?? 0)) * 1000;
-    const measured = decides ? markedAt + (strategy.compareOver + MEASURED_LATE_S) * 1000 : soaked;
-    if (measured > soaked) early.push(index);
-    telling.waitUntil(Math.max(soaked, measured));
+    telling.waitUntil(telling.now + (strategy.probation.seconds + soakOf(spec, index, comparison)) * 1000);
     passed.push({ index, seconds: Math.ceil((telling.now - now) / 1000) });
   }
   const seconds = Math.ceil((telling.now - now) / 1000);
-  return { seconds: isEndless ? null : seconds, waves: passed, leavesOut: leftOut(question, uncertain, early) };
+  return { seconds: isEndless ? null : seconds, waves: passed, leavesOut: leftOut(question, uncertain) };
 };

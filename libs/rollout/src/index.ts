@@ -13,7 +13,7 @@ export { type LevelShare, splitLevel } from './comparison/split-level.ts';
 export { type ComparisonOutlook, comparisonOutlook } from './comparison-outlook.ts';
 export { decide, type RolloutSnapshot, STOP_GRACE_SECONDS, type WaveSnapshot } from './decide.ts';
 export type { Decision, Scope } from './decision.ts';
-export { type Forecast, type ForecastQuestion, forecast, MEASURED_LATE_S } from './forecast.ts';
+export { type Forecast, type ForecastQuestion, forecast } from './forecast.ts';
 export { comparisonInWords, MOST_PAIRS } from './gates/compared-gates.ts';
 export type { DeviceMeasurements, GateResult, WaveFacts } from './gates/wave-facts.ts';
 export { type RateState, refill } from './rate.ts';
@@ -30,6 +30,7 @@ export {
 } from './selector.ts';
 export { parseSelector } from './selector-parser.ts';
 export { SelectorError } from './selector-token.ts';
+export { MEASURED_LATE_S } from './soak.ts';
 export { formatDuration, parseDuration } from './spec/duration.ts';
 export { type ComparedMetric, comparisonOf, type Gate } from './spec/gate-spec.ts';
 export { parseRolloutSpec, type RolloutSpec, RolloutSpecError, rolloutSpecSchema } from './spec/rollout-spec.ts';
