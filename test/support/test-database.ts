@@ -8,6 +8,7 @@ import {
   type EmbeddedDatabase,
   startEmbeddedDatabase,
 } from '../../apps/control-plane/src/launcher/embedded-database.ts';
+import { layDatabase } from './database-template.ts';
 import { createMemoryLog, type LogLine } from './memory-log.ts';
 
 /** A real PostgreSQL of a test file's own, with the schema in it, in a folder that goes with it. */
@@ -26,6 +27,7 @@ export class TestDatabase {
     const directory = await mkdtemp(join(tmpdir(), 'aviary-database-'));
     // The server runs as another user when the tests run as root, and has to reach its data below.
     await chmod(directory, 0o711);
+    await layDatabase(directory);
     const server = await startEmbeddedDatabase(directory, () => {});
     // What a power cut would lose is lost with the folder anyway.
     await once(

@@ -8,6 +8,7 @@ import { adminRoutes, type Client, createClient, type DeviceDetail, type Rollout
 import pg from 'pg';
 import { loadEnrolment } from '../../apps/agent/src/identity/identity.ts';
 import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
+import { layDatabase } from './database-template.ts';
 import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
 import { TestMosquitto } from './test-mosquitto.ts';
 
@@ -71,10 +72,8 @@ export class TestFleet {
 
   /** Starts a control plane, one process per role, and makes a publisher's key. @param options further ones of it */
   static async start(...options: string[]): Promise<TestFleet> {
-    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')), options);
+    const fleet = await TestFleet.#make(options);
     fleet.ports = await Promise.all([freePort(), freePort(), freePort()]);
-    // The database's own user has to reach its data below.
-    await chmod(fleet.directory, 0o711);
     await fleet.#orStop(async () => {
       await fleet.startControlPlane();
       await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
@@ -84,16 +83,22 @@ export class TestFleet {
 
   /** The same, with Mosquitto as the broker, and two gateways. */
   static async startWithMosquitto(): Promise<TestFleet> {
-    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')), []);
+    const fleet = await TestFleet.#make([]);
     fleet.ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
-    // The database's own user, and Mosquitto's, have to reach what is theirs below.
-    await chmod(fleet.directory, 0o711);
     await fleet.#orStop(async () => {
       await fleet.startControlPlane();
       await fleet.#startMosquitto();
       await fleet.startGateway();
       await fleet.aviary('key', 'init', '--no-passphrase', '--key', fleet.keyPath);
     });
+    return fleet;
+  }
+
+  static async #make(options: readonly string[]): Promise<TestFleet> {
+    const fleet = new TestFleet(await mkdtemp(join(tmpdir(), 'aviary-test-')), options);
+    // The database's own user, and Mosquitto's, have to reach what is theirs below.
+    await chmod(fleet.directory, 0o711);
+    await layDatabase(fleet.data);
     return fleet;
   }
 
