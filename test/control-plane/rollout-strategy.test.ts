@@ -252,7 +252,13 @@ describe('a required release', () => {
 
   it('has to be there', async () => {
     await addFleet(1);
-    await expect(create({}, { requires: 'meter@9.0.0' })).rejects.toMatchObject({ status: 404 });
+    await expect(create({ deadline: 0 }, { requires: 'meter@9.0.0' })).rejects.toMatchObject({
+      code: 'rollout-spec-invalid',
+      problems: [
+        { path: 'strategy.deadline' },
+        { path: 'requires', message: 'expected a release that was pushed, got "meter@9.0.0"' },
+      ],
+    });
   });
 });
 

@@ -36,6 +36,7 @@ const wave = (index: number, state: WaveView['state'], counts: WaveView['counts'
 const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: string | null = null): RolloutDetail => ({
   id: ID,
   release: 'meter-reader@1.1.0',
+  priority: 500,
   target: 'all',
   state,
   reason,

@@ -22,6 +22,7 @@ export {
 } from './admin-api/live.ts';
 export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
 export type {
+  CreatedRollout,
   ExecutionOutcome,
   ExecutionView,
   RolloutAction,

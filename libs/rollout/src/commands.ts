@@ -49,6 +49,11 @@ export const command = (snapshot: CommandSubject, asked: RolloutCommand): Decisi
     case 'promote': {
       demand(asked, snapshot, ['RUNNING', 'PAUSED']);
       const current = failed ?? snapshot.waves.find((wave) => wave.state === 'SOAKING');
+      if (current === undefined && snapshot.waves.every(({ state }) => state === 'PASSED' || state === 'SKIPPED')) {
+        throw new CommandRefusedError(
+          'Expected a wave that soaks or has failed; all have passed, and newcomers are taken as they come. To end that, abort: devices keep the release.',
+        );
+      }
       if (current === undefined) {
         throw new CommandRefusedError(
           'Expected a wave that soaks or has failed; the current one still has devices under way. Wait for them, or abort.',

@@ -18,9 +18,11 @@ export interface WaveSnapshot {
   readonly planned: number;
   /** Devices that the plan gives it, by stratum. */
   readonly strata: Strata;
+  /** Milliseconds since 1970; set from its start on. */
+  readonly startedAt: number | null;
   /** Milliseconds since 1970; set while SOAKING. */
   readonly soakUntil: number | null;
-  /** What it has shown: for a wave under way, and for one that has passed and has diverged devices. */
+  /** What it has shown: for a wave under way, and for one that has passed and has diverged devices or takes newcomers. */
   readonly facts: WaveFacts | null;
 }
 
@@ -29,12 +31,16 @@ export interface RolloutSnapshot {
   readonly state: RolloutState;
   /** Milliseconds since 1970 when it came into this state. */
   readonly stateSince: number;
-  readonly spec: Pick<RolloutSpec, 'strategy' | 'gates' | 'onFailure' | 'onUncertain'>;
+  readonly spec: Pick<RolloutSpec, 'strategy' | 'gates' | 'onFailure' | 'onUncertain' | 'newcomers'>;
   /** Devices that the plan holds back until the last wave, by stratum. */
   readonly control: Strata;
   readonly waves: readonly WaveSnapshot[];
   /** Executions that have not ended: those that install, and those that bring devices back. */
   readonly open: { readonly install: number; readonly rollback: number };
+  /** Whether it is time to look for devices that have begun to fit: that reads them all, and is not done at every look. */
+  readonly looksForNewcomers: boolean;
+  /** The rollout that goes on with newcomers in its place, in words; null: none does. */
+  readonly overtakenBy: string | null;
 }
 
 const failWave = (snapshot: RolloutSnapshot, wave: number, words: string): Decision[] => {
@@ -50,6 +56,9 @@ const failWave = (snapshot: RolloutSnapshot, wave: number, words: string): Decis
   }
 };
 
+/** Devices that are gone, or that another rollout has: they say nothing of the release. */
+const leftBy = ({ counts }: WaveFacts): number => (counts.CANCELED ?? 0) + (counts.REMOVED ?? 0);
+
 const judgeWave = (
   snapshot: RolloutSnapshot,
   wave: WaveSnapshot,
@@ -57,8 +66,8 @@ const judgeWave = (
   compared: WaveComparison | undefined,
   now: number,
 ): Decision[] => {
-  if (wave.state === 'RUNNING' && wave.planned === 0) {
-    // Its devices left between the plan and the start. Nobody is there whom a gate could wait for.
+  if (wave.state === 'RUNNING' && leftBy(facts) >= wave.planned) {
+    // Its devices left, or other rollouts have them. Nobody is there whom a gate could wait for.
     return snapshot.state === 'RUNNING' ? [setWave(wave.index, 'SKIPPED', 'no device is left for it')] : [];
   }
   const ended = allEnded(facts, wave.planned);
@@ -89,9 +98,42 @@ const judgeWave = (
 
 const goOn = (snapshot: RolloutSnapshot): Decision[] => {
   const next = snapshot.waves.find((wave) => wave.state === 'SCHEDULED');
-  if (next === undefined) return [setRollout('FINISHED', 'all waves have passed')];
-  if (next.planned === 0) return [setWave(next.index, 'SKIPPED', 'no device is left for it')];
-  return [{ kind: 'start-wave', wave: next.index }];
+  if (next !== undefined) {
+    // The last one may find somebody who has come since the plan was made.
+    const isEmpty = next.planned === 0 && next.index < snapshot.waves.length - 1;
+    return isEmpty
+      ? [setWave(next.index, 'SKIPPED', 'no device is left for it')]
+      : [{ kind: 'start-wave', wave: next.index }];
+  }
+  if (snapshot.spec.newcomers !== 'continue') return [setRollout('FINISHED', 'all waves have passed')];
+  if (snapshot.overtakenBy === null || snapshot.open.install > 0) return [];
+  return [setRollout('FINISHED', `${snapshot.overtakenBy} goes on with newcomers in its place`)];
+};
+
+/** Whether the last wave still takes devices: so long only that a rollout which shall end does, however many come. */
+const takesNewcomers = ({ spec, overtakenBy }: RolloutSnapshot, last: WaveSnapshot, now: number): boolean => {
+  switch (last.state) {
+    case 'RUNNING':
+      return last.startedAt !== null && now < last.startedAt + spec.strategy.deadline * 1000;
+    case 'SOAKING':
+      return last.soakUntil !== null && now < last.soakUntil;
+    case 'PASSED':
+    case 'SKIPPED':
+      return spec.newcomers === 'continue' && overtakenBy === null;
+    default:
+      return false;
+  }
+};
+
+const lookForNewcomers = (snapshot: RolloutSnapshot, now: number): Decision[] => {
+  const last = snapshot.waves.at(-1);
+  if (last === undefined || snapshot.state !== 'RUNNING') return [];
+  if (last.state === 'SKIPPED' && snapshot.open.install > 0) {
+    return [setWave(last.index, 'RUNNING', 'devices have come for it')];
+  }
+  return snapshot.looksForNewcomers && takesNewcomers(snapshot, last, now)
+    ? [{ kind: 'join-wave', wave: last.index }]
+    : [];
 };
 
 /**
@@ -117,6 +159,9 @@ export const decide = (snapshot: RolloutSnapshot, now: number): Decision[] => {
         decisions.push(...made);
         if (made.some((decision) => decision.kind === 'set-rollout')) return decisions;
       }
+      const newcomers = lookForNewcomers(snapshot, now);
+      decisions.push(...newcomers);
+      if (newcomers.some(({ kind }) => kind === 'set-wave')) return decisions;
       const underWay = snapshot.waves.some((wave) => wave.state === 'RUNNING' || wave.state === 'SOAKING');
       if (snapshot.state === 'RUNNING' && !underWay) decisions.push(...goOn(snapshot));
       return decisions;
@@ -129,7 +174,7 @@ export const decide = (snapshot: RolloutSnapshot, now: number): Decision[] => {
     }
     case 'ROLLING_BACK':
       return snapshot.open.rollback === 0 && snapshot.open.install === 0
-        ? [setRollout('ROLLED_BACK', 'every device was brought back or has passed its deadline')]
+        ? [setRollout('ROLLED_BACK', 'every device was brought back, has passed its deadline, or has another rollout')]
         : [];
     default:
       return [];

@@ -6,7 +6,10 @@ export type Scope = { readonly wave: number } | 'all';
 
 /** What to do, as data; whoever applies a list of them does so in order and in one transaction. */
 export type Decision =
+  /** Take a wave's devices; with the last one everybody else who fits and has no part in the rollout yet. */
   | { readonly kind: 'start-wave'; readonly wave: number }
+  /** Take everybody who fits and has no part in the rollout yet. */
+  | { readonly kind: 'join-wave'; readonly wave: number }
   | {
       readonly kind: 'set-wave';
       readonly wave: number;

@@ -138,6 +138,71 @@ describe('a rollout from its start to its end', () => {
     expect(fleet.ask('undo')).toBe(false);
   });
 
+  it('takes devices that come during its last wave with it, and none after', () => {
+    const fleet = new WalkedFleet({ strategy, gates }, 4);
+    for (let look = 0; look < 8 && fleet.waveStates[2] !== 'RUNNING'; look += 1) {
+      fleet.tick(31);
+      finish(fleet, 'install', 'SUCCEEDED');
+    }
+    // The last wave is empty by plan; one came for it.
+    fleet.join();
+    fleet.tick(1);
+    fleet.join();
+    finish(fleet, 'install', 'SUCCEEDED');
+    fleet.tick(1);
+    expect([fleet.open('install').map(({ wave }) => wave), fleet.waveStates[2]]).toEqual([[2], 'SOAKING']);
+    fleet.tick(31);
+    expect(fleet.state).toBe('RUNNING');
+    finish(fleet, 'install', 'SUCCEEDED');
+    fleet.join();
+    fleet.tick(1);
+    expect([fleet.state, new Set(fleet.executions.map(({ device }) => device)).size]).toEqual(['FINISHED', 6]);
+  });
+
+  it('goes on with newcomers when asked so, until another rollout does', () => {
+    const fleet = new WalkedFleet(
+      { strategy: { waves: [{ size: '100%', soak: 0 }] }, gates, newcomers: 'continue' },
+      2,
+    );
+    fleet.tick(0);
+    finish(fleet, 'install', 'SUCCEEDED');
+    for (const come of [1, 2, 3]) {
+      fleet.tick(100_000);
+      expect([fleet.state, fleet.waveStates[0]]).toEqual(['RUNNING', 'PASSED']);
+      fleet.join();
+      fleet.tick(0);
+      expect(fleet.open('install').map(({ device }) => device)).toEqual([1 + come]);
+      expect(fleet.ask('promote')).toBe(false);
+      finish(fleet, 'install', 'SUCCEEDED');
+    }
+    fleet.overtake();
+    fleet.tick(1);
+    expect(fleet.state).toBe('FINISHED');
+  });
+
+  it('judges newcomers by the gates of its last wave', () => {
+    const fleet = new WalkedFleet(
+      { strategy: { waves: [{ size: '100%', soak: 0 }] }, gates, newcomers: 'continue' },
+      2,
+    );
+    fleet.tick(0);
+    finish(fleet, 'install', 'SUCCEEDED');
+    fleet.tick(1);
+    fleet.join();
+    fleet.tick(1);
+    finish(fleet, 'install', 'FAILED');
+    fleet.tick(1);
+    expect([fleet.state, fleet.waveStates[0]]).toEqual(['ROLLING_BACK', 'FAILED']);
+  });
+
+  it('is not held up by a wave that other rollouts have taken wholly', () => {
+    const fleet = new WalkedFleet({ strategy, gates }, 10);
+    fleet.tick(0);
+    for (const one of fleet.open('install')) fleet.supersede(one);
+    fleet.tick(0);
+    expect([fleet.state, ...fleet.waveStates]).toEqual(['RUNNING', 'SKIPPED', 'RUNNING', 'SCHEDULED']);
+  });
+
   it('finishes a fleet smaller than its first wave without an empty wave', () => {
     const fleet = new WalkedFleet({ strategy, gates }, 1);
     fleet.tick(0);
@@ -155,7 +220,12 @@ type Happening =
   | { ask: RolloutCommand }
   | { diverge: number }
   /** A device is set beside one that is held back. */
-  | { compare: number };
+  | { compare: number }
+  /** So many devices begin to fit. */
+  | { join: number }
+  /** A rollout that outranks this one takes a device. */
+  | { supersede: number }
+  | { overtake: true };
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   {
@@ -175,6 +245,9 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ diverge: fc.nat() }) },
   { weight: 3, arbitrary: fc.record({ compare: fc.double({ min: -0.5, max: 0.8, noNaN: true }) }) },
+  { weight: 2, arbitrary: fc.record({ join: fc.integer({ min: 1, max: 3 }) }) },
+  { weight: 1, arbitrary: fc.record({ supersede: fc.nat() }) },
+  { weight: 1, arbitrary: fc.record({ overtake: fc.constant<true>(true) }) },
 );
 
 const anyRate = fc.option(
@@ -191,6 +264,7 @@ const anyRollout = fc.record({
     onFailure: fc.constantFrom('pause', 'rollback-wave', 'rollback-all'),
     onUncertain: fc.constantFrom('wait', 'pass'),
     approval: fc.constantFrom('none', 'none', 'none', 'required'),
+    newcomers: fc.constantFrom('join', 'join', 'ignore', 'continue'),
     gates: fc.constantFrom(gates, [...gates, { latencyP95: { versus: 'control', margin: '15%' } }]),
     strategy: fc.record({
       ...Object.fromEntries(Object.entries(strategy).map(([key, value]) => [key, fc.constant(value)])),
@@ -215,6 +289,14 @@ const happen = (fleet: WalkedFleet, one: Happening): void => {
   } else if ('compare' in one) {
     const wave = fleet.waveStates.findIndex((state) => state === 'RUNNING' || state === 'SOAKING');
     if (wave >= 0) fleet.compare(wave, one.compare);
+  } else if ('join' in one) {
+    for (let device = 0; device < one.join; device += 1) fleet.join();
+  } else if ('supersede' in one) {
+    const open = fleet.open('install');
+    const execution = open[one.supersede % Math.max(1, open.length)];
+    if (execution !== undefined) fleet.supersede(execution);
+  } else if ('overtake' in one) {
+    fleet.overtake();
   } else if ('ask' in one) {
     fleet.ask(one.ask);
   }
@@ -226,6 +308,11 @@ const live = ({ devices, asked, happenings }: Story): WalkedFleet => {
   for (const one of happenings) happen(fleet, one);
   return fleet;
 };
+/** It takes newcomers without end, and has come so far. */
+const goesOn = (fleet: WalkedFleet, { asked }: Story): boolean =>
+  asked.newcomers === 'continue' &&
+  fleet.state === 'RUNNING' &&
+  fleet.waveStates.every((state) => state === 'PASSED' || state === 'SKIPPED' || state === 'RUNNING');
 const seen = (fleet: WalkedFleet): string => JSON.stringify([fleet.state, fleet.waveStates, fleet.executions]);
 
 const RUNS = { numRuns: 300 };
@@ -291,10 +378,32 @@ describe('any rollout', () => {
       fc.property(anyRollout, (story) => {
         const fleet = live(story);
         for (let look = 0; look < 100; look += 1) fleet.tick(700);
-        expect(isEndedRollout(fleet.state) || ['PAUSED', 'WAITING_FOR_APPROVAL'].includes(fleet.state)).toBe(true);
+        expect(
+          isEndedRollout(fleet.state) ||
+            ['PAUSED', 'WAITING_FOR_APPROVAL'].includes(fleet.state) ||
+            goesOn(fleet, story),
+        ).toBe(true);
         const before = seen(fleet);
         fleet.tick(1_000_000);
         expect(seen(fleet)).toBe(before);
+      }),
+      RUNS,
+    );
+  });
+
+  it('ends however many devices come, unless it shall go on with them; those that fit before its last wave soaks are in it', () => {
+    fc.assert(
+      fc.property(anyRollout, (story) => {
+        const fleet = live(story);
+        for (let look = 0; look < 100; look += 1) {
+          fleet.join();
+          fleet.tick(700);
+        }
+        const isOver = isEndedRollout(fleet.state) || ['PAUSED', 'WAITING_FOR_APPROVAL'].includes(fleet.state);
+        expect(isOver || goesOn(fleet, story)).toBe(true);
+        const taken = new Set(fleet.executions.map(({ device }) => device)).size;
+        if (story.asked.newcomers === 'ignore') expect(taken).toBeLessThanOrEqual(story.devices);
+        if (!isOver) expect(taken).toBe(fleet.size);
       }),
       RUNS,
     );

@@ -33,6 +33,7 @@ const preview = (changes: Partial<RolloutPreview> = {}): RolloutPreview => ({
     { site: '', devices: 1, bytes: 0 },
   ],
   forecast: { seconds: 19_200, waves: [{ index: 0, seconds: 660 }], leavesOut: ['downloads and installs'] },
+  overlaps: [],
   ...changes,
 });
 const text = (changes: Partial<RolloutPreview> = {}): string => previewPicture(preview(changes)).join('\n');
@@ -49,6 +50,21 @@ describe('previewPicture', () => {
     );
     expect(picture).toMatch(/^none +1 +none +no profile fits these devices$/m);
     expect(picture).toMatch(/^lyon +9 +9\.0 MB\n\(no site\) +1 +0\.0 MB$/m);
+  });
+
+  it('warns of rollouts under way that want the same devices', () => {
+    const other = {
+      rolloutId: '0e0f5c1e-1b1e-4d0e-9a53-3c2ad1f2a001',
+      release: 'meter-reader@1.0.5',
+      target: 'site=lyon',
+      state: 'RUNNING',
+      priority: 700,
+      devices: 4,
+    } as const;
+    expect(text({ overlaps: [{ ...other, outranked: false }] })).toContain(
+      'Warning: rollout 0e0f5c1e-1b1e-4d0e-9a53-3c2ad1f2a001 of meter-reader@1.0.5 (priority 700) is under way on 4 of these devices; it outranks this one and keeps those that it takes.',
+    );
+    expect(text({ overlaps: [{ ...other, outranked: true }] })).toContain('this one outranks it and takes them.');
   });
 
   it('says that a wave without devices is skipped, and that a year is not enough', () => {

@@ -41,6 +41,16 @@ const forecastLines = ({ forecast }: RolloutPreview): string[] => [
   ...(forecast.leavesOut.length === 0 ? [] : ['Not counted:', ...forecast.leavesOut.map((what) => `  ${what}`)]),
 ];
 
+/** One line for each rollout under way that wants some of the same devices: who gets them. */
+export const overlapLines = (overlaps: RolloutPreview['overlaps']): string[] =>
+  overlaps.map(({ rolloutId, release, devices, priority, outranked }) =>
+    printable(
+      `Warning: rollout ${rolloutId} of ${release} (priority ${priority}) is under way on ${devices} of these devices; ${
+        outranked ? 'this one outranks it and takes them' : 'it outranks this one and keeps those that it takes'
+      }.`,
+    ),
+  );
+
 const comparisonLines = ({ comparisons, control }: RolloutPreview): string[] => [
   ...(Object.keys(control).length === 0 ? [] : ['', `Held back until the last wave: ${strataWords(control)}`]),
   ...comparisons.map(({ gate, words }) => `  ${gate}: ${words}`),
@@ -62,6 +72,7 @@ export const previewPicture = (preview: RolloutPreview): string[] => [
   printable(
     `${preview.release} to ${preview.devices} devices, ${megabytes(preview.bytes)} in all. Nothing was created.`,
   ),
+  ...overlapLines(preview.overlaps),
   '',
   wavesTable(preview),
   '',

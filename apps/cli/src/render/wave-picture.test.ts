@@ -18,6 +18,7 @@ const wave = (changes: Partial<WaveView> = {}): WaveView => ({
 const rollout = (waves: WaveView[], changes: Partial<RolloutSummary> = {}): RolloutSummary => ({
   id: '6f1c2a34-0000-4000-8000-000000000001',
   release: 'meter-reader@1.1.0',
+  priority: 500,
   target: 'site=lyon',
   state: 'RUNNING',
   reason: null,

@@ -9,6 +9,7 @@ import { MasterKeys1766000000002 } from './migrations/1766000000002-master-keys.
 import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
 import { RolloutsAtScale1767000000000 } from './migrations/1767000000000-rollouts-at-scale.ts';
 import { RolloutStrategy1767100000000 } from './migrations/1767100000000-rollout-strategy.ts';
+import { RolloutTargets1767200000000 } from './migrations/1767200000000-rollout-targets.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -92,6 +93,7 @@ export class Database implements Sql {
         Probes1766300000000,
         RolloutsAtScale1767000000000,
         RolloutStrategy1767100000000,
+        RolloutTargets1767200000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -55,6 +55,7 @@ export const rolloutSummarySchema = z
     id: z.uuid(),
     release: releaseNameSchema,
     target: z.string(),
+    priority: count.describe('of two rollouts that want the same device, the higher has it; of equal ones the newer'),
     state: z.enum(ROLLOUT_STATES),
     reason: z.string().nullable().describe('why it is in this state, in words'),
     createdBy: z.string().nullable().describe('who asked for it'),
@@ -119,6 +120,23 @@ const comparisonOutlookSchema = z
   })
   .meta({ id: 'ComparisonOutlook' });
 
+/** A rollout under way that wants some of the same devices. */
+const rolloutOverlapSchema = z
+  .object({
+    rolloutId: z.uuid(),
+    release: releaseNameSchema,
+    target: z.string(),
+    state: z.enum(ROLLOUT_STATES),
+    priority: count,
+    devices: count.describe('that both want'),
+    outranked: z.boolean().describe('they come to the new rollout; false: they stay with the one under way'),
+  })
+  .meta({ id: 'RolloutOverlap' });
+const overlaps = z.array(rolloutOverlapSchema).describe('rollouts under way that want some of the same devices');
+
+export const createdRolloutSchema = rolloutSummarySchema.extend({ overlaps }).meta({ id: 'CreatedRollout' });
+export type CreatedRollout = z.infer<typeof createdRolloutSchema>;
+
 /** What a dry run answers: nothing is created. */
 export const rolloutPreviewSchema = z
   .object({
@@ -141,6 +159,7 @@ export const rolloutPreviewSchema = z
         leavesOut: z.array(z.string()).describe('what takes time too, and where a person is needed'),
       })
       .describe('the earliest finish, from now'),
+    overlaps,
   })
   .meta({ id: 'RolloutPreview' });
 export type RolloutPreview = z.infer<typeof rolloutPreviewSchema>;
@@ -163,7 +182,7 @@ export const rolloutRoutes = {
     tag,
     access: OPERATORS,
     body: specBodySchema,
-    response: rolloutSummarySchema,
+    response: createdRolloutSchema,
     status: 201,
   }),
   previewRollout: route({

@@ -22,6 +22,8 @@ describe('parseRolloutSpec', () => {
     expect(parseRolloutSpec({ release })).toEqual({
       release,
       target: 'all',
+      priority: 500,
+      newcomers: 'join',
       strategy: {
         waves: [
           { size: { percent: 10 }, minimum: 1, soak: 1_800 },
@@ -202,7 +204,7 @@ describe('what a refused specification says', () => {
     [{ release, gates: {} }, 'gates: expected a list, got {}'],
     [{ release, strategy: { wave: [] } }, 'strategy.wave: unknown'],
     [{ release, target: '' }, 'target: expected at least 1 characters, got ""'],
-    [{ release, target: `a=${'b'.repeat(2_000)}` }, 'target: expected at most 2000 characters'],
+    [{ release, target: `a=${'b'.repeat(20_000)}` }, 'target: expected at most 20000 characters'],
   ])('of %j', (value, words) => {
     expect(errorOf(value).message).toContain(`The rollout cannot be created: ${words}`);
   });

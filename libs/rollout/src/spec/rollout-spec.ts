@@ -17,8 +17,8 @@ export class RolloutSpecError extends Error {
   }
 }
 
-/** Longer ones are made by programs, and belong in a label. */
-const LONGEST_TARGET = 2_000;
+/** A list of some hundred devices; longer ones belong in a label. */
+const LONGEST_TARGET = 20_000;
 
 const target = z
   .string()
@@ -41,6 +41,21 @@ export const rolloutSpecSchema = z.strictObject({
   release,
   requires: release.optional().describe('a device is told when it runs this release, or a later one of its model'),
   target: target.default('all').describe('a selector, e.g. profile=rpi5 and site != lab; all for everything'),
+  priority: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(500)
+    .describe(
+      'of two rollouts that want the same device, the one with the higher priority has it; of equal ones the newer',
+    ),
+  newcomers: z
+    .enum(['join', 'ignore', 'continue'])
+    .default('join')
+    .describe(
+      'devices that begin to fit while it is under way: taken with the last wave, left out, or taken without end',
+    ),
   strategy: strategySchema.prefault({}),
   gates: z.array(gateSchema).default([{ execution: { maxFailureRate: 0.05, minimum: 5 } }]),
   onFailure: z.enum(['pause', 'rollback-wave', 'rollback-all']).default('rollback-all'),

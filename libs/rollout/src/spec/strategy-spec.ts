@@ -64,7 +64,9 @@ export const strategySchema = z.strictObject({
     { size: { percent: 50 }, soak: 1800 },
     { size: { percent: 100 }, soak: 600 },
   ]),
-  stratifyBy: z.enum(['profile', 'none']).default('profile'),
+  stratifyBy: z
+    .literal('profile', 'expected profile: every wave looks like the fleet, and devices are compared within a profile')
+    .default('profile'),
   rate: rateSchema.optional().describe('how fast devices are told; default: all of a wave at once'),
   deadline: positiveDuration('a device needs time to bring the release in')
     .default(21_600)

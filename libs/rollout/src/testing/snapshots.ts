@@ -32,6 +32,7 @@ export const wave = (index: number, given: Partial<WaveSnapshot>): WaveSnapshot 
   state: 'SCHEDULED',
   planned: 4,
   strata: { rpi5: 4 },
+  startedAt: null,
   soakUntil: null,
   facts: null,
   ...given,
@@ -43,6 +44,8 @@ export const snapshot = (given: Partial<RolloutSnapshot> = {}): RolloutSnapshot 
   control: {},
   waves: [wave(0, {}), wave(1, {})],
   open: { install: 0, rollback: 0 },
+  looksForNewcomers: false,
+  overtakenBy: null,
   ...given,
 });
 /** The rollout with its first wave as given. */
@@ -55,6 +58,8 @@ const word = (decision: Decision): string => {
       return `start ${decision.wave}`;
     case 'set-wave':
       return `wave ${decision.wave} ${decision.state}`;
+    case 'join-wave':
+      return `join ${decision.wave}`;
     case 'cancel':
       return `cancel ${decision.which} of ${JSON.stringify(decision.scope)}`;
     case 'roll-back':

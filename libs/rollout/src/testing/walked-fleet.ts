@@ -44,6 +44,8 @@ const WAVE_MOVES: Partial<Record<WaveState, readonly WaveState[]>> = {
   SOAKING: ['PASSED', 'FAILED'],
   PASSED: ['FAILED'],
   FAILED: ['PASSED'],
+  // Somebody came for it after all.
+  SKIPPED: ['RUNNING'],
 };
 
 /** A rollout and its devices in memory: carries decisions out as the control plane does, and checks each move. */
@@ -55,18 +57,33 @@ export class WalkedFleet {
   state: RolloutState = 'READY';
   now = 0;
   private readonly spec: RolloutSpec;
-  private readonly waves: { state: WaveState; soakUntil: number | null; plan: PlannedWave }[];
+  private readonly waves: {
+    state: WaveState;
+    startedAt: number | null;
+    soakUntil: number | null;
+    plan: PlannedWave;
+  }[];
   private stateSince = 0;
   private rate: RateState | null = null;
+  private looksForNewcomers = false;
+  private overtakenBy: string | null = null;
   private readonly control: Strata;
   private readonly differences = new Map<number, number[]>();
 
-  constructor(asked: Record<string, unknown>, devices: number) {
+  constructor(
+    asked: Record<string, unknown>,
+    private devices: number,
+  ) {
     this.spec = parseRolloutSpec({ release: 'meter-reader@1.4.0', ...asked });
     this.state = this.spec.approval === 'required' ? 'WAITING_FOR_APPROVAL' : 'READY';
     this.control = planControl(this.spec.strategy.control, { rpi5: devices });
     const plan = planWaves(this.spec.strategy.waves, { rpi5: devices }, this.control);
-    this.waves = plan.map((one) => ({ state: 'SCHEDULED', soakUntil: null, plan: one }));
+    this.waves = plan.map((one) => ({ state: 'SCHEDULED', startedAt: null, soakUntil: null, plan: one }));
+  }
+
+  /** Devices that fit. */
+  get size(): number {
+    return this.devices;
   }
 
   get waveStates(): WaveState[] {
@@ -78,12 +95,13 @@ export class WalkedFleet {
   }
 
   snapshot() {
-    const waves = this.waves.map(({ state, soakUntil, plan }, index) => {
+    const waves = this.waves.map(({ state, startedAt, soakUntil, plan }, index) => {
       const own = this.executions.filter((one) => one.kind === 'install' && one.wave === index);
       const diverged = own.filter((one) => one.diverged).length;
+      const goesOn = this.spec.newcomers === 'continue' && index === this.waves.length - 1;
       const counts: Partial<Record<ExecutionState, number>> = {};
       for (const one of own) counts[one.state] = (counts[one.state] ?? 0) + 1;
-      const matters = state === 'RUNNING' || state === 'SOAKING' || (state === 'PASSED' && diverged > 0);
+      const matters = state === 'RUNNING' || state === 'SOAKING' || (state === 'PASSED' && (diverged > 0 || goesOn));
       const planned = state === 'SCHEDULED' ? plan.size : own.length;
       const facts = {
         counts,
@@ -91,21 +109,24 @@ export class WalkedFleet {
         devices: [],
         differences: { latencyP95: this.differences.get(index) ?? [], lowConfidenceRate: [] },
       };
-      return { index, state, planned, strata: plan.strata, soakUntil, facts: matters ? facts : null };
+      return { index, state, planned, strata: plan.strata, startedAt, soakUntil, facts: matters ? facts : null };
     });
     const open = { install: this.open('install').length, rollback: this.open('rollback').length };
-    return { state: this.state, stateSince: this.stateSince, spec: this.spec, control: this.control, waves, open };
+    const { state, stateSince, spec, control, looksForNewcomers, overtakenBy } = this;
+    return { state, stateSince, spec, control, waves, open, looksForNewcomers, overtakenBy };
   }
 
   /** One look of the conductor, as often as there is something to do at once. */
   tick(seconds: number): void {
     this.now += seconds * 1_000;
+    this.looksForNewcomers = true;
     for (const one of this.executions) {
       if (!isEndedExecution(one.state) && one.deadline !== null && one.deadline < this.now) one.state = 'TIMED_OUT';
     }
     for (let step = 0; step < 20; step += 1) {
       const decisions = decide(this.snapshot(), this.now);
       for (const decision of decisions) this.apply(decision);
+      this.looksForNewcomers = false;
       if (decisions.some(({ kind }) => kind !== 'record-gates')) continue;
       this.tell();
       return;
@@ -136,6 +157,21 @@ export class WalkedFleet {
     one.state = 'QUEUED';
     one.deadline = null;
     one.notBefore = this.now + retryAfter(one.failedTries, 0) * 1_000;
+  }
+
+  /** A device begins to fit. */
+  join(): void {
+    this.devices += 1;
+  }
+
+  /** Another rollout that outranks this one takes a device of it. */
+  supersede(one: WalkedExecution): void {
+    if (!isEndedExecution(one.state)) one.state = 'CANCELED';
+  }
+
+  /** Another rollout that takes newcomers without end has passed its waves. */
+  overtake(): void {
+    this.overtakenBy = 'another rollout';
   }
 
   /** A device of a wave was set beside one that is held back. */
@@ -173,8 +209,12 @@ export class WalkedFleet {
         for (let device = plan.cumulative - plan.size; device < plan.cumulative; device += 1) {
           this.add({ device, wave: decision.wave, kind: 'install' });
         }
+        if (decision.wave === this.waves.length - 1) this.takeRest(decision.wave);
         return;
       }
+      case 'join-wave':
+        this.takeRest(decision.wave);
+        return;
       case 'set-wave':
         this.moveWave(decision.wave, decision.state).soakUntil = decision.soakUntil;
         return;
@@ -198,6 +238,14 @@ export class WalkedFleet {
     }
   }
 
+  private takeRest(wave: number): void {
+    if (this.spec.newcomers === 'ignore') return;
+    const taken = new Set(this.executions.map(({ device }) => device));
+    for (let device = 0; device < this.devices; device += 1) {
+      if (!taken.has(device)) this.add({ device, wave, kind: 'install' });
+    }
+  }
+
   private add(one: Pick<WalkedExecution, 'device' | 'wave' | 'kind'>): void {
     const waiting = { state: 'QUEUED', deadline: null, notBefore: 0, failedTries: 0 } as const;
     this.executions.push({ ...one, ...waiting, diverged: false });
@@ -208,6 +256,7 @@ export class WalkedFleet {
     if (wave === undefined) throw new Error(`there is no wave ${index}`);
     expect(WAVE_MOVES[wave.state], `wave ${index} from ${wave.state}`).toContain(to);
     wave.state = to;
+    if (to === 'RUNNING') wave.startedAt ??= this.now;
     return wave;
   }
 }

@@ -38,13 +38,13 @@ const ASSIGN = `
     execution_id = excluded.execution_id, probation = excluded.probation, updated_at = now()`;
 
 // What the device ran before must stay assigned, under a new sequence: with the failed release still assigned, a
-// device that lost its memory of the failure would try it again.
+// device that lost its memory of the failure would try it again. Whoever had decided on that decides about it again.
 const REVERT = `
   update assignment a set sequence = a.sequence + 1, release = e.from_release, previous_release = null,
-    variant = (select v.variant from execution v join rollout r on r.id = v.rollout_id
+    variant = coalesce(e.from_variant, (select v.variant from execution v join rollout r on r.id = v.rollout_id
       where v.device_id = a.device_id and v.kind = 'install' and v.variant is not null and r.release = e.from_release
-      order by v.created_at desc limit 1),
-    execution_id = gen_random_uuid(), updated_at = now()
+      order by v.created_at desc limit 1)),
+    rollout_id = coalesce(e.from_rollout, a.rollout_id), execution_id = gen_random_uuid(), updated_at = now()
   from execution e
   where e.id = any ($1) and a.device_id = e.device_id and a.execution_id = e.id
   returning a.device_id as "deviceId"`;
@@ -83,7 +83,7 @@ export class DirectorService {
     await sql.query(DOORBELL, [devices]);
   }
 
-  /** Assigns again what was assigned before these executions, which have failed. */
+  /** Assigns again what was assigned before these installations, where they are the last that was assigned. */
   async revert(sql: Sql, executionIds: readonly string[]): Promise<void> {
     const rows = await sql.query<{ deviceId: string }>(REVERT, [executionIds]);
     if (rows.length > 0) await sql.query(DOORBELL, [rows.map(({ deviceId }) => deviceId)]);

@@ -27,7 +27,7 @@ const RECORD_GATE = `
 // Whom a wave has not taken yet need not be canceled.
 const FORGET_WAVES = `
   delete from pending_decision
-  where rollout_id = $1 and decision ->> 'kind' = 'start-wave'
+  where rollout_id = $1 and decision ->> 'kind' in ('start-wave', 'join-wave')
     and ($2::integer is null or (decision ->> 'wave')::integer = $2)
   returning (decision ->> 'wave')::integer as wave`;
 
@@ -51,15 +51,16 @@ export class DecisionsApplier {
 
   /**
    * Carries the next portion out of what was begun. Until there is nothing left, nothing new is to be decided.
-   * @returns whether there was anything
+   * @returns `later`: others are in the way at this moment
    */
-  async goOn(sql: Sql, rollout: LoadedRollout): Promise<boolean> {
+  async goOn(sql: Sql, rollout: LoadedRollout): Promise<'nothing' | 'some' | 'later'> {
     const [pending] = await sql.query<PendingRow>(NEXT, [rollout.id]);
-    if (pending === undefined) return false;
+    if (pending === undefined) return 'nothing';
     const left = await this.portions.carryOut(sql, rollout, pending.decision, pending.progress);
+    if (left === pending.progress) return 'later';
     if (left === undefined) await sql.query('delete from pending_decision where id = $1', [pending.id]);
     else await sql.query('update pending_decision set progress = $2 where id = $1', [pending.id, JSON.stringify(left)]);
-    return true;
+    return 'some';
   }
 
   private async begin(sql: Sql, rollout: LoadedRollout, decision: LargeDecision): Promise<void> {

@@ -46,11 +46,12 @@ const TRY_AGAIN = `
 
 const UNDER_WAY: readonly RolloutState[] = ['RUNNING', 'PAUSED'];
 
-// Success that did not last: the device confirmed the release of a rollout that goes on, and now runs another.
+// Success that did not last: the device confirmed the release of a rollout that goes on, and now runs another. Where
+// another rollout has decided about it since, that is right.
 const DIVERGE = `
   update execution e set diverged = r.release is distinct from $2
-  from rollout r
-  where r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
+  from rollout r, assignment a
+  where a.device_id = e.device_id and (r.release = $2 or a.rollout_id = r.id) and r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
     and r.state in ('RUNNING', 'PAUSED') and e.diverged <> (r.release is distinct from $2)`;
 
 /** Silent devices ended in one transaction. */

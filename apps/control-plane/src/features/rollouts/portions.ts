@@ -1,51 +1,31 @@
-import { type Decision, EXECUTION_STATES, isEndedExecution, parseSelector } from '@aviary/rollout';
+import { type Decision, EXECUTION_STATES, isEndedExecution } from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
-import { targetToSql } from '../devices/selector-sql.ts';
 import type { DirectorService } from '../director/director.service.ts';
+import { DeviceTaker, type Place } from './device-taker.ts';
+import { mayTakeDevices } from './rivals.ts';
 import type { LoadedRollout } from './rollout-snapshot.ts';
 
 /** Devices in one transaction: short enough for whoever waits for its locks, long enough to be worth a commit. */
 export const PORTION = 2_000;
 
-/** The stratum of devices that no profile fits. */
-export const NO_PROFILE = '';
-
 type Of<Kind extends Decision['kind']> = Extract<Decision, { kind: Kind }>;
 
 /** Decisions about as many devices as a rollout may have. They are carried out in portions. */
-export type LargeDecision = Of<'start-wave'> | Of<'cancel'> | Of<'roll-back'>;
+export type LargeDecision = Of<'start-wave'> | Of<'join-wave'> | Of<'cancel'> | Of<'roll-back'>;
 
 export const isLarge = (decision: Decision): decision is LargeDecision =>
-  decision.kind === 'start-wave' || decision.kind === 'cancel' || decision.kind === 'roll-back';
+  decision.kind === 'start-wave' ||
+  decision.kind === 'join-wave' ||
+  decision.kind === 'cancel' ||
+  decision.kind === 'roll-back';
 
 /** What is left of a decision. Undefined, as an answer: nothing. */
 export interface Progress {
   /** Of a wave that is being started: devices that it still wants, by stratum. */
   readonly wanted?: Readonly<Record<string, number>>;
-  /** The last execution that was looked at. */
+  /** The last execution that was looked at; of a wave that takes everybody else, the last device. */
   readonly after?: string;
 }
-
-/** Where the walk along the buckets of a stratum stands: it begins at the rollout's offset, and goes around once. */
-interface Place {
-  readonly lap: 0 | 1;
-  readonly bucket: number;
-  readonly id: string;
-}
-
-const walk = (stratum: string, lap: Place['lap'], where: string): string => `
-  with walked as (
-    select d.id, d.bucket from device d
-    where ${stratum} and (d.bucket, d.id) > ($3, $4) and ${lap === 0 ? '$6::integer is not null' : 'd.bucket < $6'} and ${where}
-    order by d.bucket, d.id limit $5
-  ), taken as (
-    insert into execution (rollout_id, wave_index, device_id, kind, state, from_release)
-    select $1, $2, walked.id, 'install', 'QUEUED', a.release
-    from walked left join assignment a on a.device_id = walked.id
-    on conflict do nothing returning 1
-  )
-  select bucket, id, (select count(*)::integer from walked) as walked, (select count(*)::integer from taken) as taken
-  from walked order by bucket desc, id desc limit 1`;
 
 const CANCEL = `
   with chosen as (
@@ -65,19 +45,46 @@ const TO_CANCEL = `
   limit 1`;
 
 // Only devices that this rollout still decides about, and that have something to go back to.
-const ROLL_BACK = `
-  with page as (
+const GOING_BACK = `
+  page as (
     select * from execution where rollout_id = $1 and id > $3 order by id limit ${PORTION}
-  ), begun as (
-    insert into execution (rollout_id, device_id, kind, state, from_release)
-    select $1, e.device_id, 'rollback', 'QUEUED', e.from_release
-    from page e join assignment a on a.device_id = e.device_id join device d on d.id = e.device_id
+  ), back as (
+    select e.* from page e join assignment a on a.device_id = e.device_id join device d on d.id = e.device_id
     where d.revoked_at is null and e.kind = 'install' and ($2::integer is null or e.wave_index = $2)
-      and e.from_release is not null and a.rollout_id = $1
-      and (e.state = 'SUCCEEDED' or (e.state = 'CANCELED' and a.release = e.from_release))
+      and e.from_release is not null
+      and ((e.state = 'SUCCEEDED' and a.rollout_id = $1)
+        or (e.state = 'CANCELED' and e.reason_code <> 'superseded' and e.variant is not null and a.release = e.from_release
+          and a.rollout_id is not distinct from coalesce(e.from_rollout, $1)))
+  ), wanted as (
+    select o.id, o.rollout_id, o.from_release, back.id as install, back.device_id
+    from back join execution o on o.device_id = back.device_id and o.ended_at is null and o.rollout_id <> $1
+  )`;
+
+// Another rollout waits for the device: it goes on from what the device goes back to.
+const PASS_ON = `
+  with ${GOING_BACK}, held as (
+    select e.id from execution e where e.ended_at is null and e.id = any (array(select id from wanted))
+    for update skip locked
+  )
+  update execution o set from_release = back.from_release, from_variant = back.from_variant,
+    from_rollout = back.from_rollout, updated_at = now()
+  from held join wanted on wanted.id = held.id join back on back.id = wanted.install
+  where o.id = held.id returning back.id`;
+
+const ROLL_BACK = `
+  with ${GOING_BACK}, begun as (
+    insert into execution (rollout_id, device_id, kind, state, from_release, reason_code, reason, ended_at)
+    select $1, back.device_id, 'rollback', case when wanted.id is null then 'QUEUED' else 'CANCELED' end, back.from_release,
+      case when wanted.id is not null then 'superseded' end,
+      'assigned again what it had; rollout ' || wanted.rollout_id || ' goes on with it',
+      case when wanted.id is not null then now() end
+    from back left join wanted on wanted.install = back.id
+    where wanted.id is null or wanted.from_release = back.from_release
     on conflict do nothing
   )
-  select id as after, (select count(*)::integer from page) as looked from page order by id desc limit 1`;
+  select id as after, (select count(*)::integer from page) as looked,
+    exists (select 1 from back join wanted on wanted.install = back.id where wanted.from_release <> back.from_release) as busy
+  from page order by id desc limit 1`;
 
 // Devices may have changed since the plan was made: a wave is as large as what it really took.
 const SETTLE = `
@@ -93,21 +100,29 @@ const waveOf = ({ scope }: Of<'cancel'> | Of<'roll-back'>): number | null => (sc
 
 /** Carries out what was decided about many devices, a portion in each transaction. */
 export class Portions {
-  constructor(private readonly director: DirectorService) {}
+  private readonly taker: DeviceTaker;
+
+  constructor(private readonly director: DirectorService) {
+    this.taker = new DeviceTaker(director);
+  }
 
   /**
    * Carries out one portion, in the caller's transaction.
    * @param progress what the portion before has left
-   * @returns what this one leaves; undefined: all is done
+   * @returns what this one leaves; undefined: all is done; `progress` itself: others take devices at this moment
    */
-  carryOut(
+  async carryOut(
     sql: Sql,
     rollout: LoadedRollout,
     decision: LargeDecision,
     progress: Progress,
   ): Promise<Progress | undefined> {
+    if (decision.kind !== 'cancel' && !(await mayTakeDevices(sql))) return progress;
     switch (decision.kind) {
+      case 'join-wave':
+        return this.takeRest(sql, rollout, decision.wave, progress.after ?? '');
       case 'start-wave':
+        if (progress.after !== undefined) return this.takeRest(sql, rollout, decision.wave, progress.after);
         return this.fillWave(sql, rollout, decision.wave, progress);
       case 'cancel':
         return this.cancel(sql, rollout.id, decision);
@@ -141,11 +156,11 @@ export class Portions {
       while (budget > 0 && (wanted[stratum] ?? 0) > 0) {
         const place = places[stratum] ?? { lap: 0, bucket: rollout.bucketOffset, id: '' };
         const asked = Math.min(budget, wanted[stratum] ?? 0);
-        const step = await this.take(sql, rollout, wave, stratum, place, asked);
-        budget -= step.walked;
-        wanted[stratum] = (wanted[stratum] ?? 0) - step.taken;
-        places[stratum] = step.place;
-        if (step.walked >= asked) continue;
+        const { looked, taken, last } = await this.taker.takeNext(sql, rollout, { wave, stratum, place, limit: asked });
+        budget -= looked;
+        wanted[stratum] = (wanted[stratum] ?? 0) - taken;
+        places[stratum] = last === undefined ? place : { lap: place.lap, bucket: last.bucket, id: last.id };
+        if (looked >= asked) continue;
         if (place.lap === 1) delete wanted[stratum];
         else places[stratum] = { lap: 1, bucket: -1, id: '' };
       }
@@ -153,6 +168,7 @@ export class Portions {
     }
     await sql.query('update rollout set walk = $2 where id = $1', [rollout.id, JSON.stringify(places)]);
     if (Object.keys(wanted).length > 0) return { wanted };
+    if (wave === rollout.snapshot.waves.length - 1) return { after: '' };
     await this.settle(sql, rollout.id, [wave]);
     return undefined;
   }
@@ -165,32 +181,12 @@ export class Portions {
     return row?.strata ?? {};
   }
 
-  private async take(
-    sql: Sql,
-    rollout: LoadedRollout,
-    wave: number,
-    stratum: string,
-    place: Place,
-    limit: number,
-  ): Promise<{ walked: number; taken: number; place: Place }> {
-    const { where, parameters } = targetToSql(parseSelector(rollout.target), stratum === NO_PROFILE ? 7 : 8);
-    const isNone = stratum === NO_PROFILE;
-    const [last] = await sql.query<{ bucket: number; id: string; walked: number; taken: number }>(
-      walk(isNone ? 'd.profile is null' : 'd.profile = $7', place.lap, where),
-      [
-        rollout.id,
-        wave,
-        place.bucket,
-        place.id,
-        limit,
-        rollout.bucketOffset,
-        ...(isNone ? [] : [stratum]),
-        ...parameters,
-      ],
-    );
-    if (last === undefined) return { walked: 0, taken: 0, place };
-    const { bucket, id, walked, taken } = last;
-    return { walked, taken, place: { lap: place.lap, bucket, id } };
+  /** Whoever is left: newcomers, devices that came to another stratum, and those that somebody had in their hands. */
+  private async takeRest(sql: Sql, rollout: LoadedRollout, wave: number, after: string): Promise<Progress | undefined> {
+    const { looked, last } = await this.taker.takeRest(sql, rollout, { wave, after, limit: PORTION });
+    if (looked === PORTION && last !== undefined) return { after: last.id };
+    await this.settle(sql, rollout.id, [wave]);
+    return undefined;
   }
 
   private async cancel(sql: Sql, rolloutId: string, decision: Of<'cancel'>): Promise<Progress | undefined> {
@@ -214,11 +210,16 @@ export class Portions {
     decision: Of<'roll-back'>,
     progress: Progress,
   ): Promise<Progress | undefined> {
-    const [page] = await sql.query<{ after: string; looked: number }>(ROLL_BACK, [
-      rollout.id,
-      waveOf(decision),
-      progress.after ?? FIRST_ID,
-    ]);
+    const parameters = [rollout.id, waveOf(decision), progress.after ?? FIRST_ID];
+    const passedOn = await sql.query<{ id: string }>(PASS_ON, parameters);
+    const [page] = await sql.query<{ after: string; looked: number; busy: boolean }>(ROLL_BACK, parameters);
+    if (passedOn.length > 0) {
+      await this.director.revert(
+        sql,
+        passedOn.map(({ id }) => id),
+      );
+    }
+    if (page?.busy === true) return { ...progress };
     return page === undefined || page.looked < PORTION ? undefined : { after: page.after };
   }
 }

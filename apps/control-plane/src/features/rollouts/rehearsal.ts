@@ -13,7 +13,7 @@ import type { Database } from '../../infra/database.ts';
 import { targetToSql } from '../devices/selector-sql.ts';
 import type { StoredRelease } from '../registry/releases.service.ts';
 import type { VariantChooser } from '../registry/variant-chooser.ts';
-import { NO_PROFILE } from './portions.ts';
+import { NO_PROFILE } from './device-taker.ts';
 
 /** A rollout that could be created as it is. */
 export interface PreparedRollout {
@@ -48,7 +48,8 @@ export class Rehearsal {
     private readonly chooser: VariantChooser,
   ) {}
 
-  async of(prepared: PreparedRollout): Promise<RolloutPreview> {
+  /** But for the rollouts that it would meet. */
+  async of(prepared: PreparedRollout): Promise<Omit<RolloutPreview, 'overlaps'>> {
     const { spec, release, waves, control } = prepared;
     const variants = await this.variantsFor(prepared);
     const bytesOf = new Map(

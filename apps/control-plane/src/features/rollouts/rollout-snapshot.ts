@@ -16,12 +16,14 @@ import {
   type WaveState,
 } from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
+import { rankOf } from './rivals.ts';
 
 /** A rollout as `libs/rollout` decides on it, with what is needed to carry the decisions out. */
 export interface LoadedRollout {
   readonly id: string;
   readonly release: string;
   readonly target: string;
+  readonly newcomers: RolloutSpec['newcomers'];
   readonly bucketOffset: number;
   readonly spec: RolloutSpec;
   readonly snapshot: RolloutSnapshot;
@@ -52,6 +54,7 @@ interface WaveRow {
   readonly state: WaveState;
   readonly planned: number;
   readonly strata: Strata;
+  readonly startedAt: number | null;
   readonly soakUntil: number | null;
 }
 
@@ -71,7 +74,16 @@ const ROLLOUT = `
   from rollout r where id = $1 for no key update`;
 
 const WAVES = `
-  select index, state, planned, strata, ${millisecondsOf('soak_until')} as "soakUntil" from wave w where rollout_id = $1 order by index`;
+  select index, state, planned, strata, ${millisecondsOf('started_at')} as "startedAt",
+    ${millisecondsOf('soak_until')} as "soakUntil"
+  from wave w where rollout_id = $1 order by index`;
+
+// Of the same line of releases and the same devices: with others it may be that only some are theirs.
+const OVERTAKEN = `
+  select 'rollout ' || r.id || ' of ' || r.release as by from rollout own join rollout r on r.model = own.model and r.target = own.target
+  where own.id = $1 and r.state = 'RUNNING' and r.spec ->> 'newcomers' = 'continue' and ${rankOf('r')} > ${rankOf('own')}
+    and not exists (select 1 from wave w where w.rollout_id = r.id and w.state not in ('PASSED', 'SKIPPED'))
+  limit 1`;
 
 const COUNTS = `
   select wave_index as wave, state, sum(n)::integer as n, sum(diverged)::integer as diverged, count(*)::integer as moves
@@ -124,6 +136,8 @@ export interface SnapshotOptions {
   readonly whenLocked: 'wait' | 'skip';
   /** Whether to read what gates judge by, where they do: a row for each device of the waves under way. */
   readonly measure: boolean;
+  /** Whether it is time to look for newcomers. */
+  readonly looksForNewcomers?: boolean;
 }
 
 /**
@@ -134,7 +148,7 @@ export interface SnapshotOptions {
 export const loadSnapshot = async (
   sql: Sql,
   id: string,
-  { whenLocked, measure }: SnapshotOptions,
+  { whenLocked, measure, looksForNewcomers = false }: SnapshotOptions,
 ): Promise<LoadedRollout | undefined> => {
   const [row] = await sql.query<RolloutRow>(whenLocked === 'skip' ? `${ROLLOUT} skip locked` : ROLLOUT, [id]);
   if (row === undefined) return undefined;
@@ -144,9 +158,12 @@ export const loadSnapshot = async (
   const compares = spec.gates.some(isCompared);
   const waves: WaveSnapshot[] = [];
   let unmeasured = false;
-  for (const wave of await sql.query<WaveRow>(WAVES, [id])) {
+  const goesOn = spec.newcomers === 'continue';
+  const rows = await sql.query<WaveRow>(WAVES, [id]);
+  for (const wave of rows) {
     const { counts, diverged } = countsOf(counted.filter((count) => count.wave === wave.index));
-    const matters = wave.state === 'RUNNING' || wave.state === 'SOAKING' || (wave.state === 'PASSED' && diverged > 0);
+    const isStillJudged = diverged > 0 || (goesOn && wave.index === rows.length - 1);
+    const matters = wave.state === 'RUNNING' || wave.state === 'SOAKING' || (wave.state === 'PASSED' && isStillJudged);
     const isJudged = matters && needsMeasurements;
     const devices = isJudged && measure ? await sql.query<DeviceMeasurements>(MEASURED, [id, wave.index, release]) : [];
     unmeasured ||= isJudged && !measure;
@@ -158,17 +175,28 @@ export const loadSnapshot = async (
     install: openOf(counted.filter(({ wave }) => wave !== null)),
     rollback: openOf(counted.filter(({ wave }) => wave === null)),
   };
+  const [overtaken] = goesOn ? await sql.query<{ by: string }>(OVERTAKEN, [id]) : [];
   return {
     id,
     release,
     target,
+    newcomers: spec.newcomers,
     spec,
     bucketOffset,
     unmeasured,
     succeeded: counted.reduce((sum, { wave, state: of, n }) => (wave !== null && isSuccess(of) ? sum + n : sum), 0),
     rate: rateTokens === null || rateAt === null ? null : { tokens: rateTokens, at: rateAt },
     moves: counted.reduce((sum, count) => sum + count.moves, 0),
-    snapshot: { state, stateSince, spec, control, waves, open },
+    snapshot: {
+      state,
+      stateSince,
+      spec,
+      control,
+      waves,
+      open,
+      looksForNewcomers,
+      overtakenBy: overtaken?.by ?? null,
+    },
   };
 };
 

@@ -1,13 +1,14 @@
 import type { ExecutionOutcome, ExecutionView, RolloutDetail, RolloutSummary } from '@aviary/protocol';
 import { EXECUTION_STATES, FAILURE_STATES, isEndedExecution, SUCCESS_STATES } from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
+import { UNDER_WAY } from './rivals.ts';
 
 const JUDGEMENT = `
   'gate', g.gate, 'verdict', g.verdict, 'words', g.words, 'estimate', g.detail -> 'estimate', 'bound', g.detail -> 'bound',
   'evidence', g.detail -> 'evidence', 'comparison', g.detail -> 'comparison', 'at', ${millisecondsOf('g.at')}`;
 
 const SUMMARY = `
-  select r.id, r.release, r.target, r.state, r.reason, r.created_by as "createdBy",
+  select r.id, r.release, r.target, r.priority, r.state, r.reason, r.created_by as "createdBy",
     (select coalesce(sum(value::integer), 0)::integer from jsonb_each_text(r.control)) as control, ${millisecondsOf('r.created_at')} as "createdAt",
     ${millisecondsOf('r.started_at')} as "startedAt", ${millisecondsOf('r.ended_at')} as "endedAt",
     (select json_agg(json_build_object('index', w.index, 'state', w.state, 'size', w.planned,
@@ -71,7 +72,7 @@ export const rolloutViews = {
   /** Those that have not ended, newest first. */
   underWay(sql: Sql, limit: number): Promise<RolloutSummary[]> {
     return sql.query<RolloutSummary>(
-      `${SUMMARY} where r.state not in ('FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED')
+      `${SUMMARY} where ${UNDER_WAY}
        order by r.created_at desc limit $1`,
       [limit],
     );

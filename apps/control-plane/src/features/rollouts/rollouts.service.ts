@@ -1,5 +1,12 @@
 import { randomInt } from 'node:crypto';
-import type { ExecutionOutcome, RolloutAction, RolloutDetail, RolloutPreview, RolloutSummary } from '@aviary/protocol';
+import type {
+  CreatedRollout,
+  ExecutionOutcome,
+  RolloutAction,
+  RolloutDetail,
+  RolloutPreview,
+  RolloutSummary,
+} from '@aviary/protocol';
 import { splitReleaseName } from '@aviary/release';
 import {
   BUCKETS,
@@ -11,13 +18,15 @@ import {
   planWaves,
   type RolloutSpec,
   RolloutSpecError,
+  type SpecProblem,
 } from '@aviary/rollout';
 import type { Database, Sql } from '../../infra/database.ts';
 import { badRequest, conflict, notFound } from '../../infra/problem.ts';
 import { targetToSql } from '../devices/selector-sql.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
 import type { DecisionsApplier } from './decisions-applier.ts';
-import { NO_PROFILE } from './portions.ts';
+import { NO_PROFILE } from './device-taker.ts';
+import { overlapsOf, refuseTwice, tellOverlaps } from './overlaps.ts';
 import type { PreparedRollout, Rehearsal } from './rehearsal.ts';
 import { loadSnapshot } from './rollout-snapshot.ts';
 import { rolloutViews } from './rollout-views.ts';
@@ -35,15 +44,16 @@ export class RolloutsService {
    * @param by who asks for it: somebody else has to approve it, where that is required
    * @throws ProblemError naming everything that is wrong, before anything is created
    */
-  async create(body: unknown, by: string): Promise<RolloutSummary> {
+  async create(body: unknown, by: string): Promise<CreatedRollout> {
     const { spec, waves, control } = await this.prepare(body);
     const { model } = splitReleaseName(spec.release);
-    const id = await this.database.transaction(async (sql) => {
+    const { id, overlaps } = await this.database.transaction(async (sql) => {
       await sql.query('select pg_advisory_xact_lock(hashtext($1))', [`rollouts of ${model}`]);
-      await this.refuseOverlap(sql, spec);
+      const overlaps = await overlapsOf(sql, spec);
+      refuseTwice(spec, overlaps);
       const [row] = await sql.query<{ id: string }>(
-        `insert into rollout (release, model, target, spec, state, bucket_offset, control, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8) returning id`,
+        `insert into rollout (release, model, target, spec, state, bucket_offset, control, created_by, priority)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning id`,
         [
           spec.release,
           model,
@@ -53,6 +63,7 @@ export class RolloutsService {
           randomInt(BUCKETS),
           JSON.stringify(control),
           by,
+          spec.priority,
         ],
       );
       if (row === undefined) throw new Error('an insert answers its row');
@@ -65,14 +76,17 @@ export class RolloutsService {
         row.id,
         `created: ${spec.release} to ${spec.target}, ${waves.at(-1)?.cumulative} devices in ${waves.length} waves`,
       ]);
-      return row.id;
+      if (spec.newcomers === 'ignore') await this.keepTarget(sql, row.id, spec.target);
+      await tellOverlaps(sql, { id: row.id, release: spec.release }, overlaps);
+      return { id: row.id, overlaps };
     });
-    return this.summary(id);
+    return { ...(await this.summary(id)), overlaps };
   }
 
   /** What `create` would do. */
   async preview(body: unknown): Promise<RolloutPreview> {
-    return this.rehearsal.of(await this.prepare(body));
+    const prepared = await this.prepare(body);
+    return { ...(await this.rehearsal.of(prepared)), overlaps: await overlapsOf(this.database, prepared.spec) };
   }
 
   async list(query: { cursor?: string | undefined; limit: number }) {
@@ -145,12 +159,18 @@ export class RolloutsService {
   }
 
   private async prepare(body: unknown): Promise<PreparedRollout> {
-    let spec: RolloutSpec;
+    let spec: RolloutSpec | undefined;
+    const problems: SpecProblem[] = [];
     try {
       spec = parseRolloutSpec(body);
     } catch (error) {
-      if (error instanceof RolloutSpecError) throw badRequest(error.code, error.message, error.problems);
-      throw error;
+      if (!(error instanceof RolloutSpecError)) throw error;
+      problems.push(...error.problems);
+    }
+    problems.push(...(await this.unknownRequired(body, problems)));
+    if (spec === undefined || problems.length > 0) {
+      const error = new RolloutSpecError(problems);
+      throw badRequest(error.code, error.message, problems);
     }
     const release = await this.releases.get(spec.release);
     if (release.revoked) {
@@ -160,7 +180,6 @@ export class RolloutsService {
         [{ path: 'release', message: `${spec.release} was revoked by its publisher` }],
       );
     }
-    if (spec.requires !== undefined) await this.releases.get(spec.requires);
     const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const rows = await this.database.query<{ stratum: string; devices: number }>(
       `select coalesce(d.profile, $1) as stratum, count(*)::integer as devices from device d where ${where} group by 1`,
@@ -179,6 +198,15 @@ export class RolloutsService {
     return { spec, release, strata, control, waves: planWaves(spec.strategy.waves, strata, control) };
   }
 
+  /** What it requires and nobody has pushed, unless something is wrong about it already. */
+  private async unknownRequired(body: unknown, before: readonly SpecProblem[]): Promise<SpecProblem[]> {
+    const path = 'requires';
+    const name = typeof body === 'object' && body !== null && path in body ? body[path] : undefined;
+    if (typeof name !== 'string' || before.some((problem) => problem.path === path)) return [];
+    const rows = await this.database.query('select 1 from release where name = $1', [name]);
+    return rows.length > 0 ? [] : [{ path, message: `expected a release that was pushed, got "${name}"` }];
+  }
+
   /** A rollout that may have to roll back must be able to: the release's own floor may forbid what runs now. */
   private async refuseFloor(spec: RolloutSpec, release: StoredRelease): Promise<void> {
     const { rollbackFloor } = release.statement;
@@ -189,8 +217,8 @@ export class RolloutsService {
     if (old.length === 0) return;
     const { where, parameters } = targetToSql(parseSelector(spec.target), 2);
     const [below] = await this.database.query<{ name: string }>(
-      `select a.release as name from assignment a join device d on d.id = a.device_id
-       where a.release = any ($1) and ${where} limit 1`,
+      `select coalesce(a.release, d.running_release) as name from device d left join assignment a on a.device_id = d.id
+       where (a.release = any ($1) or (a.release is null and d.running_release = any ($1))) and ${where} limit 1`,
       [old.map(({ name }) => name), ...parameters],
     );
     if (below === undefined) return;
@@ -201,21 +229,13 @@ export class RolloutsService {
     );
   }
 
-  private async refuseOverlap(sql: Sql, spec: RolloutSpec): Promise<void> {
-    const active = await sql.query<{ id: string; release: string; target: string }>(
-      `select id, release, target from rollout where state not in ('FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED')`,
-    );
-    for (const other of active) {
-      const selector = { kind: 'and', operands: [parseSelector(spec.target), parseSelector(other.target)] } as const;
-      const { where, parameters } = targetToSql(selector);
-      const shared = await sql.query(`select 1 from device d where ${where} limit 1`, parameters);
-      if (shared.length > 0) {
-        throw conflict(
-          'rollout-overlaps',
-          `Rollout ${other.id} of ${other.release} to "${other.target}" is still under way on some of these devices. Wait for it, or end it with: aviary rollout abort ${other.id}`,
-        );
-      }
-    }
+  /** Whom it is about stays as it is now. */
+  private async keepTarget(sql: Sql, rolloutId: string, target: string): Promise<void> {
+    const { where, parameters } = targetToSql(parseSelector(target), 2);
+    await sql.query(`insert into rollout_target (rollout_id, device_id) select $1, d.id from device d where ${where}`, [
+      rolloutId,
+      ...parameters,
+    ]);
   }
 }
 

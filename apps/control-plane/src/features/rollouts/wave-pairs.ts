@@ -10,7 +10,7 @@ import {
 import type { Database, Sql } from '../../infra/database.ts';
 import type { Logger } from '../../infra/log.ts';
 import { targetToSql } from '../devices/selector-sql.ts';
-import { NO_PROFILE } from './portions.ts';
+import { NO_PROFILE } from './device-taker.ts';
 
 /** Devices paired in one transaction. */
 const AT_ONCE = 50;
