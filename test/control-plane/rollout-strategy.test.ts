@@ -1,5 +1,5 @@
 import { exampleFacts } from '@aviary/hardware';
-import type { ExecutionState } from '@aviary/rollout';
+import { type ExecutionState, pairInOrder, rotateBucket } from '@aviary/rollout';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { WavePairs } from '../../apps/control-plane/src/features/rollouts/wave-pairs.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
@@ -142,10 +142,53 @@ describe('a comparison with the control group', () => {
     expect(new Set(pairs.flatMap(({ device, control }) => [device, control])).size).toBe(16);
     for (const { latency, unsure } of pairs) expect([latency, unsure]).toEqual([expect.closeTo(0, 9), 0]);
     const taken = new Set((await executionsOf(id)).map(({ deviceId }) => deviceId));
+    // As in the simulations by which comparisons are measured: whoever is held back waits, the last of the walk first.
+    const [rollout] = await t.query<{ offset: number }>('select bucket_offset as offset from rollout');
+    const fleet = await t.query<{ device: string; bucket: number }>(
+      'select id as device, bucket from device order by id',
+    );
+    const turnOf = ({ bucket }: { bucket: number }) => rotateBucket(bucket, rollout?.offset ?? 0);
+    const held = fleet.filter(({ device }) => !taken.has(device)).sort((a, b) => turnOf(b) - turnOf(a));
+    const arrivals = [
+      ...held.map(({ device }) => ({ device, group: 'control' as const })),
+      ...[...taken].sort().map((device) => ({ device, group: 'wave' as const })),
+    ].map((arrival) => ({ ...arrival, stratum: 'rpi5', change: 0 }));
+    expect(pairs.map(({ device, control }) => [device, control])).toEqual(
+      pairInOrder(arrivals).map(({ wave, control }) => [wave, control]),
+    );
     expect(pairs.filter(({ control }) => taken.has(control))).toEqual([]);
 
     await new WavePairs(t.database, t.log).form();
     expect(await t.query('select 1 from wave_pair')).toHaveLength(8);
+  });
+
+  it('is with nobody whom another rollout moved in the time that is compared', async () => {
+    await addFleet(20);
+    const id = await create(strategy, compared);
+    await settle(id);
+    const switched = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 20 * MINUTE_MS;
+    for (const execution of await inState(id, 'NOTIFIED')) {
+      await report(execution, 'SUCCEEDED', switched + 30_000);
+      await measure(execution.deviceId, switched, () => 20, RELEASE);
+    }
+    const free = await t.query<{ id: string }>(
+      'select id from device where not exists (select 1 from execution where device_id = device.id) order by id',
+    );
+    for (const { id: other } of free) await measure(other, switched, () => 20, BEFORE);
+    const [kept, ...moved] = free.map((device) => device.id);
+    const other = await create({ waves: [{ size: '100%' }] }, { target: `id in (${moved.join(', ')})` });
+    await settle(other);
+    for (const execution of await inState(other, 'NOTIFIED')) await report(execution, 'FAILED', switched);
+    await t.query(`update execution set switched_at = to_timestamp($2::float8 / 1000) where rollout_id = $1`, [
+      other,
+      switched + 5 * MINUTE_MS,
+    ]);
+    await new WavePairs(t.database, t.log).form();
+    const pairs = await t.query<{ control: string | null }>(
+      'select control_id as control from wave_pair where rollout_id = $1 and control_id is not null',
+      [id],
+    );
+    expect(pairs).toEqual([{ control: kept }]);
   });
 
   it('cannot tell where the others measured nothing, and waits for a person', async () => {
