@@ -94,13 +94,7 @@ const succeed = async (id: string, release: string, devices?: readonly string[])
         state: 'SUCCEEDED',
         digest,
       });
-      await here.devices.recordRunning(sql, deviceId, {
-        type: 'running',
-        at: 0,
-        release,
-        digest,
-        probation: false,
-      } as never);
+      await here.devices.recordRunning(sql, deviceId, { type: 'running', at: 0, release, digest });
       await here.executions.noticeRunning(sql, deviceId, release);
     });
   }
@@ -391,8 +385,12 @@ describe('a release that nobody assigned', () => {
     await insertDevice(t, 'd-there', { running: NEW });
     await t.query(`update device set running_digest = $2 where id = $1`, ['d-known', digestOf(BEFORE)]);
     await t.query(`update device set running_digest = $2 where id = $1`, ['d-there', digestOf(NEW)]);
+    const origins = () =>
+      Promise.all(['d-forged', 'd-known', 'd-there'].map(async (id) => (await here.devicePages.show(id)).origin));
+    expect(await origins()).toEqual(['unknown', 'factory', 'factory']);
     const id = await create(NEW);
     await settle(id);
+    expect(await origins()).toEqual(['unknown', 'factory', 'assigned']);
     expect((await executionsOf(id)).map(({ deviceId, state, from }) => [deviceId, state, from])).toEqual([
       ['d-forged', 'NOTIFIED', null],
       ['d-known', 'NOTIFIED', BEFORE],

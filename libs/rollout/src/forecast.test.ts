@@ -86,6 +86,12 @@ describe('forecast', () => {
     expect(few.leavesOut).toContain('a person who promotes wave 1, which can never tell');
   });
 
+  it('names newcomers that are taken without end', () => {
+    const words = 'newcomers, which it takes until somebody ends it';
+    expect(of({}, { newcomers: 'continue' }).leavesOut).toContain(words);
+    expect(of({}).leavesOut).not.toContain(words);
+  });
+
   it('names the approval and the frames that it cannot know', () => {
     expect(of({ probation: {} }, { approval: 'required' }).leavesOut).toEqual(
       expect.arrayContaining(['the 100 frames that probation waits for', 'the approval by a second person']),

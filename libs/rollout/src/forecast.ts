@@ -11,7 +11,7 @@ const YEAR_S = 366 * 86_400;
 const MOST_OPENINGS = 3_000;
 
 export interface ForecastQuestion {
-  readonly spec: Pick<RolloutSpec, 'strategy' | 'gates' | 'onUncertain' | 'approval'>;
+  readonly spec: Pick<RolloutSpec, 'strategy' | 'gates' | 'onUncertain' | 'approval' | 'newcomers'>;
   readonly waves: readonly PlannedWave[];
   /** Devices that are held back, by stratum. */
   readonly control: Strata;
@@ -145,7 +145,7 @@ class Telling {
 }
 
 const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): string[] => {
-  const { strategy, approval, onUncertain } = spec;
+  const { strategy, approval, onUncertain, newcomers } = spec;
   const named = (waves: readonly number[]) =>
     `wave${waves.length === 1 ? '' : 's'} ${waves.map((n) => n + 1).join(', ')}`;
   return [
@@ -154,6 +154,7 @@ const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): stri
       ? [`the ${strategy.probation.minFrames} frames that probation waits for`]
       : []),
     'devices that are silent or fail',
+    ...(newcomers === 'continue' ? ['newcomers, which it takes until somebody ends it'] : []),
     ...(approval === 'required' ? ['the approval by a second person'] : []),
     ...(uncertain.length > 0 && onUncertain === 'wait'
       ? [`a person who promotes ${named(uncertain)}, which can never tell`]

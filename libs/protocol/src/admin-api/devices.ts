@@ -79,6 +79,12 @@ export type FieldMetrics = z.infer<typeof fieldMetricsSchema>;
 
 export const deviceDetailSchema = deviceSummarySchema
   .extend({
+    origin: z
+      .enum(['assigned', 'factory', 'unknown'])
+      .nullable()
+      .describe(
+        'of what runs: assigned by a rollout; factory: in the registry, and assigned by nobody; unknown: not in the registry under this release and digest; null: nothing runs',
+      ),
     enrolledAt: timestampSchema,
     epoch: z.number().int(),
     certificate: z.object({ fingerprint: sha256Schema, expiresAt: timestampSchema }),

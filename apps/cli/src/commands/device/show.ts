@@ -1,6 +1,12 @@
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { printable, renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
+const ORIGIN_WORDS = {
+  assigned: '',
+  factory: ' (factory: not assigned by anyone)',
+  unknown: ' (unknown: not in the registry with this digest)',
+} as const;
+
 export default class DeviceShow extends AviaryCommand {
   static override summary = 'All that is known of one device';
 
@@ -29,7 +35,7 @@ export default class DeviceShow extends AviaryCommand {
         `${device.id}  ${device.name}  ${device.revokedAt === null ? device.presence : `revoked ${renderAge(device.revokedAt, now)} ago`}, seen ${renderAge(device.lastSeenAt, now)} ago  ${renderLabels(device.labels)}`,
         `profile   ${device.profile ?? 'none'} (${device.profileReasons.join('; ')})`,
         `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
-        `runs      ${device.running?.release ?? 'nothing'}, assigned ${device.assigned ?? 'nothing'}`,
+        `runs      ${device.running?.release ?? 'nothing'}${device.origin === null ? '' : ORIGIN_WORDS[device.origin]}, assigned ${device.assigned ?? 'nothing'}`,
         `certificate until ${new Date(device.certificate.expiresAt).toISOString()}, epoch ${device.epoch}`,
       ]
         .map(printable)

@@ -11,7 +11,14 @@ const MOST_MINUTES = 1_440;
 const MOST_EXECUTIONS = 100;
 
 const DETAIL = `
-  select ${millisecondsOf('d.enrolled_at')} as "enrolledAt", d.epoch, d.facts, d.profile_reasons as "profileReasons",
+  select case
+      when d.running_release is null then null
+      when not exists (select 1 from variant v
+        where v.release = d.running_release and v.plaintext_sha256 = d.running_digest) then 'unknown'
+      when a.release = d.running_release or exists (select 1 from execution e join rollout r on r.id = e.rollout_id
+        where e.device_id = d.id and e.variant is not null and r.release = d.running_release) then 'assigned'
+      else 'factory' end as origin,
+    ${millisecondsOf('d.enrolled_at')} as "enrolledAt", d.epoch, d.facts, d.profile_reasons as "profileReasons",
     json_build_object('fingerprint', d.certificate_fingerprint,
       'expiresAt', ${millisecondsOf('d.certificate_expires_at')}) as certificate,
     case when l.device_id is not null then json_build_object('backbone', l.backbone, 'release', l.release,
@@ -50,7 +57,10 @@ const EXECUTIONS = `
   where e.device_id = $1 order by e.created_at desc, e.id limit ${MOST_EXECUTIONS}`;
 
 interface DetailRow
-  extends Pick<DeviceDetail, 'enrolledAt' | 'epoch' | 'facts' | 'profileReasons' | 'certificate' | 'learning'> {
+  extends Pick<
+    DeviceDetail,
+    'origin' | 'enrolledAt' | 'epoch' | 'facts' | 'profileReasons' | 'certificate' | 'learning'
+  > {
   /** What it is to run, else what it runs. */
   readonly release: string | null;
 }
