@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Client } from '@aviary/protocol';
+import type { adminRoutes, Client } from '@aviary/protocol';
 import { UsageError } from './usage-error.ts';
 
 /** What a selector can have in quotes. */
@@ -39,7 +39,10 @@ export const readLines = (text: string): { lines: Line[]; wrong: WrongLine[] } =
 const inQuotes = (words: readonly string[]): string => words.map((word) => `"${word}"`).join(', ');
 
 /** The devices that lines name. */
-const find = async (client: Client, lines: readonly Line[]): Promise<{ id: string; name: string }[]> => {
+const find = async (
+  client: Client<typeof adminRoutes>,
+  lines: readonly Line[],
+): Promise<{ id: string; name: string }[]> => {
   const found: { id: string; name: string }[] = [];
   for (let from = 0; from < lines.length; from += AT_ONCE) {
     const words = inQuotes(lines.slice(from, from + AT_ONCE).map(({ word }) => word));
@@ -60,7 +63,7 @@ const find = async (client: Client, lines: readonly Line[]): Promise<{ id: strin
  * A selector for exactly the devices that a file lists, by id or by name.
  * @throws UsageError with every wrong line by its number
  */
-export const selectorOfFile = async (client: Client, file: string): Promise<string> => {
+export const selectorOfFile = async (client: Client<typeof adminRoutes>, file: string): Promise<string> => {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
