@@ -1,5 +1,6 @@
 import type { ExecutionState } from '@aviary/rollout';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { mayTakeDevices } from '../../apps/control-plane/src/features/rollouts/rivals.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
 import { insertDevice, insertFleet, insertRelease, variantRow } from '../support/rows.ts';
 import { TestDatabase } from '../support/test-database.ts';
@@ -253,6 +254,18 @@ describe('a rollout that outranks another', () => {
 });
 
 describe('two conductors with two rollouts to the same thousands of devices', () => {
+  it('take devices one after the other: whoever is refused waits for nobody, and comes back', async () => {
+    await addFleet(2);
+    const id = await create(NEW);
+    await t.database.transaction(async (other) => {
+      expect(await mayTakeDevices(other)).toBe(true);
+      await settle(id);
+      expect(await executionsOf(id)).toEqual([]);
+    });
+    await settle(id);
+    expect(await statesOf(id)).toEqual(['d-0 install NOTIFIED', 'd-1 install NOTIFIED']);
+  });
+
   it('come to the same end, whoever is first, without a deadlock or a device in both', async () => {
     const DEVICES = 5_000;
     await insertFleet(t, DEVICES, { running: [BEFORE] });
