@@ -16,6 +16,8 @@ import { FleetTrust } from './trust/fleet-trust.ts';
 import { AssignmentWatch } from './update/assignment-watch.ts';
 import { Assignments } from './update/assignments.ts';
 import { CrashWatch } from './update/crash-watch.ts';
+import type { Hold } from './update/hold.ts';
+import { type ConsentDecision, Holding } from './update/holding.ts';
 import { type LoadedRelease, ServingSlot, type StartWorker } from './update/serving-slot.ts';
 import { UpdateLoop } from './update/update-loop.ts';
 import { Updater, type UpdaterParts } from './update/updater.ts';
@@ -46,6 +48,13 @@ export interface MemberGround {
   readonly profile: string | null;
 }
 
+/** An update that is here and does not serve yet; times in ms since 1970. */
+export interface WaitingUpdate extends Pick<Hold, 'waitsFor' | 'until' | 'laterUntil'> {
+  readonly release: string;
+  /** When its bytes were here. */
+  readonly since: number | null;
+}
+
 /** What else a device does on these occasions. */
 export interface MemberListener {
   /** Another release is about to serve, or none. */
@@ -67,6 +76,7 @@ export class FleetMember {
   readonly #spool: Spool;
   readonly #uplink: Uplink;
   readonly #loop: UpdateLoop;
+  readonly #holding: Holding;
   readonly #updater: Updater;
   readonly #watch: AssignmentWatch;
   readonly #link: MqttLink;
@@ -116,7 +126,9 @@ export class FleetMember {
     const patienceMs = options.patienceSeconds * 1000;
     const providers = facts.runtimes.find(({ name }) => name === 'onnxruntime')?.providers ?? ['cpu'];
     const { api, reporter, slot } = this;
-    this.#updater = new Updater({ journal, store, slot, serving, api, patienceMs, providers, reporter, log });
+    const holding = new Holding(journal, facts.timeZone ?? null);
+    this.#holding = holding;
+    this.#updater = new Updater({ journal, store, slot, serving, holding, api, patienceMs, providers, reporter, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
     const trust = new FleetTrust({ metadata: ground.metadata, patienceMs }, identity, api, journal, () =>
       this.#loop.replan(),
@@ -175,6 +187,22 @@ export class FleetMember {
   /** Whether the gateway hears it. */
   get isConnected(): boolean {
     return this.#link.isConnected;
+  }
+
+  /** What is here and waits until it may serve; null when nothing does. */
+  get waiting(): WaitingUpdate | null {
+    const { waiting } = this.#updater;
+    if (waiting === null) return null;
+    const { candidate } = this.#ground.journal.state;
+    const { target, hold } = waiting;
+    const { waitsFor, until, laterUntil } = hold;
+    return { release: target.release, since: candidate?.fetchedAt ?? null, waitsFor, until, laterUntil };
+  }
+
+  /** An application on the board has decided about what waits. @throws ConsentError; what the disk throws */
+  async decide(decision: ConsentDecision): Promise<void> {
+    await this.#holding.decide(decision);
+    this.#loop.replan();
   }
 
   /** Finds what an earlier run has left to tell. Before it nothing can be told. @throws what the disk throws */

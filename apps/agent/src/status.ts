@@ -22,13 +22,14 @@ export const statusLines = async (stateDirectory: string, identity: Identity): P
   if (journal === undefined) {
     lines.push('journal    none: it has not run yet');
   } else {
-    const { committed, previous, candidate, rollbackFloor, sequence, quarantined } = journal;
+    const { committed, previous, candidate, staged, rollbackFloor, sequence, quarantined } = journal;
     const named = (release: { release: string; variant: string } | null | undefined): string =>
       release === null || release === undefined ? 'none' : `${release.release} ${release.variant}`;
     lines.push(
       `committed  ${named(committed)}${quarantined.includes(committed?.digest ?? '') ? ' (quarantined: its workers keep dying)' : ''}`,
       `before it  ${named(previous)}`,
       `candidate  ${named(candidate?.release)}${candidate === null ? '' : ` (${candidate.stage})`}`,
+      ...(staged === null ? [] : [`staged     ${named(staged)}`]),
       `floor      ${rollbackFloor}, assignment ${sequence}`,
     );
   }

@@ -102,7 +102,7 @@ export const startSupervisor = async (
   }
   const localApi = await startLocalApi(
     options.socket,
-    { results, learner: learning?.learner ?? null, serves: () => slot.serves, tell },
+    { results, learner: learning?.learner ?? null, serves: () => slot.serves, updates: member, tell },
     log,
   );
   learning?.learner.start();

@@ -30,6 +30,10 @@ export interface Forecast {
   readonly leavesOut: readonly string[];
 }
 
+/** Seconds that a device is watched; one that only fetches is not. */
+const probationOf = ({ mode, probation }: RolloutSpec['strategy']): number =>
+  mode === 'download-only' ? 0 : probation.seconds;
+
 interface Group {
   readonly zone: string;
   left: number;
@@ -139,7 +143,7 @@ class Telling {
       group.left -= some;
       rest -= some;
     }
-    this.#coming.push({ at: this.#now + this.#strategy.probation.seconds * 1000, devices });
+    this.#coming.push({ at: this.#now + probationOf(this.#strategy) * 1000, devices });
     return devices;
   }
 }
@@ -149,8 +153,9 @@ const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): stri
   const named = (waves: readonly number[]) =>
     `wave${waves.length === 1 ? '' : 's'} ${waves.map((n) => n + 1).join(', ')}`;
   return [
-    'downloads and installs',
-    ...(strategy.probation.minFrames > 0
+    strategy.mode === 'download-only' ? 'downloads' : 'downloads and installs',
+    ...(strategy.mode === 'soft' ? ['the consent of applications on the boards'] : []),
+    ...(strategy.probation.minFrames > 0 && strategy.mode !== 'download-only'
       ? [`the ${strategy.probation.minFrames} frames that probation waits for`]
       : []),
     'devices that are silent or fail',
@@ -190,7 +195,7 @@ export const forecast = (question: ForecastQuestion): Forecast => {
       isEndless = true;
       break;
     }
-    telling.waitUntil(telling.now + (strategy.probation.seconds + soakOf(spec, index, comparison)) * 1000);
+    telling.waitUntil(telling.now + (probationOf(strategy) + soakOf(spec, index, comparison)) * 1000);
     passed.push({ index, seconds: Math.ceil((telling.now - now) / 1000) });
   }
   const seconds = Math.ceil((telling.now - now) / 1000);

@@ -35,8 +35,14 @@ export { formatDuration, parseDuration } from './spec/duration.ts';
 export { type ComparedMetric, comparisonOf, type Gate } from './spec/gate-spec.ts';
 export { parseRolloutSpec, type RolloutSpec, RolloutSpecError, rolloutSpecSchema } from './spec/rollout-spec.ts';
 export type { SpecProblem } from './spec/spec-problem.ts';
-export type { RateSpec, StrategySpec, WaveSpec } from './spec/strategy-spec.ts';
-export { type UpdateWindow, type WindowState, windowAt } from './spec/window-spec.ts';
+export {
+  type RateSpec,
+  type RolloutMode,
+  rolloutModeSchema,
+  type StrategySpec,
+  type WaveSpec,
+} from './spec/strategy-spec.ts';
+export { type UpdateWindow, updateWindowSchema, type WindowState, windowAt } from './spec/window-spec.ts';
 export {
   applyExecutionReport,
   EXECUTION_STATES,

@@ -10,7 +10,7 @@ import {
   SUCCESS_STATES,
 } from './states.ts';
 
-const digests = { running: 'a'.repeat(64), expected: 'a'.repeat(64) };
+const digests = { running: 'a'.repeat(64), expected: 'a'.repeat(64), onlyFetches: true };
 
 const UNDER_WAY: readonly ExecutionState[] = [
   'QUEUED',
@@ -34,6 +34,7 @@ const BY_A_DEVICE: readonly ExecutionState[] = [
   'REJECTED',
   'ROLLED_BACK',
   'ALREADY_INSTALLED',
+  'STAGED',
 ];
 const pairs = EXECUTION_STATES.flatMap((from) => EXECUTION_STATES.map((to) => [from, to] as const));
 
@@ -58,7 +59,7 @@ describe("a device's report", () => {
   const moves = pairs.filter(([from, to]) => UNDER_WAY.includes(from) && BY_A_DEVICE.includes(to) && from !== to);
 
   it('moves an execution under way to whatever a device may say, also back after a restart', () => {
-    expect(moves).toHaveLength(8 * 11 - 6);
+    expect(moves).toHaveLength(8 * 12 - 6);
     for (const [from, to] of moves)
       expect([from, applyExecutionReport(from, to, digests)]).toEqual([from, { moved: to }]);
   });
@@ -79,10 +80,20 @@ describe("a device's report", () => {
     ['the digest is in other letters', { running: 'A'.repeat(64), expected: 'a'.repeat(64) }],
   ])('of success is not believed when %s', (_, given) => {
     for (const from of UNDER_WAY) {
-      for (const to of SUCCESS_STATES)
-        expect(applyExecutionReport(from, to, given)).toEqual({ ignored: 'wrong-digest' });
-      expect(applyExecutionReport(from, 'FAILED', given)).toEqual({ moved: 'FAILED' });
+      for (const to of ['SUCCEEDED', 'ALREADY_INSTALLED'] as const)
+        expect(applyExecutionReport(from, to, { ...given, onlyFetches: false })).toEqual({ ignored: 'wrong-digest' });
+      expect(applyExecutionReport(from, 'FAILED', { ...given, onlyFetches: false })).toEqual({ moved: 'FAILED' });
     }
+  });
+
+  it('of having fetched the release is an end only where nothing more was asked for, whatever runs', () => {
+    const nothing = { running: undefined, expected: undefined };
+    expect(applyExecutionReport('DOWNLOADED', 'STAGED', { ...nothing, onlyFetches: true })).toEqual({
+      moved: 'STAGED',
+    });
+    expect(applyExecutionReport('DOWNLOADED', 'STAGED', { ...digests, onlyFetches: false })).toEqual({
+      ignored: 'not-staging',
+    });
   });
 
   it('of success never revives an ended execution, with the right digest either', () => {

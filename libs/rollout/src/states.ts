@@ -35,6 +35,7 @@ export const EXECUTION_STATES = [
   'CANCELED',
   'REMOVED',
   'ALREADY_INSTALLED',
+  'STAGED',
 ] as const;
 export type ExecutionState = (typeof EXECUTION_STATES)[number];
 
@@ -48,11 +49,13 @@ const ENDED_EXECUTIONS: ReadonlySet<ExecutionState> = new Set([
   'CANCELED',
   'REMOVED',
   'ALREADY_INSTALLED',
+  'STAGED',
 ]);
 
 /** Ends at which the device was not brought to the release, for a reason that speaks against the release. */
 export const FAILURE_STATES = ['FAILED', 'REJECTED', 'TIMED_OUT', 'ROLLED_BACK'] as const satisfies ExecutionState[];
-export const SUCCESS_STATES = ['SUCCEEDED', 'ALREADY_INSTALLED'] as const satisfies ExecutionState[];
+/** `STAGED`: it was only to be fetched, and is there. */
+export const SUCCESS_STATES = ['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED'] as const satisfies ExecutionState[];
 
 /** Whether nothing moves a rollout any more but a person's `undo`. */
 export const isEndedRollout = (state: RolloutState): boolean => ENDED_ROLLOUTS.has(state);
@@ -64,24 +67,30 @@ const NOT_REPORTED: ReadonlySet<ExecutionState> = new Set(['QUEUED', 'NOTIFIED',
 
 export type ReportOutcome =
   | { readonly moved: ExecutionState }
-  | { readonly ignored: 'ended' | 'unchanged' | 'not-reportable' | 'wrong-digest' };
+  | { readonly ignored: 'ended' | 'unchanged' | 'not-reportable' | 'wrong-digest' | 'not-staging' };
 
 /**
  * What a device's report does to its execution. An ended execution never moves; a device that restarted may report an
  * earlier state again while it has not ended; and success is only believed with the digest of what is running
  * (hawkBit #3185: an install step that returned is no success).
- * @param digests what the report says is running, and what should be
+ * To have fetched it is an end only where nothing more was asked for.
+ * @param asked what the report says is running, what should be, and whether the release is only to be fetched
  */
 export const applyExecutionReport = (
   current: ExecutionState,
   reported: ExecutionState,
-  digests: { readonly running: string | undefined; readonly expected: string | undefined },
+  asked: {
+    readonly running: string | undefined;
+    readonly expected: string | undefined;
+    readonly onlyFetches: boolean;
+  },
 ): ReportOutcome => {
   if (isEndedExecution(current)) return { ignored: 'ended' };
   if (NOT_REPORTED.has(reported)) return { ignored: 'not-reportable' };
   if (reported === current) return { ignored: 'unchanged' };
+  if (reported === 'STAGED' && !asked.onlyFetches) return { ignored: 'not-staging' };
   const claimsSuccess = reported === 'SUCCEEDED' || reported === 'ALREADY_INSTALLED';
-  if (claimsSuccess && (digests.expected === undefined || digests.running !== digests.expected)) {
+  if (claimsSuccess && (asked.expected === undefined || asked.running !== asked.expected)) {
     return { ignored: 'wrong-digest' };
   }
   return { moved: reported };

@@ -9,7 +9,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { FeedbackError } from '../learning/feedback-error.ts';
 import { ask, openResults } from '../testing/local-client.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { LocalApi } from './local-api.ts';
+import { ConsentError } from '../update/holding.ts';
+import { LocalApi, type LocalApiSource } from './local-api.ts';
 import { type LocalResult, ResultStream } from './result-stream.ts';
 
 const makeFolder = temporaryFolders();
@@ -21,7 +22,18 @@ afterEach(async () => {
 
 const start = async (path: string, feedback: (id: string, label: string) => Promise<number> = async () => 1) => {
   const results = new ResultStream();
-  const api = new LocalApi({ results, health: () => ({ status: 'serving' }), feedback }, log);
+  let laterUntil: number | null = null;
+  const source: LocalApiSource = {
+    results,
+    health: () => ({ status: 'serving' }),
+    feedback,
+    waiting: () => ({ release: 'b@1.0.0', since: 1, waitsFor: 'consent', until: null, laterUntil }),
+    decide: async ({ decision, seconds = 0, release }) => {
+      if (release === 'c@1.0.0') throw new ConsentError('update-other', 'Expected a decision about b@1.0.0');
+      laterUntil = decision === 'later' ? seconds * 1_000 : null;
+    },
+  };
+  const api = new LocalApi(source, log);
   await api.start(path);
   ends.push(() => api.stop());
   return { api, results };
@@ -149,9 +161,26 @@ describe('results', () => {
   });
 });
 
+describe('an update', () => {
+  it('is shown as it waits, and put off or allowed', async () => {
+    const path = join(await makeFolder(), 'agent.sock');
+    await start(path);
+    const waiting = { release: 'b@1.0.0', since: 1, waitsFor: 'consent', until: null, laterUntil: null };
+    expect(await ask(path, 'GET', '/v1/update')).toMatchObject({ status: 200, body: { waiting } });
+    const later = await ask(path, 'POST', '/v1/update', { decision: 'later', seconds: 60 });
+    expect(later).toMatchObject({ status: 200, body: { waiting: { ...waiting, laterUntil: 60_000 } } });
+    const allowed = await ask(path, 'POST', '/v1/update', { decision: 'allow', release: 'b@1.0.0' });
+    expect(allowed).toMatchObject({ status: 200, body: { waiting } });
+  });
+});
+
 describe('what cannot be answered', () => {
   it.each([
-    ['GET', '/v1/nothing', undefined, 404, 'route-unknown', '/healthz, /v1/results, /v1/feedback'],
+    ['GET', '/v1/nothing', undefined, 404, 'route-unknown', '/healthz, /v1/results, /v1/update, /v1/feedback'],
+    ['POST', '/v1/update', { decision: 'never' }, 400, 'body-invalid', '{"decision": "allow"}'],
+    ['POST', '/v1/update', { decision: 'later' }, 400, 'body-invalid', 'seconds'],
+    ['POST', '/v1/update', { decision: 'later', seconds: 86_401 }, 400, 'body-invalid', '86400'],
+    ['POST', '/v1/update', { decision: 'allow', release: 'c@1.0.0' }, 409, 'update-other', 'b@1.0.0'],
     ['GET', '/v1/feedback', undefined, 405, 'method-not-allowed', 'Expected POST'],
     ['POST', '/v1/feedback', '{', 400, 'body-invalid', 'Expected JSON'],
     ['POST', '/v1/feedback', { id: 'x' }, 400, 'body-invalid', 'label'],

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { WaitingUpdate } from '../fleet-member.ts';
+import { type ConsentDecision, LONGEST_LATER_S } from '../update/holding.ts';
 import { LocalProblem, problemAnswer } from './local-problem.ts';
 import type { ResultStream } from './result-stream.ts';
 import { listenOnSocket } from './socket-file.ts';
@@ -12,6 +14,15 @@ const feedbackSchema = z.strictObject({
   label: z.string().min(1).max(128),
 });
 
+const consentSchema = z.discriminatedUnion('decision', [
+  z.strictObject({ decision: z.literal('allow'), release: z.string().optional() }),
+  z.strictObject({
+    decision: z.literal('later'),
+    seconds: z.number().positive().max(LONGEST_LATER_S),
+    release: z.string().optional(),
+  }),
+]);
+
 /** What the API is about. */
 export interface LocalApiSource {
   /** What serves, and what is kept. */
@@ -19,6 +30,10 @@ export interface LocalApiSource {
   readonly results: ResultStream;
   /** Keeps the right answer to a frame. @returns how many are kept @throws FeedbackError */
   readonly feedback: (id: string, label: string) => Promise<number>;
+  /** The update that is here and does not serve yet; null when there is none. */
+  readonly waiting: () => WaitingUpdate | null;
+  /** An application allows it, or puts it off. @throws ConsentError */
+  readonly decide: (decision: ConsentDecision) => Promise<void>;
 }
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
@@ -31,6 +46,10 @@ export class LocalApi {
   readonly #routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     '/healthz': { GET: (_, response) => sendJson(response, 200, this.#source.health()) },
     '/v1/results': { GET: (_, response) => this.#results(response) },
+    '/v1/update': {
+      GET: (_, response) => this.#sendWaiting(response),
+      POST: (request, response) => this.#decide(request, response),
+    },
     '/v1/feedback': { POST: (request, response) => this.#feedback(request, response) },
   };
 
@@ -89,6 +108,20 @@ export class LocalApi {
     }
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     results.add(response);
+  }
+
+  #sendWaiting(response: ServerResponse): void {
+    sendJson(response, 200, { waiting: this.#source.waiting() });
+  }
+
+  async #decide(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const parsed = consentSchema.safeParse(await readJson(request));
+    if (!parsed.success) {
+      const example = `{"decision": "allow"} or {"decision": "later", "seconds": 1 to ${LONGEST_LATER_S}}`;
+      throw new LocalProblem(400, 'body-invalid', `Expected ${example}: ${z.prettifyError(parsed.error)}`);
+    }
+    await this.#source.decide(parsed.data);
+    this.#sendWaiting(response);
   }
 
   async #feedback(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,5 +1,6 @@
 import { PROBLEM_CONTENT_TYPE, type Problem } from '@aviary/protocol';
 import { FeedbackError, type FeedbackErrorCode } from '../learning/feedback-error.ts';
+import { ConsentError } from '../update/holding.ts';
 
 /** What the local API answers instead of what was asked for; it becomes a problem of RFC 9457. */
 export class LocalProblem extends Error {
@@ -36,6 +37,7 @@ const FEEDBACK_STATUS: Readonly<Record<FeedbackErrorCode, number>> = {
 const localProblem = (error: unknown): LocalProblem | undefined => {
   if (error instanceof LocalProblem) return error;
   if (error instanceof FeedbackError) return new LocalProblem(FEEDBACK_STATUS[error.code], error.code, error.message);
+  if (error instanceof ConsentError) return new LocalProblem(409, error.code, error.message);
   return undefined;
 };
 

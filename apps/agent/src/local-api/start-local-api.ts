@@ -1,8 +1,10 @@
 import type { Logger } from 'pino';
+import type { FleetMember } from '../fleet-member.ts';
 import { FeedbackError } from '../learning/feedback-error.ts';
 import type { Learner } from '../learning/learner.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
+import type { ConsentDecision } from '../update/holding.ts';
 import { LocalApi } from './local-api.ts';
 import type { ResultStream } from './result-stream.ts';
 import { SocketPathError } from './socket-file.ts';
@@ -12,6 +14,7 @@ interface LocalApiParts {
   /** Null: the device does not learn. */
   readonly learner: Learner | null;
   readonly serves: () => HeldRelease | null;
+  readonly updates: Pick<FleetMember, 'waiting' | 'decide'>;
   readonly tell: (...event: Parameters<Reporter['event']>) => void;
 }
 
@@ -23,7 +26,7 @@ interface LocalApiParts {
  */
 export const startLocalApi = async (
   path: string | null,
-  { results, learner, serves, tell }: LocalApiParts,
+  { results, learner, serves, updates, tell }: LocalApiParts,
   log: Logger,
 ): Promise<LocalApi | null> => {
   if (path === null) return null;
@@ -42,7 +45,9 @@ export const startLocalApi = async (
     const words = 'This device keeps no labels, since nobody has allowed it to. Start the agent with --learn.';
     throw new FeedbackError('learning-off', words);
   };
-  const api = new LocalApi({ results, health, feedback }, log);
+  const waiting = () => updates.waiting;
+  const decide = (decision: ConsentDecision) => updates.decide(decision);
+  const api = new LocalApi({ results, health, feedback, waiting, decide }, log);
   try {
     await api.start(path);
     return api;

@@ -50,6 +50,7 @@ export class SharedReleases {
     const own = new ReleaseStore(join(this.#folder, 'releases'), this.#plain, identity);
     return {
       checkSpace: async () => undefined,
+      checkHeader: (release) => own.checkHeader(release),
       fetch: async (release, source) => {
         await this.#fetch(own, release, source);
         await takeTime(release.length / BYTES_PER_MS);

@@ -1,4 +1,4 @@
-import { probationSchema } from '@aviary/release';
+import { probationSchema, switchTermsSchema } from '@aviary/release';
 import { z } from 'zod';
 import { type JournalCopy, JournalDirectory, type JournalFiles } from './journal-files.ts';
 
@@ -24,8 +24,20 @@ const heldReleaseSchema = z.object({
 export type HeldRelease = z.infer<typeof heldReleaseSchema>;
 
 /** What the device was told to run, verified. */
-const assignedReleaseSchema = heldReleaseSchema.extend({ executionId: z.string(), probation: probationSchema });
+const assignedReleaseSchema = heldReleaseSchema.extend({
+  executionId: z.string(),
+  probation: probationSchema,
+  terms: switchTermsSchema.exactOptional(),
+});
 export type AssignedRelease = z.infer<typeof assignedReleaseSchema>;
+
+/** What an application on the board has said to a switch; it counts for one execution. */
+const consentSchema = z.discriminatedUnion('decision', [
+  z.object({ decision: z.literal('allow') }),
+  /** Until when it does not want to be asked, ms since 1970. */
+  z.object({ decision: z.literal('later'), until: z.number().int() }),
+]);
+export type Consent = z.infer<typeof consentSchema>;
 
 const candidateSchema = z.object({
   release: assignedReleaseSchema,
@@ -35,13 +47,16 @@ const candidateSchema = z.object({
   probationStarts: z.number().int().nonnegative(),
   /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
   allowedUntil: z.number().int(),
+  /** When its sealed bytes were here, ms since 1970. */
+  fetchedAt: z.number().int().nonnegative().exactOptional(),
+  consent: consentSchema.exactOptional(),
 });
 export type Candidate = z.infer<typeof candidateSchema>;
 
 /** How an execution ended, until the telemetry spool has it: a decision and its report are one write. */
 const noticeSchema = z.object({
   executionId: z.string(),
-  state: z.enum(['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
+  state: z.enum(['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
   reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
 });
 
@@ -55,6 +70,8 @@ const journalSchema = z.object({
   committed: heldReleaseSchema.nullable(),
   /** What was committed before: kept on disk, so that going back needs no network. */
   previous: heldReleaseSchema.nullable(),
+  /** What was only to be fetched: kept on disk until something else is assigned. */
+  staged: heldReleaseSchema.nullable().default(null),
   /** p95 of the committed release on this device, in milliseconds, as last measured. */
   committedP95Ms: z.number().nonnegative().nullable(),
   /** Executions that ended here, one way or the other; the newest last. */
@@ -91,6 +108,7 @@ const fresh = ({ deviceId, epoch }: JournalOwner): JournalState => ({
   candidate: null,
   committed: null,
   previous: null,
+  staged: null,
   committedP95Ms: null,
   endedExecutions: [],
   quarantined: [],
@@ -202,5 +220,6 @@ const ownedBy = (owner: JournalOwner, state: JournalState): JournalState => {
   if (state.epoch === owner.epoch) return state;
   const renewed = { ...state, epoch: owner.epoch, sequence: 0, candidate: null, notices: [] };
   if (state.epoch >= (owner.ageSince ?? 0)) return renewed;
-  return { ...renewed, committed: null, previous: null, committedP95Ms: null, endedExecutions: [], quarantined: [] };
+  const nothing = { committed: null, previous: null, staged: null, committedP95Ms: null };
+  return { ...renewed, ...nothing, endedExecutions: [], quarantined: [] };
 };

@@ -4,6 +4,7 @@ import type { ExecutionRecord } from '@aviary/protocol';
 import type { Probation } from '@aviary/release';
 import { pino } from 'pino';
 import { type AssignedRelease, Journal, type JournalState } from '../state/journal.ts';
+import { Holding } from '../update/holding.ts';
 import { ReleaseStore } from '../update/release-store.ts';
 import { UpdateLoop } from '../update/update-loop.ts';
 import { Updater } from '../update/updater.ts';
@@ -84,18 +85,21 @@ export class UpdateRig {
       left -= 1;
     };
     slot.during = power;
-    const updater = new Updater({
-      journal: {
-        get state() {
-          return journal.state;
-        },
-        update: async (decide) => {
-          power();
-          const changed = await journal.update(decide);
-          power();
-          return changed;
-        },
+    const powered: Pick<Journal, 'state' | 'update'> = {
+      get state() {
+        return journal.state;
       },
+      update: async (decide) => {
+        power();
+        const changed = await journal.update(decide);
+        power();
+        return changed;
+      },
+    };
+    const holding = new Holding(powered, 'UTC');
+    const updater = new Updater({
+      journal: powered,
+      holding,
       store,
       slot,
       serving: slot,
@@ -115,7 +119,7 @@ export class UpdateRig {
       },
       log,
     });
-    return { journal, store, slot, updater, loop: new UpdateLoop((signal) => updater.step(signal), log) };
+    return { journal, store, slot, updater, holding, loop: new UpdateLoop((signal) => updater.step(signal), log) };
   }
 
   /** Runs the agent until it has nothing to do. @returns whether it came to that before the power was gone */
@@ -123,7 +127,7 @@ export class UpdateRig {
     const agent = await this.start(cutAfter);
     const { signal } = new AbortController();
     try {
-      while (await agent.updater.step(signal));
+      while ((await agent.updater.step(signal)) === true);
       return { ...agent, finished: true };
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;

@@ -119,9 +119,12 @@ export class Assignments {
       }
       const release = assignedRelease(assignment, check.variant);
       finding = { found: 'assigned', release };
+      const { committed, staged } = state;
       return {
         sequence: assignment.sequence,
         candidate: { release, stage: 'assigned', probationStarts: 0, allowedUntil: allowed.expires },
+        // What runs is assigned again once another one is staged: that is no other wish.
+        staged: release.digest === staged?.digest || release.digest === committed?.digest ? staged : null,
         // Whoever assigns a release anew has thought about it.
         quarantined: state.quarantined.filter((digest) => digest !== release.digest),
         // Whoever signs assignments cannot move this clock past what the publisher has signed for.
@@ -161,4 +164,5 @@ const assignedRelease = (assignment: Assignment, { release, target }: VariantTar
   publisherKey: release.publisherKey,
   executionId: assignment.executionId,
   probation: assignment.probation,
+  ...(assignment.terms === undefined ? {} : { terms: assignment.terms }),
 });

@@ -28,7 +28,17 @@ export class Decisions {
 
   /** Its sealed bytes are here. @returns whether it is still wanted */
   fetched(target: AssignedRelease): Promise<boolean> {
-    return this.#about(target, (_, candidate) => ({ candidate: { ...candidate, stage: 'fetched' } }));
+    return this.#about(target, ({ timeFloor }, candidate) => ({
+      candidate: { ...candidate, stage: 'fetched', fetchedAt: Math.max(Date.now(), timeFloor) },
+    }));
+  }
+
+  /** It was only to be fetched, and opens here. @returns whether it is still wanted */
+  staged(target: AssignedRelease): Promise<boolean> {
+    return this.#about(target, (state) => ({
+      staged: heldPartOf(target),
+      ...withOutcome(state, { executionId: target.executionId, state: 'STAGED' }),
+    }));
   }
 
   /**
@@ -45,10 +55,12 @@ export class Decisions {
 
   /** It has proven itself. @returns whether it was still wanted */
   committed(target: AssignedRelease, p95Ms: number): Promise<boolean> {
-    const { executionId, probation: _, ...held } = target;
+    const { executionId } = target;
+    const held = heldPartOf(target);
     return this.#about(target, (state) => ({
       committed: held,
       previous: bestOther(state, held),
+      staged: stagedBut(target, state),
       committedP95Ms: p95Ms > 0 ? p95Ms : null,
       rollbackFloor: Math.max(state.rollbackFloor, held.rollbackFloor),
       ...withOutcome(state, { executionId, state: 'SUCCEEDED' }),
@@ -57,7 +69,10 @@ export class Decisions {
 
   /** It is what was proven here before. */
   confirmed(target: AssignedRelease): Promise<boolean> {
-    return this.#about(target, (state) => withOutcome(state, { executionId: target.executionId, state: 'SUCCEEDED' }));
+    const { executionId, terms } = target;
+    // Who was only to fetch it has not been brought to it by this execution, and is not to be brought back either.
+    const end = terms?.mode === 'download-only' ? 'ALREADY_INSTALLED' : 'SUCCEEDED';
+    return this.#about(target, (state) => withOutcome(state, { executionId, state: end }));
   }
 
   /** It is not to be, and never again by the same execution. */
@@ -67,7 +82,8 @@ export class Decisions {
     return this.#about(target, (state) => {
       // Where nothing was committed before there is nothing to roll back to.
       const end = error.state === 'ROLLED_BACK' && state.committed === null ? 'FAILED' : error.state;
-      return withOutcome(state, { executionId, state: end, reason: { code, message } });
+      const outcome = withOutcome(state, { executionId, state: end, reason: { code, message } });
+      return { ...outcome, staged: stagedBut(target, state) };
     });
   }
 
@@ -102,6 +118,12 @@ export class Decisions {
     );
   }
 }
+
+const heldPartOf = ({ executionId: _, probation: __, terms: ___, ...held }: AssignedRelease): HeldRelease => held;
+
+/** What is staged, unless that is what was decided about now. */
+const stagedBut = ({ digest }: HeldRelease, { staged }: Readonly<JournalState>): HeldRelease | null =>
+  staged?.digest === digest ? null : staged;
 
 /** What to go back to: the release that is replaced, unless its workers kept dying and the one before it is there. */
 const bestOther = ({ committed, previous, quarantined }: Readonly<JournalState>, held: HeldRelease) => {

@@ -1,14 +1,18 @@
+import type { RolloutMode } from '@aviary/rollout';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.ts';
 import { assignedRelease, heldRelease } from '../testing/releases.ts';
+import type { Hold } from './hold.ts';
 import { type Context, type Current, plan, type Step } from './planner.ts';
 
 const a = heldRelease('a', { releaseCounter: 1 });
 const b = heldRelease('b', { releaseCounter: 2 });
 const target = assignedRelease('c', 'e1', { releaseCounter: 3 });
 const nothing: Current = { committed: null, previous: null, serving: null, admitted: null };
-const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0 };
+const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0, hold: null };
+const hold: Hold = { waitsFor: 'window', until: null, laterUntil: null, words: 'waits for its window' };
+const staging: AssignedRelease = { ...target, terms: { mode: 'download-only' } };
 const at = (stage: Candidate['stage'], release: AssignedRelease = target) => ({ release, stage });
 
 const words = (steps: readonly Step[]): string[] =>
@@ -144,6 +148,73 @@ describe('the plan', () => {
       {},
       ['serve b', 'confirm b'],
     ],
+    [
+      'it must not switch yet: fetches, and waits',
+      { committed: a, serving: a.digest },
+      at('assigned'),
+      { hold },
+      ['fetch c', 'hold c'],
+    ],
+    ['a restart while it waits', { committed: a }, at('fetched'), { hold }, ['serve a', 'hold c']],
+    [
+      'a restart in the middle of a probation, after the window has closed',
+      { committed: a },
+      at('probation'),
+      { hold },
+      ['serve a', 'hold c'],
+    ],
+    [
+      'the window closes after admission',
+      { committed: a, serving: a.digest, admitted: target.digest },
+      at('fetched'),
+      { hold },
+      ['hold c'],
+    ],
+    [
+      'the window closes during probation: that goes on',
+      { committed: a, serving: target.digest },
+      at('probation'),
+      { hold },
+      ['probation c'],
+    ],
+    ['nothing serves that a switch would disturb', {}, at('fetched'), { hold }, ['admit c', 'switch c', 'probation c']],
+    [
+      'all that could serve was stopped: the new one is waited for by nobody',
+      { committed: a },
+      at('fetched'),
+      { hold, stopped: [a.digest] },
+      ['admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'what is committed is assigned while nothing may be switched',
+      { committed: a, serving: a.digest },
+      at('assigned', { ...target, ...a }),
+      { hold },
+      ['confirm a'],
+    ],
+    ['only to be fetched', { committed: a, serving: a.digest }, at('assigned', staging), {}, ['fetch c', 'stage c']],
+    ['only to be fetched by a device that has nothing', {}, at('assigned', staging), {}, ['fetch c', 'stage c']],
+    [
+      'only to be fetched while it is on probation by another execution: back to the proven one',
+      { committed: a, serving: target.digest },
+      at('assigned', staging),
+      {},
+      ['serve a', 'fetch c', 'stage c'],
+    ],
+    [
+      'only to be fetched while it is on its very first probation by another execution',
+      { serving: target.digest },
+      at('fetched', staging),
+      {},
+      ['stop', 'stage c'],
+    ],
+    [
+      'only to be fetched, and committed already',
+      { committed: a, serving: a.digest },
+      at('assigned', { ...staging, ...a }),
+      {},
+      ['confirm a'],
+    ],
   ];
   it.each(table)('%s', (_, current, wanted, context, expected) => {
     expect(words(plan({ ...nothing, ...current }, wanted, { ...fine, ...context }))).toEqual(expected);
@@ -167,11 +238,18 @@ const anyContext = fc.record({
   unservable: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
   stopped: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
   rollbackFloor: fc.integer({ min: 0, max: 5 }),
+  hold: fc.constantFrom(null, hold),
 });
 const anyTarget = fc.record({
   release: fc
-    .record({ held: anyRelease, executionId: fc.constantFrom('e1', 'e2', 'e3') })
-    .map(({ held, executionId }): AssignedRelease => ({ ...assignedRelease('x', executionId), ...held })),
+    .record({
+      held: anyRelease,
+      executionId: fc.constantFrom('e1', 'e2', 'e3'),
+      mode: fc.constantFrom<RolloutMode>('forced', 'soft', 'download-only'),
+    })
+    .map(({ held, executionId, mode }): AssignedRelease => {
+      return { ...assignedRelease('x', executionId), ...held, terms: { mode } };
+    }),
   stage: fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation'),
 });
 
@@ -209,10 +287,52 @@ describe('any plan', () => {
         const kinds = steps.map(({ kind }) => kind);
         if (kinds.includes('switch') && !isKnown) expect(kinds).toContain('admit');
         expect(kinds).toEqual(
-          ['serve', 'stop', 'fetch', 'admit', 'switch', 'probation', 'confirm'].filter((kind) =>
+          ['serve', 'stop', 'fetch', 'stage', 'hold', 'admit', 'switch', 'probation', 'confirm'].filter((kind) =>
             kinds.includes(kind as Step['kind']),
           ),
         );
+      }),
+    );
+  });
+});
+
+describe('any plan for what must not switch yet', () => {
+  const begins: readonly Step['kind'][] = ['admit', 'switch', 'probation'];
+  const digests = (steps: readonly Step[]) => steps.flatMap((step) => ('target' in step ? step.target.digest : []));
+
+  it('switches nothing on a device that has something proven to serve, and says that it waits', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        const steps = plan(current, wanted, { ...context, hold });
+        const proven = plan({ ...current, serving: null }, null, context)[0];
+        fc.pre(proven?.kind === 'serve' && !context.unservable.includes(proven.release.digest));
+        fc.pre(current.serving !== wanted.release.digest);
+        expect(steps.filter(({ kind }) => begins.includes(kind))).toEqual([]);
+        const goesOn = plan(current, wanted, { ...context, hold: null }).some(({ kind }) => kind === 'switch');
+        expect(steps.some(({ kind }) => kind === 'hold')).toBe(goesOn);
+      }),
+    );
+  });
+
+  it('does before it waits what it would do anyway, and nothing after it', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        const steps = plan(current, wanted, { ...context, hold });
+        const free = plan(current, wanted, { ...context, hold: null });
+        const at = steps.findIndex(({ kind }) => kind === 'hold');
+        if (at >= 0) expect(at).toBe(steps.length - 1);
+        expect(at < 0 ? free : free.slice(0, at)).toEqual(at < 0 ? steps : steps.slice(0, at));
+      }),
+    );
+  });
+
+  it('never lets serve what is only to be fetched, unless that is proven', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        fc.pre(wanted.release.terms?.mode === 'download-only');
+        const steps = plan(current, wanted, context);
+        expect(steps.filter(({ kind }) => [...begins, 'hold'].includes(kind))).toEqual([]);
+        expect(digests(steps).every((digest) => digest === wanted.release.digest)).toBe(true);
       }),
     );
   });
@@ -226,6 +346,7 @@ class Device {
   admitted: string | null = null;
   readonly ended: string[] = [];
   readonly switched: string[] = [];
+  hold: Hold | null = null;
 
   constructor(committed: HeldRelease | null, candidate: Pick<Candidate, 'release' | 'stage'> | null) {
     this.committed = committed;
@@ -234,7 +355,7 @@ class Device {
 
   next(): Step | undefined {
     const current = { committed: this.committed, previous: null, serving: this.serving, admitted: this.admitted };
-    return plan(current, this.candidate, { ...fine, ended: this.ended })[0];
+    return plan(current, this.candidate, { ...fine, ended: this.ended, hold: this.hold })[0];
   }
 
   do(step: Step): void {
@@ -279,6 +400,37 @@ describe('a device that follows the plan', () => {
         expect(device.serving).toBe(target.digest);
         expect(device.ended).toEqual(['e1']);
       }),
+    );
+  });
+
+  it('switches only while it may, whenever the power goes and whenever its window opens and closes', () => {
+    const stages = fc.constantFrom<Candidate['stage']>('assigned', 'fetched');
+    fc.assert(
+      fc.property(
+        anyRelease,
+        stages,
+        fc.uniqueArray(fc.nat(30)),
+        fc.uniqueArray(fc.nat(30)),
+        (proven, stage, cuts, open) => {
+          fc.pre(proven.digest !== target.digest);
+          const device = new Device(proven, { release: target, stage });
+          for (let i = 0; i < 30; i += 1) {
+            device.hold = open.includes(i) ? null : hold;
+            const before = device.switched.length;
+            const step = device.next();
+            if (step !== undefined) device.do(step);
+            if (device.switched.length > before) expect(device.hold).toBeNull();
+            if (step !== undefined && step.kind !== 'serve') expect(device.serving).not.toBeNull();
+            if (cuts.includes(i)) device.losePower();
+          }
+          device.hold = null;
+          for (let i = 0; i < 10; i += 1) {
+            const step = device.next();
+            if (step !== undefined) device.do(step);
+          }
+          expect(device.committed?.digest).toBe(target.digest);
+        },
+      ),
     );
   });
 });

@@ -1,4 +1,5 @@
 import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.ts';
+import type { Hold } from './hold.ts';
 
 /** What the device has at this moment. */
 export interface Current {
@@ -20,6 +21,8 @@ export interface Context {
   readonly stopped: readonly string[];
   /** No release with a lower counter may serve as a replacement. */
   readonly rollbackFloor: number;
+  /** What keeps the device from switching to what is assigned; null: nothing. */
+  readonly hold: Hold | null;
 }
 
 /** One thing to do. Each is done completely, and durably, before the next is planned. */
@@ -30,6 +33,10 @@ export type Step =
   | { readonly kind: 'stop' }
   /** Get the sealed bytes. */
   | { readonly kind: 'fetch'; readonly target: AssignedRelease }
+  /** It was only to be fetched: see that it opens here, keep it, and say so. */
+  | { readonly kind: 'stage'; readonly target: AssignedRelease }
+  /** Wait: it must not switch yet. Nothing follows it. */
+  | { readonly kind: 'hold'; readonly target: AssignedRelease; readonly hold: Hold }
   /** Open, verify, load, and run the acceptance suite on this device. */
   | { readonly kind: 'admit'; readonly target: AssignedRelease }
   /** Let the candidate serve, on probation. */
@@ -42,7 +49,8 @@ export type Step =
  * What has to be done to get from what is to what is wanted; empty when nothing has. Pure: data in, data out.
  *
  * A proven release serves first, whatever is to come, so that a device is never blind for the sake of an update; and
- * what is neither proven nor wanted any more does not go on serving.
+ * what is neither proven nor wanted any more does not go on serving. A device with nothing proven to serve waits for
+ * nobody: there is nothing that a switch would disturb.
  */
 export const plan = (
   current: Current,
@@ -56,9 +64,11 @@ export const plan = (
   const wanted = isOver || isStopped(target.release.digest) ? null : target;
   const serve: Step[] = proven !== null && serving !== proven.digest ? [{ kind: 'serve', release: proven }] : [];
 
+  const isStray = proven === null && serving !== null && (serving !== committed?.digest || isStopped(serving));
+
   if (wanted === null) {
     if (proven !== null) return serve;
-    if (serving !== null && (serving !== committed?.digest || isStopped(serving))) return [{ kind: 'stop' }];
+    if (isStray) return [{ kind: 'stop' }];
     // Nothing that can serve is left: the committed release is what there is to try, again and again.
     return committed === null || serving !== null || isStopped(committed.digest)
       ? []
@@ -68,8 +78,14 @@ export const plan = (
   if (release.digest === proven?.digest && release.digest === committed?.digest) {
     return [...serve, { kind: 'confirm', target: release }];
   }
-  const steps = serving === release.digest ? [] : serve;
-  if (stage === 'assigned') steps.push({ kind: 'fetch', target: release });
+  const fetch: Step[] = stage === 'assigned' ? [{ kind: 'fetch', target: release }] : [];
+  if (release.terms?.mode === 'download-only') {
+    return [...serve, ...(isStray ? [{ kind: 'stop' } as const] : []), ...fetch, { kind: 'stage', target: release }];
+  }
+  const steps = [...(serving === release.digest ? [] : serve), ...fetch];
+  if (context.hold !== null && proven !== null && serving !== release.digest) {
+    return [...steps, { kind: 'hold', target: release, hold: context.hold }];
+  }
   if (admitted !== release.digest && serving !== release.digest) steps.push({ kind: 'admit', target: release });
   if (serving !== release.digest || stage !== 'probation') steps.push({ kind: 'switch', target: release });
   steps.push({ kind: 'probation', target: release });

@@ -92,15 +92,28 @@ export class ReleaseStore {
     return folder;
   }
 
+  /** Sees that a release is sealed to this device, without opening it. @throws StepError */
+  checkHeader(release: HeldRelease): void {
+    try {
+      this.#fileKeyOf(release);
+    } catch (error) {
+      throw doesNotOpen(error);
+    }
+  }
+
+  #fileKeyOf({ ageHeader }: HeldRelease): Buffer {
+    return openHeader(Buffer.from(ageHeader, 'base64'), this.#identity.ageIdentity);
+  }
+
   /** @throws StepError */
   async #unpack(release: HeldRelease, draft: string): Promise<UnpackedArchive> {
     try {
-      const fileKey = openHeader(Buffer.from(release.ageHeader, 'base64'), this.#identity.ageIdentity);
+      const fileKey = this.#fileKeyOf(release);
       const sealed = filePieces(this.sealedPath(release.sha256));
       return await unpackArchive(openPayload(fileKey, sealed), draft, [SIGNATURE_FILE, MANIFEST_FILE]);
     } catch (error) {
       if (error instanceof UnpackedFileError) refuseMemory(error.cause);
-      throw new StepError('FAILED', codeOf(error, 'cannot-open'), `the release does not open: ${messageOf(error)}`);
+      throw doesNotOpen(error);
     }
   }
 
@@ -154,3 +167,6 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 const codeOf = (error: unknown, otherwise: string): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code.toLowerCase() : otherwise;
+
+const doesNotOpen = (error: unknown): StepError =>
+  new StepError('FAILED', codeOf(error, 'cannot-open'), `the release does not open: ${messageOf(error)}`);

@@ -4,8 +4,11 @@ import type { Logger } from 'pino';
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-/** Does one thing. @returns whether there was one to do */
-export type DoStep = (signal: AbortSignal) => Promise<boolean>;
+/** Whether there was something to do; or after how long there may be again, however long nobody wakes the loop. */
+export type StepOutcome = boolean | { readonly lookAgainMs: number };
+
+/** Does one thing. */
+export type DoStep = (signal: AbortSignal) => Promise<StepOutcome>;
 
 /**
  * Takes one step after the other for as long as there is one; then sleeps until it is woken. A step that fails is
@@ -16,6 +19,8 @@ export class UpdateLoop {
   readonly #log: Logger;
   readonly #retry = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** When to look again although there is nothing to do. */
+  #look: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #interrupt = new AbortController();
   #again = false;
@@ -53,8 +58,15 @@ export class UpdateLoop {
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
+    clearTimeout(this.#look);
     this.#interrupt.abort();
     await this.#running;
+  }
+
+  /** One time counts, the last that was asked for. */
+  #lookAfter(pauseMs: number): void {
+    clearTimeout(this.#look);
+    if (!this.#stopped) this.#look = setTimeout(() => this.wake(), pauseMs);
   }
 
   async #run(): Promise<void> {
@@ -63,7 +75,9 @@ export class UpdateLoop {
       this.#interrupt = new AbortController();
       const { signal } = this.#interrupt;
       try {
-        this.#again = (await this.#step(signal)) || this.#again;
+        const outcome = await this.#step(signal);
+        if (typeof outcome === 'object') this.#lookAfter(outcome.lookAgainMs);
+        else this.#again ||= outcome;
         this.#retry.reset();
       } catch (error) {
         if (signal.aborted) {

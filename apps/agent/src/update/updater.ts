@@ -8,14 +8,19 @@ import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts'
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Decisions } from './decisions.ts';
 import { failureCodeOf } from './download.ts';
+import type { Hold } from './hold.ts';
+import type { Holding } from './holding.ts';
 import { plan, type Step } from './planner.ts';
 import { judgeProbation } from './probation-judge.ts';
 import { DownloadInterruptedError } from './reception.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { ServingSlot } from './serving-slot.ts';
 import { StepError } from './step-error.ts';
+import type { StepOutcome } from './update-loop.ts';
 
 const LOOK_AT_PROBATION_MS = 250;
+/** A clock may be set, and a machine may sleep: what is waited for is looked at so often at least. */
+const LOOK_AT_HOLD_MS = 60_000;
 /** A release during whose probation the agent itself went down so often is given up. */
 const MOST_PROBATION_STARTS = 3;
 /** A p95 of fewer frames is no measure for the next release. */
@@ -28,12 +33,13 @@ type Executors = {
 
 export interface UpdaterParts {
   readonly journal: Pick<Journal, 'state' | 'update'>;
-  readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'open' | 'collectGarbage'>;
+  readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'checkHeader' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
     ServingSlot,
     'serves' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
   >;
   readonly serving: Pick<Serving, 'observe'>;
+  readonly holding: Pick<Holding, 'current'>;
   readonly api: Pick<DeviceApi, 'stream'>;
   /** How long whoever sends a release may be too slow. */
   readonly patienceMs: number;
@@ -57,6 +63,8 @@ export class Updater {
     serve: ({ release }, signal) => this.#serve(release, signal),
     stop: () => this.#parts.slot.clear(),
     fetch: ({ target }, signal) => this.#fetch(target, signal),
+    stage: ({ target }) => this.#stage(target),
+    hold: ({ target, hold }) => this.#hold(target, hold),
     admit: ({ target }, signal) => this.#admit(target, signal),
     switch: ({ target }) => this.#switchTo(target),
     probation: ({ target }, signal) => this.#probation(target, signal),
@@ -80,10 +88,10 @@ export class Updater {
   }
 
   /**
-   * Does the next thing. @returns whether there was one
+   * Does the next thing.
    * @throws what makes sense to try again later; when the signal was given, anything
    */
-  async step(signal: AbortSignal): Promise<boolean> {
+  async step(signal: AbortSignal): Promise<StepOutcome> {
     const [step] = this.#plan();
     // What came of a decision is told once it is so: the digest that is running is part of it.
     if (step?.kind !== 'serve' && step?.kind !== 'stop') await this.#decisions.deliver(this.#parts.slot.serves);
@@ -96,17 +104,24 @@ export class Updater {
       if (!(error instanceof StepError) || signal.aborted || !('target' in step)) throw error;
       await this.#giveUp(step.target, error);
     }
-    return true;
+    return step.kind === 'hold' ? { lookAgainMs: pauseOf(step.hold) } : true;
+  }
+
+  /** What is here and waits until it may serve; null when nothing does. */
+  get waiting(): StepOf<'hold'> | null {
+    if (this.#parts.journal.state.candidate?.stage === 'assigned') return null;
+    return this.#plan().find((step) => step.kind === 'hold') ?? null;
   }
 
   #plan(): Step[] {
-    const { journal, slot } = this.#parts;
+    const { journal, slot, holding } = this.#parts;
     const { committed, previous, candidate, endedExecutions, quarantined, rollbackFloor } = journal.state;
     const held = [committed, previous, candidate?.release].filter((one) => one !== null && one !== undefined);
     const stopped = held.filter(({ release }) => journal.state.stopped.includes(release)).map(({ digest }) => digest);
     const current = { committed, previous, serving: slot.serves?.digest ?? null, admitted: slot.admitted };
     const unservable = [...quarantined, ...this.#unservable];
-    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor });
+    const hold = holding.current;
+    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor, hold });
   }
 
   #execute<Kind extends Step['kind']>(step: StepOf<Kind> & { kind: Kind }, signal: AbortSignal): Promise<void> {
@@ -152,6 +167,8 @@ export class Updater {
 
   async #fetch(target: AssignedRelease, signal: AbortSignal): Promise<void> {
     await this.#report(target, 'DOWNLOADING');
+    // What was wanted before leaves its room to it.
+    await this.#tidy();
     await this.#parts.store.checkSpace(target);
     try {
       await this.#download(target, signal);
@@ -171,6 +188,23 @@ export class Updater {
     const { api, store, patienceMs } = this.#parts;
     const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
     return store.fetch(release, { open, signal, patienceMs });
+  }
+
+  async #stage(target: AssignedRelease): Promise<void> {
+    this.#parts.store.checkHeader(target);
+    if (!(await this.#decisions.staged(target))) return;
+    this.#parts.log.info({ release: target.release }, 'staged');
+    await this.#tidy();
+  }
+
+  async #hold(target: AssignedRelease, { waitsFor, words }: Hold): Promise<void> {
+    const { slot } = this.#parts;
+    if (slot.admitted !== null) {
+      // Its window has closed in the meantime: until it opens nothing of it takes memory.
+      await slot.discard();
+      await this.#tidy();
+    }
+    await this.#report(target, 'DOWNLOADED', { code: `waits-for-${waitsFor}`, message: words });
   }
 
   async #admit(target: AssignedRelease, signal: AbortSignal): Promise<void> {
@@ -281,8 +315,11 @@ export class Updater {
 
   async #tidy(): Promise<void> {
     const { journal, store, slot, log } = this.#parts;
-    const { committed, previous, candidate } = journal.state;
-    const kept = [committed, previous, candidate?.release].flatMap((release) => release?.sha256 ?? []);
+    const { committed, previous, candidate, staged, stopped } = journal.state;
+    const isStopped = staged !== null && stopped.includes(staged.release);
+    const kept = [committed, previous, candidate?.release, isStopped ? null : staged].flatMap(
+      (release) => release?.sha256 ?? [],
+    );
     try {
       await store.collectGarbage(kept, slot.inUse);
     } catch (error) {
@@ -290,12 +327,22 @@ export class Updater {
     }
   }
 
-  async #report({ executionId }: AssignedRelease, state: ExecutionRecord['state']): Promise<void> {
-    const report = `${executionId} ${state}`;
+  async #report(
+    { executionId }: AssignedRelease,
+    state: ExecutionRecord['state'],
+    reason?: NonNullable<ExecutionRecord['reason']>,
+  ): Promise<void> {
+    const report = `${executionId} ${state} ${reason?.message ?? ''}`;
     if (report === this.#lastReport) return;
-    await this.#parts.reporter.execution({ executionId, state });
+    await this.#parts.reporter.execution({ executionId, state, ...(reason === undefined ? {} : { reason }) });
     this.#lastReport = report;
   }
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Until what is waited for may have come. */
+const pauseOf = ({ until, laterUntil }: Hold): number => {
+  const times = [until, laterUntil].filter((time) => time !== null).map((time) => time - Date.now());
+  return Math.max(0, Math.min(LOOK_AT_HOLD_MS, ...times));
+};

@@ -18,6 +18,7 @@ const STEPS: readonly (readonly [string, readonly ExecutionState[]])[] = [
   ['installing', ['VERIFIED', 'PREPARING', 'INSTALLING']],
   ['on probation', ['PROBATION']],
   ['succeeded', ['SUCCEEDED', 'ALREADY_INSTALLED']],
+  ['staged', ['STAGED']],
   ['rolled back', ['ROLLED_BACK']],
   ['failed', ['FAILED', 'REJECTED', 'TIMED_OUT', 'REMOVED']],
   ['canceled', ['CANCELED']],

@@ -5,7 +5,7 @@ import { printable } from './table.ts';
 
 const WIDTH = 28;
 /** From the left: done, going wrong, under way; what is left is still to come. */
-const GOOD = ['SUCCEEDED', 'ALREADY_INSTALLED'] as const;
+const GOOD = ['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED'] as const;
 const BAD = ['FAILED', 'REJECTED', 'TIMED_OUT', 'ROLLED_BACK', 'CANCELED', 'REMOVED'] as const;
 const MOVING = ['NOTIFIED', 'DOWNLOADING', 'DOWNLOADED', 'VERIFIED', 'PREPARING', 'INSTALLING', 'PROBATION'] as const;
 

@@ -2,7 +2,7 @@
 export type Tone = 'ok' | 'active' | 'waiting' | 'warning' | 'error';
 
 const TONES: Record<Tone, readonly string[]> = {
-  ok: ['online', 'FINISHED', 'PASSED', 'SUCCEEDED', 'ALREADY_INSTALLED', 'COMMITTED', 'REPORTED', 'pass'],
+  ok: ['online', 'FINISHED', 'PASSED', 'SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED', 'COMMITTED', 'REPORTED', 'pass'],
   active: [
     'RUNNING',
     'SOAKING',

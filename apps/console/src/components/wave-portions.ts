@@ -8,6 +8,7 @@ export type Portion = (typeof PORTIONS)[number];
 const PORTION_OF: Readonly<Record<string, Portion>> = {
   SUCCEEDED: 'good',
   ALREADY_INSTALLED: 'good',
+  STAGED: 'good',
   FAILED: 'bad',
   REJECTED: 'bad',
   TIMED_OUT: 'bad',

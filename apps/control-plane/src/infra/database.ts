@@ -10,6 +10,7 @@ import { Probes1766300000000 } from './migrations/1766300000000-probes.ts';
 import { RolloutsAtScale1767000000000 } from './migrations/1767000000000-rollouts-at-scale.ts';
 import { RolloutStrategy1767100000000 } from './migrations/1767100000000-rollout-strategy.ts';
 import { RolloutTargets1767200000000 } from './migrations/1767200000000-rollout-targets.ts';
+import { SwitchTerms1767300000000 } from './migrations/1767300000000-switch-terms.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -94,6 +95,7 @@ export class Database implements Sql {
         RolloutsAtScale1767000000000,
         RolloutStrategy1767100000000,
         RolloutTargets1767200000000,
+        SwitchTerms1767300000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -3,6 +3,7 @@ import { archivePathSchema, variantIdSchema } from '../archive/manifest.ts';
 import { releaseNameSchema } from '../release-name.ts';
 import { type DsseEnvelope, signDocument, verifyDocument } from './dsse.ts';
 import type { Signer } from './signing-key.ts';
+import { switchTermsSchema } from './switch-terms.ts';
 
 export const ASSIGNMENT_TYPE = 'application/vnd.aviary.assignment+json';
 
@@ -44,6 +45,8 @@ export const assignmentSchema = z.object({
   rolloutId: z.string().min(1),
   executionId: z.string().min(1),
   probation: probationSchema,
+  /** Absent: as soon as it can. */
+  terms: switchTermsSchema.exactOptional(),
 });
 export type Assignment = z.infer<typeof assignmentSchema>;
 

@@ -40,6 +40,38 @@ describe('what does not go together', () => {
       { gates: [{ latencyP95: { maxMs: 80 } }, { latencyP95: { maxMs: 90 } }] },
       { 'gates.1': 'expected every gate once: latencyP95 is gates.0 already' },
     ],
+    [
+      'a time without consent where none is asked for',
+      { strategy: { forceAfter: '2h' } },
+      { 'strategy.forceAfter': 'expected mode: soft beside it; forced waits for no consent' },
+    ],
+    [
+      'a time without consent that ends with the deadline',
+      { strategy: { mode: 'soft', forceAfter: '6h' } },
+      { 'strategy.forceAfter': 'expected less than the deadline, 6h, got 6h' },
+    ],
+    [
+      'what only serving shows, of a release that is only fetched',
+      {
+        strategy: { mode: 'download-only', control: '10%', waves, probation: { seconds: 5 } },
+        gates: [
+          { execution: { maxFailureRate: 0 } },
+          compared,
+          { lowConfidenceRate: { max: 0.1 } },
+          { drift: { maxAlerts: 0 } },
+          { acceleratorFallback: { max: 0 } },
+        ],
+      },
+      {
+        'strategy.probation': 'expected none: with mode: download-only nothing serves the release',
+        'gates.1.latencyP95': 'expected execution or success: with mode: download-only nothing serves the release',
+        'gates.2.lowConfidenceRate':
+          'expected execution or success: with mode: download-only nothing serves the release',
+        'gates.3.drift': 'expected execution or success: with mode: download-only nothing serves the release',
+        'gates.4.acceleratorFallback':
+          'expected execution or success: with mode: download-only nothing serves the release',
+      },
+    ],
   ])('%s', (_, value, problems) => {
     expect(problemsOf(value)).toEqual(problems);
   });
@@ -52,6 +84,8 @@ describe('what does not go together', () => {
   it.each<[string, Record<string, unknown>]>([
     ['a limit and a comparison of one metric', { gates: [{ latencyP95: { maxMs: 80 } }, compared] }],
     ['a control group that fits exactly', { gates: [compared], strategy: { control: '40%', waves } }],
+    ['a time without consent before the deadline', { strategy: { mode: 'soft', forceAfter: '2h' } }],
+    ['a release that is only fetched, and counted', { strategy: { mode: 'download-only' } }],
     ['a control group by number', { gates: [compared], strategy: { control: 20, waves } }],
   ])('is not %s', (_, { strategy, ...value }) => {
     expect(problemsOf({ ...value, strategy: { control: '10%', waves, ...(strategy as object) } })).toEqual({});

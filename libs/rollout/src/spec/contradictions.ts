@@ -1,7 +1,11 @@
+import { formatDuration } from './duration.ts';
 import { comparisonOf, type Gate, gateName, gateSchema } from './gate-spec.ts';
 import type { FleetShare } from './scalars.ts';
 import type { SpecProblem } from './spec-problem.ts';
 import { type StrategySpec, strategySchema } from './strategy-spec.ts';
+
+const part = (value: unknown, name: string): unknown =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 
 const percentOf = (size: FleetShare | undefined): number | undefined =>
   size !== undefined && 'percent' in size ? size.percent : undefined;
@@ -27,6 +31,33 @@ const ofGate = (gate: Gate, path: string, { control, waves }: StrategySpec): Spe
     : [{ path: place, message: 'expected at least two waves: the last one takes the control group' }];
 };
 
+/** What is about consent belongs to the one mode that asks for it, and has to come before the deadline does. */
+const ofMode = ({ mode, forceAfter, deadline }: StrategySpec): SpecProblem[] => {
+  if (forceAfter === undefined) return [];
+  const path = 'strategy.forceAfter';
+  if (mode !== 'soft') return [{ path, message: `expected mode: soft beside it; ${mode} waits for no consent` }];
+  if (forceAfter < deadline) return [];
+  const most = formatDuration(deadline);
+  return [{ path, message: `expected less than the deadline, ${most}, got ${formatDuration(forceAfter)}` }];
+};
+
+/** Gates that judge by how a release serves. */
+const SERVING_GATES = ['lowConfidenceRate', 'latencyP95', 'drift', 'acceleratorFallback'];
+
+/** What is only fetched serves nobody: there is nothing to watch, to measure or to compare. */
+const ofDownloadOnly = (written: unknown, gates: ReadonlyMap<number, Gate>): SpecProblem[] => {
+  const why = 'with mode: download-only nothing serves the release';
+  const probation = part(written, 'probation') === undefined ? [] : ['strategy.probation'];
+  const measured = [...gates].flatMap(([index, gate]) => {
+    const [name = ''] = Object.keys(gate);
+    return SERVING_GATES.includes(name) ? [`gates.${index}.${name}`] : [];
+  });
+  return [
+    ...probation.map((path) => ({ path, message: `expected none: ${why}` })),
+    ...measured.map((path) => ({ path, message: `expected execution or success: ${why}` })),
+  ];
+};
+
 /** A gate twice would have two results under one name. */
 const ofNames = (gates: ReadonlyMap<number, Gate>): SpecProblem[] => {
   const first = new Map<string, number>();
@@ -39,9 +70,6 @@ const ofNames = (gates: ReadonlyMap<number, Gate>): SpecProblem[] => {
       : [{ path: `gates.${index}`, message: `expected every gate once: ${name} is gates.${before} already` }];
   });
 };
-
-const part = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
 
 /**
  * What is right by itself and does not go together. Parts that cannot be read are left out here, so that a person hears of
@@ -59,9 +87,9 @@ export const contradictionsIn = (value: unknown): SpecProblem[] => {
   const problems = ofNames(gates);
   if (!strategy.success) return problems;
   const { data } = strategy;
-  return [
-    ...ofControl(data),
-    ...[...gates].flatMap(([index, gate]) => ofGate(gate, `gates.${index}`, data)),
-    ...problems,
-  ];
+  const ofServing =
+    data.mode === 'download-only'
+      ? ofDownloadOnly(part(value, 'strategy'), gates)
+      : [...gates].flatMap(([index, gate]) => ofGate(gate, `gates.${index}`, data));
+  return [...ofControl(data), ...ofMode(data), ...ofServing, ...problems];
 };

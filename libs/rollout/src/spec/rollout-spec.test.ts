@@ -34,6 +34,7 @@ describe('parseRolloutSpec', () => {
         stratifyBy: 'profile',
         deadline: 21_600,
         retries: 0,
+        mode: 'forced',
         probation: { seconds: 60, minFrames: 100, maxErrorRate: 0.02, maxLowConfidenceRate: 0.3, maxP95Ratio: 2 },
       },
       gates: [{ execution: { maxFailureRate: 0.05, minimum: 5 } }],

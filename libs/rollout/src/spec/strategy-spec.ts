@@ -52,6 +52,10 @@ const rateSchema = z.strictObject({
 });
 export type RateSpec = z.output<typeof rateSchema>;
 
+/** Forced: a device switches as soon as it can. Soft: once an application on the board agrees. Download-only: it never does. */
+export const rolloutModeSchema = z.enum(['forced', 'soft', 'download-only']);
+export type RolloutMode = z.output<typeof rolloutModeSchema>;
+
 /** How a rollout goes over the fleet; durations in seconds. */
 export const strategySchema = z.strictObject({
   control: fleetShare.optional().describe('devices held back until the last wave, for comparison'),
@@ -72,7 +76,15 @@ export const strategySchema = z.strictObject({
     .default(21_600)
     .describe('per device, silent ones too'),
   retries: z.number().int().min(0).max(10).default(0).describe('how often a failed device tries again'),
-  window: updateWindowSchema.optional().describe('when devices may be told'),
+  window: updateWindowSchema.optional().describe('when devices may be told, and may switch'),
+  mode: rolloutModeSchema
+    .default('forced')
+    .describe(
+      'forced: switch as soon as possible; soft: when an application on the board agrees; download-only: never',
+    ),
+  forceAfter: positiveDuration('without consent a device would not wait at all: that is mode: forced')
+    .optional()
+    .describe('of mode soft: how long a device waits for consent, from when it is told; then it goes on without'),
   probation: probationSchema.prefault({}),
 });
 export type StrategySpec = z.output<typeof strategySchema>;

@@ -42,7 +42,7 @@ const isZone = (zone: string): boolean => {
 
 const ZONE = 'expected device, or a time zone such as Europe/Paris or UTC';
 
-/** When devices may be told of a release: from each time that the cron fires, for so long. */
+/** When devices may be told of a release, and may switch to it: from each time that the cron fires, for so long. */
 export const updateWindowSchema = z.strictObject({
   cron,
   duration: positiveDuration('a window has to be open for some time'),

@@ -146,7 +146,11 @@ export class WalkedFleet {
 
   /** A device's word; it may come again, and late. */
   report(one: WalkedExecution, state: ExecutionState): void {
-    const outcome = applyExecutionReport(one.state, state, { running: 'digest', expected: 'digest' });
+    const outcome = applyExecutionReport(one.state, state, {
+      running: 'digest',
+      expected: 'digest',
+      onlyFetches: false,
+    });
     if ('ignored' in outcome || one.deadline === null) return;
     const triesAgain = one.kind === 'install' && one.failedTries < this.spec.strategy.retries;
     if (outcome.moved !== 'FAILED' || !triesAgain) {

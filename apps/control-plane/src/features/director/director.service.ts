@@ -1,5 +1,5 @@
 import type { AssignmentResponse } from '@aviary/protocol';
-import { createHeader, type Probation, signAssignment } from '@aviary/release';
+import { createHeader, type Probation, type SwitchTerms, signAssignment } from '@aviary/release';
 import type { Database, Sql } from '../../infra/database.ts';
 import { notFound } from '../../infra/problem.ts';
 import type { ReleasesService } from '../registry/releases.service.ts';
@@ -25,17 +25,19 @@ interface AssignmentRow {
   readonly rolloutId: string;
   readonly executionId: string;
   readonly probation: Probation;
+  readonly terms: SwitchTerms | null;
   readonly epoch: number;
   readonly recipient: string;
 }
 
 const ASSIGN = `
-  insert into assignment as a (device_id, sequence, release, variant, rollout_id, execution_id, probation)
-  select device_id, 1, release, variant, $4, execution_id, $6
+  insert into assignment as a (device_id, sequence, release, variant, rollout_id, execution_id, probation, terms)
+  select device_id, 1, release, variant, $4, execution_id, $6, $7
   from unnest($1::text[], $2::text[], $3::text[], $5::uuid[]) as t (device_id, release, variant, execution_id)
   on conflict (device_id) do update set sequence = a.sequence + 1, previous_release = a.release,
     release = excluded.release, variant = excluded.variant, rollout_id = excluded.rollout_id,
-    execution_id = excluded.execution_id, probation = excluded.probation, updated_at = now()`;
+    execution_id = excluded.execution_id, probation = excluded.probation, terms = excluded.terms,
+    updated_at = now()`;
 
 // What the device ran before must stay assigned, under a new sequence: with the failed release still assigned, a
 // device that lost its memory of the failure would try it again. Whoever had decided on that decides about it again.
@@ -44,7 +46,8 @@ const REVERT = `
     variant = coalesce(e.from_variant, (select v.variant from execution v join rollout r on r.id = v.rollout_id
       where v.device_id = a.device_id and v.kind = 'install' and v.variant is not null and r.release = e.from_release
       order by v.created_at desc limit 1)),
-    rollout_id = coalesce(e.from_rollout, a.rollout_id), execution_id = gen_random_uuid(), updated_at = now()
+    rollout_id = coalesce(e.from_rollout, a.rollout_id), execution_id = gen_random_uuid(), terms = null,
+    updated_at = now()
   from execution e
   where e.id = any ($1) and a.device_id = e.device_id and a.execution_id = e.id
   returning a.device_id as "deviceId"`;
@@ -55,7 +58,7 @@ const DOORBELL = `
 
 const READ = `
   select a.sequence::float8 as sequence, a.release, a.variant, a.rollout_id as "rolloutId",
-    a.execution_id as "executionId", a.probation, d.epoch, d.recipient
+    a.execution_id as "executionId", a.probation, a.terms, d.epoch, d.recipient
   from assignment a join device d on d.id = a.device_id where a.device_id = $1`;
 
 /** Issues each device's signed assignment. What it signs with is not what signs releases. */
@@ -67,8 +70,16 @@ export class DirectorService {
     private readonly keys: OnlineKeys,
   ) {}
 
-  /** Assigns in the caller's transaction, and rings at the devices. */
-  async assign(sql: Sql, assignings: readonly Assigning[], probation: Probation): Promise<void> {
+  /**
+   * Assigns in the caller's transaction, and rings at the devices.
+   * @param terms on which they may switch; null: as soon as they can
+   */
+  async assign(
+    sql: Sql,
+    assignings: readonly Assigning[],
+    probation: Probation,
+    terms: SwitchTerms | null,
+  ): Promise<void> {
     const [first] = assignings;
     if (first === undefined) return;
     const devices = assignings.map(({ deviceId }) => deviceId);
@@ -79,11 +90,15 @@ export class DirectorService {
       first.rolloutId,
       assignings.map(({ executionId }) => executionId),
       JSON.stringify(probation),
+      terms === null ? null : JSON.stringify(terms),
     ]);
     await sql.query(DOORBELL, [devices]);
   }
 
-  /** Assigns again what was assigned before these installations, where they are the last that was assigned. */
+  /**
+   * Assigns again what was assigned before these installations, which have failed or were only to fetch something, where
+   * they are the last that was assigned.
+   */
   async revert(sql: Sql, executionIds: readonly string[]): Promise<void> {
     const rows = await sql.query<{ deviceId: string }>(REVERT, [executionIds]);
     if (rows.length > 0) await sql.query(DOORBELL, [rows.map(({ deviceId }) => deviceId)]);
@@ -119,6 +134,7 @@ export class DirectorService {
         rolloutId: row.rolloutId,
         executionId: row.executionId,
         probation: row.probation,
+        ...(row.terms === null ? {} : { terms: row.terms }),
       },
       await this.keys.signersFor('director', await this.trust.directorKeyIds()),
     );

@@ -4,6 +4,7 @@ import {
   type ExecutionState,
   FAILURE_STATES,
   isEndedExecution,
+  type RolloutMode,
   type RolloutState,
   retryAfter,
 } from '@aviary/rollout';
@@ -17,12 +18,14 @@ interface ReportedExecution {
   readonly failedTries: number;
   readonly retries: number;
   readonly rolloutState: RolloutState;
+  readonly mode: RolloutMode;
 }
 
 // The digest that has to be running: of the rollout's release, or, for a device that is brought back, of the one before.
 const LOAD = `
   select e.state, e.kind, v.plaintext_sha256 as expected, e.failed_tries as "failedTries", r.state as "rolloutState",
-    coalesce((r.spec #>> '{strategy,retries}')::integer, 0) as retries
+    coalesce((r.spec #>> '{strategy,retries}')::integer, 0) as retries,
+    coalesce(r.spec #>> '{strategy,mode}', 'forced') as mode
   from execution e
   join rollout r on r.id = e.rollout_id
   left join variant v on v.id = e.variant
@@ -31,11 +34,16 @@ const LOAD = `
   for update of e`;
 
 const MOVE = `
-  update execution set state = $2, reason_code = coalesce($3, reason_code), reason = coalesce($4, reason),
-    updated_at = now(), ended_at = case when $5 then now() end,
+  update execution set state = $2, reason_code = $3, reason = $4, updated_at = now(),
+    ended_at = case when $5 then now() end,
     switched_at = case when $2 in ('PROBATION', 'SUCCEEDED') then coalesce(switched_at, to_timestamp($6::float8 / 1000))
       else switched_at end
   where id = $1`;
+
+// It has come no further, and says why, or that it goes on.
+const EXPLAIN = `
+  update execution set reason_code = $2, reason = $3, updated_at = now()
+  where id = $1 and (reason_code, reason) is distinct from ($2, $3)`;
 
 // Under a new id: what the device still says of the try that has failed moves nothing.
 const TRY_AGAIN = `
@@ -52,7 +60,8 @@ const DIVERGE = `
   update execution e set diverged = r.release is distinct from $2
   from rollout r, assignment a
   where a.device_id = e.device_id and (r.release = $2 or a.rollout_id = r.id) and r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
-    and r.state in ('RUNNING', 'PAUSED') and e.diverged <> (r.release is distinct from $2)`;
+    and r.state in ('RUNNING', 'PAUSED') and coalesce(r.spec #>> '{strategy,mode}', '') <> 'download-only'
+    and e.diverged <> (r.release is distinct from $2)`;
 
 /** Silent devices ended in one transaction. */
 const EXPIRED_AT_ONCE = 500;
@@ -65,7 +74,7 @@ const EXPIRE = `
   )
   update execution e set state = 'TIMED_OUT', reason_code = 'deadline', ended_at = now(), updated_at = now(),
     reason = case when state = 'QUEUED' then coalesce(reason, 'was not told') || '; its deadline has passed'
-      else 'said nothing final before its deadline (last state: ' || state || ')' end
+      else 'said nothing final before its deadline (last state: ' || state || coalesce(', ' || reason, '') || ')' end
   from overdue where e.id = overdue.id
   returning e.id, e.kind`;
 
@@ -98,10 +107,14 @@ export class ExecutionsService {
     const outcome = applyExecutionReport(execution.state, record.state, {
       running: record.digest,
       expected: execution.expected ?? undefined,
+      onlyFetches: execution.mode === 'download-only' && execution.kind === 'install',
     });
-    if ('ignored' in outcome) return;
-    const { moved } = outcome;
     const reason = [record.reason?.code ?? null, record.reason?.message ?? null] as const;
+    if ('ignored' in outcome) {
+      if (outcome.ignored === 'unchanged') await sql.query(EXPLAIN, [record.executionId, ...reason]);
+      return;
+    }
+    const { moved } = outcome;
     if (moved === 'FAILED' && triesAgain(execution)) {
       await this.director.revert(sql, [record.executionId]);
       const wait = retryAfter(execution.failedTries + 1, Math.random());
@@ -109,7 +122,8 @@ export class ExecutionsService {
       return;
     }
     await sql.query(MOVE, [record.executionId, moved, ...reason, isEndedExecution(moved), record.at]);
-    if ((FAILURE_STATES as readonly ExecutionState[]).includes(moved)) {
+    // What is only fetched is not what the device is to run: a board that takes its place has to find what that is.
+    if (moved === 'STAGED' || (FAILURE_STATES as readonly ExecutionState[]).includes(moved)) {
       await this.director.revert(sql, [record.executionId]);
     }
   }

@@ -1,6 +1,13 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import { type Probation, splitReleaseName } from '@aviary/release';
-import { type RateState, refill, type UpdateWindow, type WindowState, windowAt } from '@aviary/rollout';
+import { type Probation, type SwitchTerms, splitReleaseName } from '@aviary/release';
+import {
+  type RateState,
+  type RolloutSpec,
+  refill,
+  type UpdateWindow,
+  type WindowState,
+  windowAt,
+} from '@aviary/rollout';
 import type { Sql } from '../../infra/database.ts';
 import type { Assigning, DirectorService } from '../director/director.service.ts';
 import type { ReleasesService, StoredRelease } from '../registry/releases.service.ts';
@@ -121,6 +128,17 @@ const allowanceOf = ({ spec, rate, succeeded }: LoadedRollout, now: number): All
   return { devices: Math.floor(refilled.tokens), rate: refilled };
 };
 
+/** What devices keep to by themselves. What is only fetched switches nothing, at whatever time. */
+const termsOf = ({ mode, window, forceAfter }: RolloutSpec['strategy'], now: number): SwitchTerms | null => {
+  if (mode === 'download-only') return { mode };
+  if (mode === 'forced' && window === undefined) return null;
+  return {
+    mode,
+    ...(window === undefined ? {} : { window }),
+    ...(forceAfter === undefined ? {} : { forceAt: Math.round(now + forceAfter * 1000) }),
+  };
+};
+
 /** Takes queued executions, chooses each device's variant, and assigns it. */
 export class Notifier {
   constructor(
@@ -212,8 +230,9 @@ export class Notifier {
       outcomes.map(({ reason }) => reason),
       rollout.spec.strategy.deadline,
     ]);
-    await this.director.assign(sql, installs, rollout.spec.strategy.probation);
-    await this.director.assign(sql, rollbacks, NO_PROBATION);
+    const { strategy } = rollout.spec;
+    await this.director.assign(sql, installs, strategy.probation, termsOf(strategy, Date.now()));
+    await this.director.assign(sql, rollbacks, NO_PROBATION, null);
   }
 
   private decideOne(execution: QueuedExecution, release: StoredRelease): Outcome {

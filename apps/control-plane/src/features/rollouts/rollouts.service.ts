@@ -193,7 +193,7 @@ export class RolloutsService {
       );
     }
     const strata = Object.fromEntries(rows.map(({ stratum, devices }) => [stratum, devices]));
-    if (spec.onFailure !== 'pause') await this.refuseFloor(spec, release);
+    if (spec.onFailure !== 'pause' && spec.strategy.mode !== 'download-only') await this.refuseFloor(spec, release);
     const control = planControl(spec.strategy.control, strata);
     return { spec, release, strata, control, waves: planWaves(spec.strategy.waves, strata, control) };
   }
