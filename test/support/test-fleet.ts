@@ -241,9 +241,10 @@ export class TestFleet {
   startAgent(name: string): void {
     const home = join(this.directory, name);
     const source = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20', '--telemetry-seconds', '1'];
-    const learning = this.#learners.has(name) ? ['--learn', '--socket', this.socketOf(name)] : [];
+    const learning = this.#learners.has(name) ? ['--learn'] : [];
+    const socket = ['--socket', this.socketOf(name)];
     const state = [...this.#agentOptionsOf(name), '--facts', join(home, 'facts.json')];
-    const args = ['run', ...state, ...source, ...learning];
+    const args = ['run', ...state, ...source, ...socket, ...learning];
     this.agents.set(name, new StayingProcess(name, AGENT, args, join(home, 'agent.log')));
   }
 

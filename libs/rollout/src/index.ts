@@ -38,7 +38,6 @@ export type { SpecProblem } from './spec/spec-problem.ts';
 export {
   type RateSpec,
   type RolloutMode,
-  rolloutModeSchema,
   type StrategySpec,
   type WaveSpec,
 } from './spec/strategy-spec.ts';

@@ -6,6 +6,7 @@ import type { RepositorySimulator } from '@aviary/release/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceApi } from '../link/device-api.ts';
 import { Journal, type JournalState } from '../state/journal.ts';
+import { heldRelease } from '../testing/releases.ts';
 import { repositoryApi } from '../testing/repository-api.ts';
 import {
   director,
@@ -101,6 +102,24 @@ describe('an assignment', () => {
     expect(await look(answer)).toEqual({ found: 'same' });
   });
 
+  it('is taken with the terms on which it may be switched to', async () => {
+    const { journal, look } = await start();
+    const terms = { mode: 'soft', window: { cron: '0 2 * * *', duration: 10_800, zone: 'device' }, forceAt: 1 } as const;
+    await look(answerOf(release, { terms }));
+    expect(journal.state.candidate?.release.terms).toEqual(terms);
+  });
+
+  it.each([
+    ['what runs', 'committed', true],
+    ['what is staged', 'staged', true],
+    ['something else', null, false],
+  ] as const)('of %s leaves what is staged there, or not', async (_, is, kept) => {
+    const other = heldRelease('z');
+    const { journal, look } = await start({ state: { staged: other, ...(is === null ? {} : { [is]: release.held }) } });
+    await look(answerOf(release));
+    expect(journal.state.staged?.digest).toBe(kept ? (is === 'staged' ? release.held.digest : other.digest) : undefined);
+  });
+
   it('takes the place of the one before', async () => {
     const { journal, look } = await start();
     await look(answerOf(release));
@@ -122,6 +141,12 @@ describe('an assignment', () => {
     ['of another counter than the publisher signed', { sequence: 9, releaseCounter: 6 }, 'statement-mismatch', 'e1'],
     ['of a target that the publisher did not sign', { sequence: 9, targetPath: 'a/other' }, 'unknown-target', 'e1'],
     ['of another variant than the publisher signed', { sequence: 9, variant: 'onnx-int8' }, 'statement-mismatch', 'e1'],
+    [
+      'with a window that cannot be read',
+      { terms: { mode: 'forced', window: { cron: '99 2 * * *', duration: 60, zone: 'device' } } },
+      'window-unreadable',
+      'e1',
+    ],
   ])('%s is refused with its reason, and changes nothing', async (_, change, code, executionId) => {
     const { journal, look } = await start({ state: { sequence: 3 } });
     const before = journal.state;

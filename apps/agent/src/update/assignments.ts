@@ -7,6 +7,7 @@ import {
   type VariantTarget,
   verifyAssignment,
 } from '@aviary/release';
+import { updateWindowSchema } from '@aviary/rollout';
 import type { Identity } from '../identity/identity.ts';
 import type { DeviceApi } from '../link/device-api.ts';
 import type { AssignedRelease, Journal, JournalState } from '../state/journal.ts';
@@ -134,8 +135,12 @@ export class Assignments {
     return finding;
   }
 
-  #check(assignment: Assignment, variant: VariantTarget | undefined, state: Readonly<JournalState>) {
-    return checkAssignment({
+  #check(
+    assignment: Assignment,
+    variant: VariantTarget | undefined,
+    state: Readonly<JournalState>,
+  ): ReturnType<typeof checkAssignment> | UnreadableWindow {
+    const check = checkAssignment({
       assignment,
       variant,
       deviceId: this.#identity.deviceId,
@@ -148,8 +153,24 @@ export class Assignments {
       // A clock before what was signed is wrong: boards without one wake up in 1970.
       now: Math.max(Date.now(), state.timeFloor),
     });
+    return check.status === 'accepted' ? (unreadableWindow(assignment) ?? check) : check;
   }
 }
+
+interface UnreadableWindow {
+  readonly status: 'refused';
+  readonly code: 'window-unreadable';
+  readonly message: string;
+}
+
+/** A window that this agent cannot read it could not keep to either. */
+const unreadableWindow = ({ terms }: Assignment): UnreadableWindow | undefined => {
+  if (terms?.window === undefined) return undefined;
+  const { success, error } = updateWindowSchema.safeParse(terms.window);
+  if (success) return undefined;
+  const message = `the window of the assignment: ${error.issues.map((issue) => issue.message).join('; ')}`;
+  return { status: 'refused', code: 'window-unreadable', message };
+};
 
 const assignedRelease = (assignment: Assignment, { release, target }: VariantTarget): AssignedRelease => ({
   release: release.release,

@@ -53,7 +53,7 @@ const rateSchema = z.strictObject({
 export type RateSpec = z.output<typeof rateSchema>;
 
 /** Forced: a device switches as soon as it can. Soft: once an application on the board agrees. Download-only: it never does. */
-export const rolloutModeSchema = z.enum(['forced', 'soft', 'download-only']);
+const rolloutModeSchema = z.enum(['forced', 'soft', 'download-only']);
 export type RolloutMode = z.output<typeof rolloutModeSchema>;
 
 /** How a rollout goes over the fleet; durations in seconds. */
