@@ -31,7 +31,7 @@ describe('a release that devices do not simply switch to', () => {
     });
     expect(device?.running?.release).toBe('grey@1.0.0');
     expect(await executionsOf(id)).toMatchObject([{ state: 'STAGED', diverged: false, from: 'grey@1.0.0' }]);
-    await fleet.client.actOnRollout({ params: { id }, body: { action: 'undo' } });
+    await fleet.client.actOnRollout({ params: { id, action: 'undo' } });
     expect(await fleet.ended(id)).toMatchObject({ state: 'ROLLED_BACK', rollback: null });
     expect(await fleet.agent('ana', 'status')).toMatch(/^staged +grey@1\.1\.0/m);
   });
@@ -54,7 +54,7 @@ describe('a release that devices do not simply switch to', () => {
     );
 
     const socket = fleet.socketOf('ana');
-    await fleet.agents.get('ana')?.kill();
+    await fleet.agents.get('ana')?.stop();
     fleet.startAgent('ana');
     const waiting = await until('the agent to say what waits', 30, async () => {
       const answer = await ask(socket, 'GET', '/v1/update').catch(() => undefined);

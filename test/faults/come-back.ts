@@ -92,7 +92,7 @@ const demandProven = (image: DiskImage, served: readonly string[]): void => {
 };
 
 const demandEnd = async (
-  { held, end, outcome }: Story,
+  { held, staged, end, outcome }: Story,
   served: readonly string[],
   told: readonly TelemetryRecord[],
   folder: string,
@@ -104,8 +104,9 @@ const demandEnd = async (
   const stray = served.find((release) => !allowed.some(({ statement }) => statement.release === release));
   if (stray !== undefined) throw new Error(`${stray} has served`);
   const left = await readdir(join(folder, 'releases'));
-  const odd = left.filter((name) => !allowed.some(({ held: { sha256 } }) => sha256 === name));
+  const kept = staged === undefined ? allowed : [...allowed, staged];
+  const odd = left.filter((name) => !kept.some(({ held: { sha256 } }) => sha256 === name));
   if (odd.length > 0) throw new Error(`expected only whole releases to be left, found ${odd}`);
 };
 
-const isEnd = (state: string): boolean => ['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK'].includes(state);
+const isEnd = (state: string): boolean => ['SUCCEEDED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK'].includes(state);

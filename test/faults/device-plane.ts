@@ -10,16 +10,24 @@ import {
   type TelemetryBatch,
   type TelemetryRecord,
 } from '@aviary/protocol';
-import { type Assignment, signAssignment } from '@aviary/release';
+import { type Assignment, type Probation, signAssignment } from '@aviary/release';
 import type { RepositorySimulator } from '@aviary/release/testing';
 import type { TestPki } from '../../apps/agent/src/testing/fleet-pki.ts';
 import { director, identity, newRepository, type SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
 import { TestGateway } from '../../apps/agent/src/testing/test-gateway.ts';
 
 const HOUR_MS = 3_600_000;
+export const PROBATION: Probation = {
+  seconds: 0,
+  minFrames: 1,
+  maxErrorRate: 0.1,
+  maxLowConfidenceRate: 0.5,
+  maxP95Ratio: 1_000,
+};
 const topics = deviceTopics(identity.deviceId);
 /** The execution as which an assignment of this sequence is tried. */
-const executionOf = (sequence: number): string => `00000000-0000-4000-8000-${String(sequence).padStart(12, '0')}`;
+export const executionOf = (sequence: number): string =>
+  `00000000-0000-4000-8000-${String(sequence).padStart(12, '0')}`;
 /** The other way round. */
 export const sequenceOf = (executionId: string): number => Number(executionId.slice(-12));
 const pathOf = (route: { readonly path: string }): string => route.path.replace(/:\w+$/, '');
@@ -97,7 +105,7 @@ export class DevicePlane {
       ageHeader: held.ageHeader,
       rolloutId: 'r1',
       executionId: executionOf(sequence),
-      probation: { seconds: 0, minFrames: 1, maxErrorRate: 0.1, maxLowConfidenceRate: 0.5, maxP95Ratio: 1_000 },
+      probation: PROBATION,
       ...change,
     };
     this.#assignment = { assignment: signAssignment(assignment, [director]) };

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { JournalState } from '../../apps/agent/src/state/journal.ts';
 import { sealLightRelease } from '../../apps/agent/src/testing/sealed-light-release.ts';
 import type { SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
-import { DevicePlane } from './device-plane.ts';
+import { DevicePlane, executionOf, PROBATION } from './device-plane.ts';
 
 /** Counter 1; below the floor of the devices here. */
 export const old = await sealLightRelease('light-reader@0.9.0', { releaseCounter: 1 });
@@ -18,6 +18,8 @@ export interface Story {
   /** What its journal says in the beginning; the sealed files of what it names are there. */
   readonly journal: Partial<JournalState>;
   readonly held: readonly SealedRelease[];
+  /** What is there besides in the end, and serves nobody. */
+  readonly staged?: SealedRelease;
   /** The control plane as it is in the beginning. */
   readonly plane: () => DevicePlane;
   /** What happens at the control plane once the device serves; it finds it so, too, when the power comes back. */
@@ -27,7 +29,7 @@ export interface Story {
   /** Whether the device has decided what it had to decide. */
   readonly isDecided: (journal: JournalState) => boolean;
   /** How the execution ends that was assigned; undefined where none was. */
-  readonly outcome: 'SUCCEEDED' | undefined;
+  readonly outcome: 'SUCCEEDED' | 'STAGED' | undefined;
 }
 
 export const INSTALL: Story = {
@@ -54,4 +56,43 @@ export const TAKE_BACK: Story = {
   end: a,
   isDecided: ({ stopped }) => stopped.includes(b.statement.release),
   outcome: undefined,
+};
+
+/** The consent was given before; without it the device would wait for ever. */
+export const CONSENTED: Story = {
+  ...INSTALL,
+  name: 'an install that was consented to',
+  journal: {
+    committed: a.held,
+    rollbackFloor: 2,
+    sequence: 1,
+    candidate: {
+      release: { ...b.held, executionId: executionOf(1), probation: PROBATION, terms: { mode: 'soft' } },
+      stage: 'assigned',
+      probationStarts: 0,
+      allowedUntil: Date.now() + 3_600_000,
+      consent: { decision: 'allow' },
+    },
+  },
+  plane: () => {
+    const plane = new DevicePlane([a, b]);
+    plane.assign(b, 1, { terms: { mode: 'soft' } });
+    return plane;
+  },
+};
+
+export const STAGE: Story = {
+  name: 'a download alone',
+  journal: { committed: a.held, rollbackFloor: 2 },
+  held: [a],
+  staged: b,
+  plane: () => {
+    const plane = new DevicePlane([a, b]);
+    plane.assign(b, 1, { terms: { mode: 'download-only' } });
+    return plane;
+  },
+  happen: () => undefined,
+  end: a,
+  isDecided: ({ committed, staged }) => committed?.digest === a.held.digest && staged?.digest === b.held.digest,
+  outcome: 'STAGED',
 };

@@ -15,6 +15,7 @@ import { FakeSlot } from '../../apps/agent/src/testing/fake-slot.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
 import { FleetTrust } from '../../apps/agent/src/trust/fleet-trust.ts';
 import { Assignments, type Finding } from '../../apps/agent/src/update/assignments.ts';
+import { Holding } from '../../apps/agent/src/update/holding.ts';
 import { ReleaseStore } from '../../apps/agent/src/update/release-store.ts';
 import { Updater } from '../../apps/agent/src/update/updater.ts';
 
@@ -54,7 +55,12 @@ export class LightDevice {
     const trust = new FleetTrust({ metadata, patienceMs: PATIENCE_MS }, identity, api, journal, () => undefined);
     this.#assignments = new Assignments(api, trust, identity, 'rpi4', journal);
     const parts = { journal, store, slot: this.#slot, serving: this.#slot, api, reporter: this.#reporter, log };
-    this.#updater = new Updater({ ...parts, providers: ['cpu'], patienceMs: PATIENCE_MS });
+    this.#updater = new Updater({
+      holding: new Holding(journal, null),
+      ...parts,
+      providers: ['cpu'],
+      patienceMs: PATIENCE_MS,
+    });
   }
 
   /**
@@ -128,7 +134,7 @@ export class LightDevice {
     const { signal } = new AbortController();
     for (let steps = 0; !isEnough(); steps += 1) {
       if (steps > MOST_STEPS) throw new Error(`it goes in a circle, and serves ${this.serves}`);
-      if (!(await this.#updater.step(signal))) return;
+      if ((await this.#updater.step(signal)) !== true) return;
     }
   }
 }

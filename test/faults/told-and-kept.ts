@@ -102,7 +102,7 @@ function* forgottenDecisions(journal: JournalState | undefined, { records }: Tel
     // Another may have taken its place since, and never one that was assigned before it.
     const isKnown = sequenceOf(executionId) <= (journal?.sequence ?? 0);
     if (!isKnown) yield `${executionId} was told to be ${state}, the journal stands at assignment ${journal?.sequence}`;
-    const isEnd = ['SUCCEEDED', 'FAILED', 'REJECTED', 'ROLLED_BACK'].includes(state);
+    const isEnd = ['SUCCEEDED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK'].includes(state);
     if (isEnd && !isEnded) yield `${executionId} was told to have ended as ${state}, for the journal it goes on`;
   }
 }

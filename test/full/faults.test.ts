@@ -8,7 +8,7 @@ import type { JournalState } from '../../apps/agent/src/state/journal.ts';
 import { comeBack, comeBackLight } from '../faults/come-back.ts';
 import { fateArbitrary, runSequence, sequenceArbitrary } from '../faults/cut-sequence.ts';
 import { DevicePlane } from '../faults/device-plane.ts';
-import { a, b, c, INSTALL, old, TAKE_BACK } from '../faults/device-story.ts';
+import { a, b, CONSENTED, c, INSTALL, old, STAGE, TAKE_BACK } from '../faults/device-story.ts';
 import type { DiskHistory } from '../faults/disk-history.ts';
 import { LightDevice } from '../faults/light-device.ts';
 import { type Cut, cutsAtDecision, cutsOf, playOnce } from '../faults/power-cuts.ts';
@@ -29,7 +29,7 @@ afterEach(async () => {
   await folders.remove();
 });
 
-describe.each([INSTALL, TAKE_BACK])('the power goes during $name of the whole agent', (story) => {
+describe.each([INSTALL, CONSENTED, STAGE, TAKE_BACK])('the power goes during $name of the whole agent', (story) => {
   let history: DiskHistory<Seen>;
   let cuts: readonly Cut[];
   const historyFolders = new StateFolders();

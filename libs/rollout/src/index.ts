@@ -35,11 +35,11 @@ export { formatDuration, parseDuration } from './spec/duration.ts';
 export { type ComparedMetric, comparisonOf, type Gate } from './spec/gate-spec.ts';
 export { parseRolloutSpec, type RolloutSpec, RolloutSpecError, rolloutSpecSchema } from './spec/rollout-spec.ts';
 export type { SpecProblem } from './spec/spec-problem.ts';
-export {
-  type RateSpec,
-  type RolloutMode,
-  type StrategySpec,
-  type WaveSpec,
+export type {
+  RateSpec,
+  RolloutMode,
+  StrategySpec,
+  WaveSpec,
 } from './spec/strategy-spec.ts';
 export { type UpdateWindow, updateWindowSchema, type WindowState, windowAt } from './spec/window-spec.ts';
 export {

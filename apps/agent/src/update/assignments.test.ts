@@ -104,7 +104,11 @@ describe('an assignment', () => {
 
   it('is taken with the terms on which it may be switched to', async () => {
     const { journal, look } = await start();
-    const terms = { mode: 'soft', window: { cron: '0 2 * * *', duration: 10_800, zone: 'device' }, forceAt: 1 } as const;
+    const terms = {
+      mode: 'soft',
+      window: { cron: '0 2 * * *', duration: 10_800, zone: 'device' },
+      forceAt: 1,
+    } as const;
     await look(answerOf(release, { terms }));
     expect(journal.state.candidate?.release.terms).toEqual(terms);
   });
@@ -117,7 +121,9 @@ describe('an assignment', () => {
     const other = heldRelease('z');
     const { journal, look } = await start({ state: { staged: other, ...(is === null ? {} : { [is]: release.held }) } });
     await look(answerOf(release));
-    expect(journal.state.staged?.digest).toBe(kept ? (is === 'staged' ? release.held.digest : other.digest) : undefined);
+    expect(journal.state.staged?.digest).toBe(
+      kept ? (is === 'staged' ? release.held.digest : other.digest) : undefined,
+    );
   });
 
   it('takes the place of the one before', async () => {

@@ -1,3 +1,5 @@
+import type { DeviceExecution } from '@aviary/protocol';
+import { isEndedExecution } from '@aviary/rollout';
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { printable, renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
@@ -6,6 +8,13 @@ const ORIGIN_WORDS = {
   factory: ' (factory: not assigned by anyone)',
   unknown: ' (unknown: not in the registry with this digest)',
 } as const;
+
+const updateInWords = (execution: DeviceExecution | undefined): string[] => {
+  if (execution === undefined) return [];
+  const { release, state, reason } = execution;
+  const words = [state.toLowerCase().replaceAll('_', ' '), ...(reason === null ? [] : [reason])];
+  return [`update    ${release}: ${words.join(', ')}`];
+};
 
 export default class DeviceShow extends AviaryCommand {
   static override summary = 'All that is known of one device';
@@ -18,6 +27,7 @@ export default class DeviceShow extends AviaryCommand {
     const { args, flags } = await this.parse(DeviceShow);
     const { client } = await this.connect(flags);
     const device = await client.showDevice({ params: { id: args.id } });
+    const { items: executions } = await client.deviceExecutions({ params: { id: args.id } });
     const now = Date.now();
     const metrics = device.field.map((field) => [
       field.release,
@@ -36,6 +46,7 @@ export default class DeviceShow extends AviaryCommand {
         `profile   ${device.profile ?? 'none'} (${device.profileReasons.join('; ')})`,
         `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
         `runs      ${device.running?.release ?? 'nothing'}${device.origin === null ? '' : ORIGIN_WORDS[device.origin]}, assigned ${device.assigned ?? 'nothing'}`,
+        ...updateInWords(executions.find(({ state }) => !isEndedExecution(state))),
         `certificate until ${new Date(device.certificate.expiresAt).toISOString()}, epoch ${device.epoch}`,
       ]
         .map(printable)
