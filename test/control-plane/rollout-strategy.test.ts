@@ -275,6 +275,84 @@ describe('a window', () => {
   });
 });
 
+describe('the terms of a switch', () => {
+  const termsOf = async (deviceId: string) =>
+    (await t.query<{ terms: unknown }>('select terms from assignment where device_id = $1', [deviceId]))[0]?.terms;
+
+  it('go to the device with its assignment, and are gone with it', async () => {
+    await addFleet(1);
+    const window = { cron: '* * * * *', duration: '1h', zone: 'UTC' };
+    const id = await create({ waves: [{ size: '100%' }], mode: 'soft', window, forceAfter: '1h', deadline: '2h' });
+    const before = Date.now();
+    await settle(id);
+    expect(await termsOf('d-00')).toEqual({
+      mode: 'soft',
+      window: { ...window, duration: 3_600 },
+      forceAt: expect.closeTo(before + 3_600_000, -5),
+    });
+    const [told] = await inState(id, 'NOTIFIED');
+    if (told === undefined) throw new Error('expected it to be told');
+    await report(told, 'FAILED');
+    expect(await termsOf('d-00')).toBeNull();
+  });
+
+  it('are none where a device may switch as soon as it can', async () => {
+    await addFleet(1);
+    const id = await create({ waves: [{ size: '100%' }] });
+    await settle(id);
+    expect(await termsOf('d-00')).toBeNull();
+  });
+
+  it('let a device say why it waits, that it goes on, and at its deadline why it had waited', async () => {
+    await addFleet(1);
+    const id = await create({ waves: [{ size: '100%' }], mode: 'soft' });
+    await settle(id);
+    const [told] = await inState(id, 'NOTIFIED');
+    if (told === undefined) throw new Error('expected it to be told');
+    const say = (state: ExecutionState, message?: string) => {
+      const reason = message === undefined ? {} : { reason: { code: 'waits-for-consent', message } };
+      const record = { type: 'execution', at: Date.now(), executionId: told.id, state, ...reason } as const;
+      return services.database.transaction((sql) => services.executions.report(sql, told.deviceId, record));
+    };
+    const reason = async () => (await inState(id, 'DOWNLOADED'))[0]?.reason;
+    await say('DOWNLOADED');
+    expect(await reason()).toBeNull();
+    await say('DOWNLOADED', 'waits for consent');
+    expect(await reason()).toBe('waits for consent');
+    await say('VERIFIED');
+    expect((await inState(id, 'VERIFIED'))[0]?.reason).toBeNull();
+    // To have fetched it is no end where it was to be switched to.
+    await say('STAGED');
+    expect(await inState(id, 'VERIFIED')).toHaveLength(1);
+    await say('DOWNLOADED', 'waits for consent');
+    await t.query('update execution set deadline_at = now()');
+    await services.database.transaction((sql) => services.executions.expire(sql));
+    expect((await inState(id, 'TIMED_OUT'))[0]?.reason).toBe(
+      'said nothing final before its deadline (last state: DOWNLOADED, waits for consent)',
+    );
+  });
+
+  it('of a download alone leave nothing to bring back, whoever was through with it and whoever was not', async () => {
+    await addFleet(2);
+    const id = await create({ waves: [{ size: '100%' }], mode: 'download-only' });
+    await settle(id);
+    const [through] = await inState(id, 'NOTIFIED');
+    if (through === undefined) throw new Error('expected them to be told');
+    await report(through, 'STAGED');
+    const runs = 'select release from assignment where device_id = $1';
+    expect(await t.query(runs, [through.deviceId])).toEqual([{ release: BEFORE }]);
+    await services.database.transaction((sql) => services.executions.noticeRunning(sql, through.deviceId, BEFORE));
+    await services.rollouts.act(id, 'undo', 'ana');
+    await settle(id);
+    expect(await services.rollouts.show(id)).toMatchObject({
+      state: 'ROLLED_BACK',
+      rollback: null,
+      waves: [{ counts: { STAGED: 1, CANCELED: 1 } }],
+    });
+    expect(await t.query('select 1 from execution where diverged')).toEqual([]);
+  });
+});
+
 describe('a required release', () => {
   it('is waited for, device by device, until the deadline', async () => {
     await addFleet(2);

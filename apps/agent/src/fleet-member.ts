@@ -202,7 +202,9 @@ export class FleetMember {
   /** An application on the board has decided about what waits. @throws ConsentError; what the disk throws */
   async decide(decision: ConsentDecision): Promise<void> {
     await this.#holding.decide(decision);
-    this.#loop.replan();
+    // What is allowed goes on with what it is at.
+    if (decision.decision === 'allow') this.#loop.wake();
+    else this.#loop.replan();
   }
 
   /** Finds what an earlier run has left to tell. Before it nothing can be told. @throws what the disk throws */

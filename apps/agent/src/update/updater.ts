@@ -199,8 +199,8 @@ export class Updater {
 
   async #hold(target: AssignedRelease, { waitsFor, words }: Hold): Promise<void> {
     const { slot } = this.#parts;
-    if (slot.admitted !== null) {
-      // Its window has closed in the meantime: until it opens nothing of it takes memory.
+    if (slot.inUse.includes(target.digest)) {
+      // Its window has closed in the meantime, or consent was taken back: until it may switch nothing of it takes memory.
       await slot.discard();
       await this.#tidy();
     }

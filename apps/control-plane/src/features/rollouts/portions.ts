@@ -44,7 +44,8 @@ const TO_CANCEL = `
     select w.index from wave w where w.rollout_id = $1 and ($2::integer is null or w.index = $2)))
   limit 1`;
 
-// Only devices that this rollout still decides about, and that have something to go back to.
+// Only devices that this rollout still decides about, and that have something to go back to: who was canceled may have
+// switched, unless it was only to fetch the release.
 const GOING_BACK = `
   page as (
     select * from execution where rollout_id = $1 and id > $3 order by id limit ${PORTION}
@@ -54,7 +55,8 @@ const GOING_BACK = `
       and e.from_release is not null
       and ((e.state = 'SUCCEEDED' and a.rollout_id = $1)
         or (e.state = 'CANCELED' and e.reason_code <> 'superseded' and e.variant is not null and a.release = e.from_release
-          and a.rollout_id is not distinct from coalesce(e.from_rollout, $1)))
+          and a.rollout_id is not distinct from coalesce(e.from_rollout, $1) and not exists (
+            select 1 from rollout r where r.id = $1 and r.spec #>> '{strategy,mode}' = 'download-only')))
   ), wanted as (
     select o.id, o.rollout_id, o.from_release, back.id as install, back.device_id
     from back join execution o on o.device_id = back.device_id and o.ended_at is null and o.rollout_id <> $1
