@@ -92,6 +92,13 @@ describe('forecast', () => {
     expect(of({}).leavesOut).not.toContain(words);
   });
 
+  it('has no probation where the release is only fetched, and names consent where that is asked for', () => {
+    const fetched = of({ mode: 'download-only', probation: undefined });
+    expect(ends(fetched)).toEqual([600, 900]);
+    expect(fetched.leavesOut).toEqual(['downloads', 'devices that are silent or fail']);
+    expect(of({ mode: 'soft' }).leavesOut).toContain('the consent of applications on the boards');
+  });
+
   it('names the approval and the frames that it cannot know', () => {
     expect(of({ probation: {} }, { approval: 'required' }).leavesOut).toEqual(
       expect.arrayContaining(['the 100 frames that probation waits for', 'the approval by a second person']),

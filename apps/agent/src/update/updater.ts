@@ -1,9 +1,8 @@
-import { deviceRoutes, type ExecutionRecord, routeUrl } from '@aviary/protocol';
+import type { ExecutionRecord } from '@aviary/protocol';
 import type { Logger } from 'pino';
 import type { AcceptanceReport } from '../inference/acceptance.ts';
 import type { Serving } from '../inference/serving.ts';
 import type { EffectiveProvider } from '../inference/worker-handle.ts';
-import type { DeviceApi } from '../link/device-api.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Decisions } from './decisions.ts';
@@ -13,6 +12,7 @@ import type { Holding } from './holding.ts';
 import { plan, type Step } from './planner.ts';
 import { judgeProbation } from './probation-judge.ts';
 import { DownloadInterruptedError } from './reception.ts';
+import { ReleaseBytes, type ReleaseBytesParts } from './release-bytes.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { ServingSlot } from './serving-slot.ts';
 import { StepError } from './step-error.ts';
@@ -31,7 +31,7 @@ type Executors = {
   readonly [Kind in Step['kind']]: (step: StepOf<Kind>, signal: AbortSignal) => Promise<void>;
 };
 
-export interface UpdaterParts {
+export interface UpdaterParts extends ReleaseBytesParts {
   readonly journal: Pick<Journal, 'state' | 'update'>;
   readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'checkHeader' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
@@ -40,9 +40,6 @@ export interface UpdaterParts {
   >;
   readonly serving: Pick<Serving, 'observe'>;
   readonly holding: Pick<Holding, 'current'>;
-  readonly api: Pick<DeviceApi, 'stream'>;
-  /** How long whoever sends a release may be too slow. */
-  readonly patienceMs: number;
   /** Execution providers of ONNX Runtime on this board, best first. */
   readonly providers: readonly string[];
   readonly reporter: Pick<Reporter, 'execution' | 'event'>;
@@ -53,6 +50,7 @@ export interface UpdaterParts {
 export class Updater {
   readonly #parts: UpdaterParts;
   readonly #decisions: Decisions;
+  readonly #bytes: ReleaseBytes;
   /** What was reported last: a try that is repeated for days says nothing new. */
   #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
@@ -74,6 +72,7 @@ export class Updater {
   constructor(parts: UpdaterParts) {
     this.#parts = parts;
     this.#decisions = new Decisions(parts.journal, parts.reporter);
+    this.#bytes = new ReleaseBytes(parts);
   }
 
   /** A release was assigned anew: what was wrong with it before does not count. */
@@ -132,7 +131,7 @@ export class Updater {
   async #serve(release: HeldRelease, signal: AbortSignal): Promise<void> {
     const { slot, log } = this.#parts;
     try {
-      const folder = await this.#openOrFetch(release, signal);
+      const folder = await this.#bytes.openOrFetch(release, signal);
       await this.#load(release, folder);
       await slot.promote();
       this.forgive(release.digest);
@@ -149,29 +148,16 @@ export class Updater {
         this.#lamented.add(release.digest);
       }
     }
-    await this.#tidy();
-  }
-
-  /** A sealed file that is damaged or gone is fetched again, where there is a network. */
-  async #openOrFetch(release: HeldRelease, signal: AbortSignal): Promise<string> {
-    const { store } = this.#parts;
-    try {
-      return await store.open(release);
-    } catch (error) {
-      await this.#download(release, signal).catch(() => {
-        throw error;
-      });
-      return store.open(release);
-    }
+    await this.#bytes.tidy();
   }
 
   async #fetch(target: AssignedRelease, signal: AbortSignal): Promise<void> {
     await this.#report(target, 'DOWNLOADING');
     // What was wanted before leaves its room to it.
-    await this.#tidy();
+    await this.#bytes.tidy();
     await this.#parts.store.checkSpace(target);
     try {
-      await this.#download(target, signal);
+      await this.#bytes.fetch(target, signal);
     } catch (error) {
       if (error instanceof DownloadInterruptedError) {
         // While nothing comes and nothing serves, what could not serve before is tried again.
@@ -183,18 +169,11 @@ export class Updater {
     if (await this.#decisions.fetched(target)) await this.#report(target, 'DOWNLOADED');
   }
 
-  #download(release: HeldRelease, signal: AbortSignal): Promise<void> {
-    const path = routeUrl(deviceRoutes.blob, { params: { sha256: release.sha256 } });
-    const { api, store, patienceMs } = this.#parts;
-    const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
-    return store.fetch(release, { open, signal, patienceMs });
-  }
-
   async #stage(target: AssignedRelease): Promise<void> {
     this.#parts.store.checkHeader(target);
     if (!(await this.#decisions.staged(target))) return;
     this.#parts.log.info({ release: target.release }, 'staged');
-    await this.#tidy();
+    await this.#bytes.tidy();
   }
 
   async #hold(target: AssignedRelease, { waitsFor, words }: Hold): Promise<void> {
@@ -202,7 +181,7 @@ export class Updater {
     if (slot.inUse.includes(target.digest)) {
       // Its window has closed in the meantime, or consent was taken back: until it may switch nothing of it takes memory.
       await slot.discard();
-      await this.#tidy();
+      await this.#bytes.tidy();
     }
     await this.#report(target, 'DOWNLOADED', { code: `waits-for-${waitsFor}`, message: words });
   }
@@ -302,7 +281,7 @@ export class Updater {
     if (!(await this.#decisions.committed(target, p95Ms))) return;
     this.#unservable.delete(target.digest);
     this.#parts.log.info({ release: target.release }, 'committed');
-    await this.#tidy();
+    await this.#bytes.tidy();
   }
 
   /** The target is not to be: back to what was proven. */
@@ -310,21 +289,7 @@ export class Updater {
     this.#parts.log.warn({ release: target.release, code: error.code }, error.message);
     await this.#decisions.givenUp(target, error);
     await this.#parts.slot.discard();
-    await this.#tidy();
-  }
-
-  async #tidy(): Promise<void> {
-    const { journal, store, slot, log } = this.#parts;
-    const { committed, previous, candidate, staged, stopped } = journal.state;
-    const isStopped = staged !== null && stopped.includes(staged.release);
-    const kept = [committed, previous, candidate?.release, isStopped ? null : staged].flatMap(
-      (release) => release?.sha256 ?? [],
-    );
-    try {
-      await store.collectGarbage(kept, slot.inUse);
-    } catch (error) {
-      log.warn({ err: error }, 'old releases could not be removed');
-    }
+    await this.#bytes.tidy();
   }
 
   async #report(
