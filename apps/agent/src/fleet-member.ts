@@ -174,8 +174,10 @@ export class FleetMember {
         keep: ground.keepCredentials,
         onRenewed: (credentials) => {
           certified = Math.max(certified, validityOf(credentials.certificate)?.from ?? 0);
-          api.use({ fleetCa: identity.fleetCa, ...credentials });
-          this.#link.use(credentials);
+          // One object: what TLS makes of it is shared by both.
+          const renewed = { fleetCa: identity.fleetCa, ...credentials };
+          api.use(renewed);
+          this.#link.use(renewed);
           this.#watch.look();
         },
         onRefused: (words) => this.tell('error', 'certificate-not-renewed', words),

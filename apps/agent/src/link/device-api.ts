@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Agent, type AgentOptions, request } from 'node:https';
+import { Agent, request } from 'node:https';
 import type { Duplex } from 'node:stream';
 import {
   ApiError,
@@ -12,7 +12,7 @@ import {
   type RouteOutput,
 } from '@aviary/protocol';
 
-import { isClockBehind, type LinkCredentials, openTls } from './server-trust.ts';
+import { isClockBehind, type LinkCredentials, openTls, secureContextOf } from './server-trust.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
 const LARGEST_ANSWER_BYTES = 4 * 1024 * 1024;
@@ -47,13 +47,13 @@ const refusalOf = async (response: IncomingMessage): Promise<ApiError> => {
 
 type Sent = Omit<Parameters<Fetch>[1], 'body'> & { readonly body?: string | Uint8Array };
 
-/** As Node's own, but where the clock is known to be wrong the server is checked by hand, before anything is sent. */
+/** As Node's own, for one device; where the clock is known to be wrong the server is checked by hand, before anything is sent. */
 class FleetAgent extends Agent {
   readonly #credentials: LinkCredentials;
   readonly #floor: () => number;
 
-  constructor(options: AgentOptions, credentials: LinkCredentials, floor: () => number) {
-    super(options);
+  constructor(credentials: LinkCredentials, floor: () => number) {
+    super({ keepAlive: true, maxSockets: 2 });
     this.#credentials = credentials;
     this.#floor = floor;
   }
@@ -63,9 +63,12 @@ class FleetAgent extends Agent {
     callback: NonNullable<Parameters<Agent['createConnection']>[1]>,
   ): Duplex | null | undefined {
     const floor = this.#floor();
-    if (!isClockBehind(floor)) return super.createConnection(options, callback);
+    if (!isClockBehind(floor)) {
+      const secured = { ...options, secureContext: secureContextOf(this.#credentials) };
+      return super.createConnection(secured as typeof options, callback);
+    }
     const { host, port } = options as { readonly host: string; readonly port: number | string };
-    openTls({ ...this.#credentials, host, port: Number(port), floor }).then(
+    openTls({ credentials: this.#credentials, host, port: Number(port), floor }).then(
       (socket) => callback(null, socket),
       (error: Error) => callback(error, undefined as never),
     );
@@ -83,27 +86,14 @@ export class DeviceApi {
   constructor(baseUrl: string, credentials: LinkCredentials, floor: () => number = () => 0) {
     this.#baseUrl = baseUrl;
     this.#floor = floor;
-    this.#agent = this.#agentFor(credentials);
+    this.#agent = new FleetAgent(credentials, floor);
   }
 
   /** Shows itself with these from the next connection on; requests that are under way end as they began. */
   use(credentials: LinkCredentials): void {
     const before = this.#agent;
-    this.#agent = this.#agentFor(credentials);
+    this.#agent = new FleetAgent(credentials, this.#floor);
     for (const idle of Object.values(before.freeSockets).flat()) idle?.destroy();
-  }
-
-  #agentFor(credentials: LinkCredentials): Agent {
-    const { fleetCa, key, certificate } = credentials;
-    const options: AgentOptions = {
-      ca: fleetCa,
-      ...(key === undefined ? {} : { key }),
-      ...(certificate === undefined ? {} : { cert: certificate }),
-      minVersion: 'TLSv1.3',
-      keepAlive: true,
-      maxSockets: 2,
-    };
-    return new FleetAgent(options, credentials, this.#floor);
   }
 
   /** Calls a route of the device plane. @throws ApiError what the control plane refused; Error when it was not reached */

@@ -12,10 +12,9 @@ import {
 } from '@aviary/protocol';
 import { type IClientOptions, MqttClient } from 'mqtt';
 import type { Logger } from 'pino';
-import type { Credentials } from '../identity/credentials.ts';
 import type { Identity } from '../identity/identity.ts';
 import { AGENT_VERSION } from '../version.ts';
-import { openTls } from './server-trust.ts';
+import { type LinkCredentials, openTls } from './server-trust.ts';
 
 const CONNECT_TIMEOUT_MS = 15_000;
 const DEFAULT_PORT = 8883;
@@ -44,7 +43,7 @@ export class MqttLink {
   readonly #floor: () => number;
   readonly #topics: ReturnType<typeof deviceTopics>;
   readonly #backoff = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
-  #credentials: Credentials;
+  #credentials: LinkCredentials;
   #client: MqttClient | undefined;
   #opening: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -87,7 +86,7 @@ export class MqttLink {
   }
 
   /** Shows itself with these from now on: a connection that stands is made anew, at once. */
-  use(credentials: Credentials): void {
+  use(credentials: LinkCredentials): void {
     this.#credentials = credentials;
     if (this.#stopped) return;
     this.#atOnce = true;
@@ -185,8 +184,7 @@ export class MqttLink {
       return await openTls({
         host: hostname.replace(/^\[|\]$/g, ''),
         port: Number(port || DEFAULT_PORT),
-        fleetCa: this.#identity.fleetCa,
-        ...this.#credentials,
+        credentials: this.#credentials,
         floor: this.#floor(),
         signal: this.#opening.signal,
       });

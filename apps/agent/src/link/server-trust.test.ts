@@ -43,7 +43,7 @@ const tlsServer = async ({ key, certificate }: { key: string; certificate: strin
 
 const open = async (port: number, floor: number, host = '127.0.0.1'): Promise<string> => {
   try {
-    const socket = await openTls({ host, port, fleetCa: pki.fleetCa, floor });
+    const socket = await openTls({ host, port, credentials: { fleetCa: pki.fleetCa }, floor });
     socket.destroy();
     return 'trusted';
   } catch (error) {
