@@ -1,2 +1,3 @@
 #!/usr/bin/env node
+import '../dist/small-heap.js';
 import '../dist/simulation/main.js';

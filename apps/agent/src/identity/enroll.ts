@@ -11,6 +11,7 @@ import {
 } from '@aviary/protocol';
 import { openHeader } from '@aviary/release';
 import { DeviceApi } from '../link/device-api.ts';
+import type { LinkCredentials } from '../link/server-trust.ts';
 import { CertificateRefusedError, checkCertificate } from './credentials.ts';
 import type { BoardKeys } from './prepared-keys.ts';
 
@@ -97,26 +98,27 @@ type AskingKeys = Pick<BoardKeys, 'key' | 'ageIdentity'>;
 
 /**
  * Asks, with a proof that this board opens what is sealed to its recipient; again and again while it has to wait.
+ * @param trust what TLS makes of it is there once for all that ask with the same object
  * @param onPending a person has to approve; called once
  * @throws JoinError `answer-refused`; ApiError with the control plane's reason
  */
 export const enroll = async (
   { url }: Invitation,
-  fleetCa: string,
+  trust: Pick<LinkCredentials, 'fleetCa'>,
   asking: Asking,
   { key, ageIdentity }: AskingKeys,
   onPending: () => void,
 ): Promise<EnrollResponse> => {
   // The CA is the one of the invitation: time has passed since it was made, whatever the clock says.
-  const floor = new X509Certificate(fleetCa).validFromDate.getTime();
-  const api = new DeviceApi(url, { fleetCa }, () => floor);
+  const floor = new X509Certificate(trust.fleetCa).validFromDate.getTime();
+  const api = new DeviceApi(url, trust, () => floor);
   const waiting = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
   let told = false;
   try {
     for (;;) {
       try {
         const answer = await enrollOnce(api, asking, ageIdentity);
-        checkAnswer(answer, fleetCa, key);
+        checkAnswer(answer, trust.fleetCa, key);
         return answer;
       } catch (error) {
         const code = error instanceof ApiError ? error.code : undefined;

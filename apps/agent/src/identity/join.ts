@@ -140,7 +140,7 @@ export const joinFleet = async (
       facts,
     };
     const keys = { key, ageIdentity };
-    const answer = await enroll(invitation, fleetCa, asking, keys, () => onPending?.(fingerprintOf(key)));
+    const answer = await enroll(invitation, { fleetCa }, asking, keys, () => onPending?.(fingerprintOf(key)));
     const { certificate, fleetCa: _, ...enrolment } = answer;
     await writeCredentials(draft, { key, certificate }, keeping);
     const lines = models ?? current?.models;

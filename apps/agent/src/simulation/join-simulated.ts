@@ -6,20 +6,20 @@ import type { Identity } from '../identity/identity.ts';
 import { makeBoardKeys } from '../identity/prepared-keys.ts';
 
 /** Certificates of fleets by their fingerprints: the handshake that fetches one is made once for all devices. */
-const fleetCas = new Map<string, Promise<string>>();
+const trusted = new Map<string, Promise<{ readonly fleetCa: string }>>();
 
-const fleetCaOf = (invitation: Invitation): Promise<string> => {
+const trustOf = (invitation: Invitation): Promise<{ readonly fleetCa: string }> => {
   const { url, caFingerprint } = invitation;
   const name = `${url} ${caFingerprint}`;
-  const known = fleetCas.get(name) ?? fetchFleetCa(invitation);
-  fleetCas.set(name, known);
-  known.catch(() => fleetCas.delete(name));
+  const known = trusted.get(name) ?? fetchFleetCa(invitation).then((fleetCa) => ({ fleetCa }));
+  trusted.set(name, known);
+  known.catch(() => trusted.delete(name));
   return known;
 };
 
 /** Makes a device's keys and has the control plane name it, as `joinFleet` does; nothing of it is written to a disk. */
 export const joinSimulated = async (invitation: Invitation, name: string, facts: DeviceFacts): Promise<Identity> => {
-  const fleetCa = await fleetCaOf(invitation);
+  const trust = await trustOf(invitation);
   const { key, ageIdentity, keeping } = await makeBoardKeys({});
   const asking = {
     ...(invitation.secret === undefined ? {} : { secret: invitation.secret }),
@@ -32,6 +32,6 @@ export const joinSimulated = async (invitation: Invitation, name: string, facts:
     certificate,
     fleetCa: _,
     ...enrolment
-  } = await enroll(invitation, fleetCa, asking, { key, ageIdentity }, () => undefined);
-  return { ...enrolment, deviceUrl: invitation.url, certificate, key, ageIdentity, fleetCa, keeping };
+  } = await enroll(invitation, trust, asking, { key, ageIdentity }, () => undefined);
+  return { ...enrolment, deviceUrl: invitation.url, certificate, key, ageIdentity, fleetCa: trust.fleetCa, keeping };
 };
