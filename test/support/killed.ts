@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect } from 'vitest';
-import type { TestFleet } from './test-fleet.ts';
+import { type TestFleet, until } from './test-fleet.ts';
 
 /**
  * Rolls `grey@version` out to the four devices of a fleet while something is killed, and then an agent: it ends as it
@@ -44,3 +44,32 @@ export const expectRolloutSurvives = async (
   expect(blind.filter((name) => name !== 'three')).toEqual([]);
   expect(await fleet.holes()).toEqual([]);
 };
+
+/** Kills one of two processes of a role and has it started again; the next time the other one. */
+export class RoleKiller {
+  readonly #fleet: TestFleet;
+  readonly #turns = { gateway: 0, conductor: 0 };
+
+  constructor(fleet: TestFleet) {
+    this.#fleet = fleet;
+  }
+
+  /** Resolves when there is a process again in its place. */
+  async kill(role: 'gateway' | 'conductor'): Promise<void> {
+    const fleet = this.#fleet;
+    const turn = this.#turns[role];
+    this.#turns[role] += 1;
+    if (turn % 2 === 0) {
+      const before = await fleet.pidOf(role);
+      process.kill(before, 'SIGKILL');
+      await until(`the launcher starting ${role} again`, 30, async () =>
+        (await fleet.pidOf(role)) === before ? undefined : true,
+      );
+      return;
+    }
+    const others = role === 'gateway' ? fleet.gateways : fleet.conductors;
+    process.kill(others.at(-1)?.pid ?? 0, 'SIGKILL');
+    if (role === 'gateway') await fleet.startGateway();
+    else await fleet.startConductor();
+  }
+}

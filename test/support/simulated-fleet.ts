@@ -36,6 +36,14 @@ export class RunningSimulation {
     return this.#stderr;
   }
 
+  /** The newest line of how the fleet is, once there is one. */
+  get line(): string | undefined {
+    return this.#stderr
+      .trimEnd()
+      .split('\n')
+      .findLast((line) => line.includes(' joined, '));
+  }
+
   /** Waits until so many devices have joined and are connected, as it says itself. */
   connected(devices: number, seconds: number): Promise<true> {
     const line = `${devices}/${devices} joined, ${devices} connected`;

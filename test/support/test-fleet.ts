@@ -57,8 +57,9 @@ export class TestFleet {
   readonly directory: string;
   /** Where the fleet does not use the embedded broker. */
   mosquitto: TestMosquitto | undefined;
-  /** Beside the one of the launcher. */
+  /** Beside the one of the launcher, as `conductors`. */
   readonly gateways: StayingProcess[] = [];
+  readonly conductors: StayingProcess[] = [];
   /** Options of all that is done with the agent of a device, by its name. */
   readonly agentOptions = new Map<string, readonly string[]>();
   private ports: number[] = [];
@@ -123,10 +124,18 @@ export class TestFleet {
 
   /** Starts one more gateway, as on another machine. */
   async startGateway(): Promise<void> {
-    const log = join(this.directory, `gateway-${this.gateways.length}.log`);
-    const args = ['run', '--roles', 'gateway', '--data', this.data, ...this.#ports];
-    const environment = { DATABASE_URL: await this.databaseUrl() };
-    this.gateways.push(new StayingProcess('gateway', CONTROL_PLANE, args, log, environment));
+    this.gateways.push(await this.#startRole('gateway', this.gateways.length));
+  }
+
+  /** Starts one more conductor, as on another machine. */
+  async startConductor(): Promise<void> {
+    this.conductors.push(await this.#startRole('conductor', this.conductors.length));
+  }
+
+  async #startRole(role: 'gateway' | 'conductor', number: number): Promise<StayingProcess> {
+    const log = join(this.directory, `${role}-${number}.log`);
+    const args = ['run', '--roles', role, '--data', this.data, ...this.#ports];
+    return new StayingProcess(role, CONTROL_PLANE, args, log, { DATABASE_URL: await this.databaseUrl() });
   }
 
   get #ports(): string[] {
@@ -318,7 +327,7 @@ export class TestFleet {
 
   async stop(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
-    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await Promise.all([...this.gateways, ...this.conductors].map((role) => role.stop()));
     await this.mosquitto?.stop();
     await this.controlPlane.stop();
     await rm(this.directory, { recursive: true, force: true });
