@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { deviceTopics, type TelemetryAck } from '@aviary/protocol';
 import { pino } from 'pino';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -17,6 +18,7 @@ beforeAll(async () => {
   pki = await makePki('d-one');
 });
 afterEach(async () => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
   for (const end of ends.splice(0).reverse()) await end();
 });
@@ -77,6 +79,28 @@ describe('the link to the gateway', () => {
     await expect
       .poll(() => gateway.published.at(-1))
       .toEqual({ topic: topics.telemetry, payload: JSON.stringify(batch) });
+  });
+
+  it('says that it is there when it has been quiet for long, and only then', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+    const { gateway, port } = await startGateway();
+    const { link, heard } = startLink(port);
+    await expect.poll(() => heard).toEqual(['connected']);
+    await expect.poll(() => presences(gateway)).toHaveLength(1);
+    // In steps, so that the connection is kept alive meanwhile.
+    const pass = async (seconds: number) => {
+      for (let passed = 0; passed < seconds; passed += 5) {
+        vi.advanceTimersByTime(5_000);
+        await pause(50);
+      }
+    };
+    await pass(20);
+    expect(link.send(batch)).toBe(true);
+    await pass(20);
+    await expect.poll(() => gateway.published.at(-1)?.topic).toBe(topics.telemetry);
+    expect(presences(gateway)).toHaveLength(1);
+    await pass(20);
+    await expect.poll(() => presences(gateway)).toMatchObject([{ session: 1 }, { online: true, session: 1 }]);
   });
 
   it('passes over what is no message for it', async () => {

@@ -22,6 +22,11 @@ const KEEPALIVE_S = 20;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 60_000;
 const FAREWELL_MS = 1_000;
+/**
+ * A device without a release measures nothing, and would be taken for one that is gone: after so long without a word it
+ * says that it is there. Between two words lie twice as many at most, well under the 90 s of the control plane.
+ */
+const QUIET_MS = 30_000;
 
 export interface LinkListener {
   /** Connected: the device may have missed anything before. */
@@ -48,6 +53,9 @@ export class MqttLink {
   #opening: AbortController | undefined;
   #timer: NodeJS.Timeout | undefined;
   #limit: NodeJS.Timeout | undefined;
+  #pulse: NodeJS.Timeout | undefined;
+  /** When it said something last, by `performance.now()`. */
+  #spokeAt = 0;
   #stopped = false;
   #connected = false;
   #connecting = false;
@@ -99,6 +107,7 @@ export class MqttLink {
   /** Sends a batch; whether it is stored is told by its acknowledgement alone. @returns whether there is a connection */
   send(batch: TelemetryBatch): boolean {
     if (!this.#connected) return false;
+    this.#spokeAt = performance.now();
     this.#client?.publish(this.#topics.telemetry, JSON.stringify(batch), { qos: 1 }, () => undefined);
     return true;
   }
@@ -108,6 +117,7 @@ export class MqttLink {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#limit);
+    clearInterval(this.#pulse);
     this.#opening?.abort();
     const client = this.#client;
     if (client === undefined) return;
@@ -145,6 +155,7 @@ export class MqttLink {
       if (over) return;
       over = true;
       clearTimeout(this.#limit);
+      clearInterval(this.#pulse);
       client.end(true);
       if (this.#connected) this.#log.info('the connection to the gateway has ended');
       this.#connected = false;
@@ -170,6 +181,9 @@ export class MqttLink {
         this.#backoff.reset();
         this.#log.info({ url: this.#identity.mqttUrl }, 'connected to the gateway');
         void this.#announce(client, true);
+        this.#pulse = setInterval(() => {
+          if (performance.now() - this.#spokeAt >= QUIET_MS) void this.#announce(client, true);
+        }, QUIET_MS);
         this.#listener.onConnected();
       });
     });
@@ -224,6 +238,7 @@ export class MqttLink {
 
   /** Retained: a gateway that comes later learns it too. */
   #announce(client: MqttClient, online: boolean): Promise<unknown> {
+    this.#spokeAt = performance.now();
     return client
       .publishAsync(this.#topics.presence, this.#presence(online), { qos: 1, retain: true })
       .catch(() => undefined);

@@ -25,6 +25,8 @@ const SPOOL_BYTES = 2 ** 20;
 const PATIENCE_SECONDS = 30;
 /** A device that is not let in so often is left out. */
 const MOST_JOIN_TRIES = 5;
+/** Who waits longer than a request may take comes again under another name, and leaves the first one behind. */
+const MOST_JOINING = 40;
 const JOIN_PAUSE_MS = 500;
 const LONGEST_JOIN_PAUSE_MS = 10_000;
 const STOP_DEADLINE_MS = 10_000;
@@ -127,13 +129,16 @@ export class SimulatedFleet {
 
   async #letCome(kept: ReadonlyMap<number, KeptDevice>, surroundings: Surroundings): Promise<void> {
     const beganAt = performance.now();
-    const coming: Promise<void>[] = [];
+    const coming = new Set<Promise<void>>();
     for (let number = 0; number < this.#plan.devices; number += 1) {
       const early = beganAt + (number * 1000) / this.#plan.joinsPerSecond - performance.now();
       if (early > 1) await pause(early, undefined, { signal: this.#end.signal }).catch(() => undefined);
+      if (coming.size >= MOST_JOINING) await Promise.race(coming);
       if (this.#end.signal.aborted) break;
-      const came = this.#come(number, kept.get(number), surroundings);
-      coming.push(came.catch((error: unknown) => this.#listener.onTrouble(wordsOf(error))));
+      const came = this.#come(number, kept.get(number), surroundings)
+        .catch((error: unknown) => this.#listener.onTrouble(wordsOf(error)))
+        .finally(() => coming.delete(came));
+      coming.add(came);
     }
     await Promise.all(coming);
   }

@@ -23,6 +23,9 @@ const READMIT = `
     running_release = null, running_digest = null, running_since = null
   where id = $1 returning epoch`;
 
+/** A sign of life is not written more often than that. */
+const HEARD_LATELY_S = 20;
+
 /** What becomes a device when it has joined. */
 export interface NewDevice {
   readonly id: string;
@@ -132,13 +135,22 @@ export class DevicesService {
     return this.summary(id);
   }
 
-  /** A connection began or ended; an older session's last words change nothing, nor does what is known already. */
+  /**
+   * A connection began or ended, or a device that has nothing else to say says that it is still there. An older session's
+   * last words change nothing; what is known already is a sign of life, once in a while.
+   */
   async recordPresence(deviceId: string, presence: Presence): Promise<void> {
     await this.database.query(
-      `update device set presence = $2, presence_session = $3, presence_at = now()
-       where id = $1 and (presence_session < $3 or (presence_session = $3 and presence <> $2))
-         and revoked_at is null`,
-      [deviceId, presence.online ? 'online' : 'offline', presence.session],
+      `with changed as (
+         update device set presence = $2, presence_session = $3, presence_at = now()
+         where id = $1 and (presence_session < $3 or (presence_session = $3 and presence <> $2))
+           and revoked_at is null
+       )
+       update telemetry_position p set received_at = now()
+       from device d
+       where $2 = 'online' and p.device_id = $1 and d.id = $1 and d.presence_session <= $3 and d.revoked_at is null
+         and coalesce(p.received_at, '-infinity') < now() - make_interval(secs => $4)`,
+      [deviceId, presence.online ? 'online' : 'offline', presence.session, HEARD_LATELY_S],
     );
   }
 
