@@ -1,8 +1,8 @@
 import type { Bench } from './harness.ts';
 import { MeasuredFleet, type RolloutCost } from './sim/measured-fleet.ts';
 
-const SMALL = 500;
 const LARGE = Number(process.env.AVIARY_SIM_DEVICES ?? 5_000);
+const SMALL = Math.ceil(LARGE / 10);
 /** At this pace both fleets take the same time, in which devices also say that they are there. */
 const PACE_MINUTES = 3;
 const WINDOW_SECONDS = (PACE_MINUTES + 1) * 60;
