@@ -75,7 +75,7 @@ export class MeasuredFleet {
       return converged === this.#devices && running[`grey@${version}`] === converged ? true : undefined;
     });
     const seconds = passed();
-    const { state, waves } = await this.#fleet.ended(id);
+    const { state, waves } = await this.#fleet.ended(id, PATIENCE_SECONDS);
     const succeeded = waves[0]?.counts.SUCCEEDED;
     if (state !== 'FINISHED' || succeeded !== this.#devices) {
       throw new Error(`expected ${this.#devices} successes, got ${succeeded}, and the rollout ${state}`);

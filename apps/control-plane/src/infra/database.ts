@@ -74,14 +74,16 @@ export type CommitWitness = (sql: Sql, result: unknown) => Promise<() => void>;
 /** The PostgreSQL that the roles share: TypeORM for what people edit, hand-written SQL beside it, LISTEN for wake-ups. */
 export class Database implements Sql {
   readonly source: DataSource;
+  private readonly url: string;
+  private readonly log: Logger;
   private readonly listeners = new Set<pg.Client>();
   private closing = false;
   private witness: CommitWitness | undefined;
 
-  constructor(
-    private readonly url: string,
-    private readonly log: Logger,
-  ) {
+  // Benches run this file as it is, with its types taken out: fields are written out.
+  constructor(url: string, log: Logger) {
+    this.url = url;
+    this.log = log;
     this.source = new DataSource({
       type: 'postgres',
       url,
