@@ -99,7 +99,7 @@ describe('revoked device', () => {
     const { identity, deviceId, stop, said, lines } = await startDevice('stolen');
     ends.push(stop);
     await expect.poll(async () => (await stored(deviceId)).length).toBeGreaterThan(0);
-    await plane.services.revocation.revoke(deviceId);
+    await plane.services.revocation.revoke(deviceId, 'ana');
     await expect.poll(said).toContain('the connection to the gateway has ended');
     const before = (await stored(deviceId)).length;
     // What it has it shows again: its agent goes on asking and connecting, and somebody else tries by hand.

@@ -262,6 +262,14 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     target: UUID,
     detail: expect.objectContaining({ release: 'grey@1.0.0', target: 'site=test' }),
   },
+  retryRollout: {
+    act: async (client) => {
+      await plane.database.query(`update rollout set state = 'RUNNING' where id = $1`, [made]);
+      await client.retryRollout({ params: { id: made }, body: {} });
+    },
+    target: UUID,
+    detail: {},
+  },
   actOnRollout: {
     act: (client) => client.actOnRollout({ params: { id: made, action: 'abort' } }),
     target: UUID,

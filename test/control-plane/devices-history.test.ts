@@ -1,5 +1,5 @@
 import { exampleFacts } from '@aviary/hardware';
-import { ApiError } from '@aviary/protocol';
+import { ApiError, type DeviceHistoryEntry } from '@aviary/protocol';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { RecordHandlers } from '../../apps/control-plane/src/features/telemetry/record-handlers.ts';
 import { readBatch } from '../../apps/control-plane/src/features/telemetry/telemetry-batch.ts';
@@ -8,6 +8,7 @@ import { ApiProcess } from '../support/api-process.ts';
 import { insertDevice, insertRelease, insertRollout } from '../support/rows.ts';
 import { TestDatabase } from '../support/test-database.ts';
 
+const DIGEST = 'e'.repeat(64);
 const MINUTE = 60_000;
 /** A whole minute, half an hour ago. */
 const START = Math.floor(Date.now() / MINUTE) * MINUTE - 30 * MINUTE;
@@ -154,12 +155,14 @@ describe('one device as a person sees it, with a real database over real HTTP', 
     expect((await show()).choice).toEqual({
       release: 'm@1.0.0',
       variant: 'plain',
+      refusal: null,
       words: [expect.stringMatching(/^plain: chosen/), expect.stringMatching(/^huge: cannot run: .*memory/)],
     });
     await t.query(`insert into assignment (device_id, sequence, release) values ('d-one', 1, 'm@2.0.0')`);
     expect((await show()).choice).toEqual({
       release: 'm@2.0.0',
       variant: null,
+      refusal: 'no-variant',
       words: [expect.stringMatching(/^huge: cannot run: .*memory/)],
     });
     await insertRelease(t, 'm@3.0.0', 3, [variant('other', 'fp32')]);
@@ -170,6 +173,82 @@ describe('one device as a person sees it, with a real database over real HTTP', 
     });
     await t.query('update device set profile = null');
     expect((await show()).choice).toMatchObject({ variant: null, words: ['no profile fits this device'] });
+  });
+
+  it('says which variant it would get of any release', async () => {
+    await insertRelease(t, 'm@9.0.0', 9);
+    const ask = (id: string, release: string) => api.client.deviceChoice({ params: { id, release } });
+    expect(await ask('d-one', 'm@9.0.0')).toEqual({
+      release: 'm@9.0.0',
+      variant: null,
+      refusal: 'no-variant',
+      words: ['the publisher made no variant for rpi5'],
+    });
+    expect(await codeOf(ask('d-one', 'm@8.0.0'))).toBe('release-unknown');
+    expect(await codeOf(ask('d-nobody', 'm@9.0.0'))).toBe('device-unknown');
+  });
+
+  it('tells its whole history in pages, newest first, nothing twice and nothing left out', async () => {
+    const { devices, revocation, database } = api.services;
+    const certificate = { pem: '', fingerprint: 'a'.repeat(64), expiresAt: new Date(Date.now() + 1e9) };
+    const board = { id: 'd-two', labels: {}, facts: exampleFacts('rpi5'), recipient: 'age1', certificate };
+    await database.transaction((sql) => devices.add(sql, { ...board, name: 'two' }));
+    const running = (release: string | null) => ({
+      type: 'running' as const,
+      at: START,
+      release,
+      digest: release && DIGEST,
+    });
+    await database.transaction((sql) => devices.recordRunning(sql, 'd-two', running('m@1.0.0')));
+    // What it runs already is no news.
+    await database.transaction((sql) => devices.recordRunning(sql, 'd-two', running('m@1.0.0')));
+    await insertRelease(t, 'm@0.9.0', 1);
+    await insertRelease(t, 'm@1.0.0', 2);
+    const rollout = await insertRollout(t, 'm@1.0.0', 'FINISHED');
+    await t.query(
+      `insert into execution (rollout_id, wave_index, device_id, kind, state, reason, from_release, ended_at) values
+         ($1, 0, 'd-two', 'install', 'ROLLED_BACK', 'it was slow', 'm@0.9.0', now()),
+         ($1, null, 'd-two', 'rollback', 'SUCCEEDED', null, 'm@0.9.0', now())`,
+      [rollout],
+    );
+    await database.transaction((sql) => devices.readmit(sql, board));
+    await revocation.revoke('d-two', 'ana');
+    await revocation.revoke('d-two', 'ben');
+    // Three at one moment.
+    for (const message of ['one', 'two', 'three']) {
+      const event = { at: Date.now() + MINUTE, level: 'warning' as const, code: 'board-hot', message };
+      await database.transaction((sql) => devices.recordEvent(sql, 'd-two', { ...event, at: START + 60 * MINUTE }));
+    }
+    const all: DeviceHistoryEntry[] = [];
+    for (let cursor: string | null | undefined; cursor !== null; ) {
+      const query = { limit: 2, ...(cursor === undefined ? {} : { cursor }) };
+      const page = await api.client.deviceHistory({ params: { id: 'd-two' }, query });
+      expect(page.items.length).toBeGreaterThan(0);
+      all.push(...page.items);
+      cursor = page.nextCursor;
+    }
+    const told = all.map(({ words, by }) => (by === null ? words : `${words} (${by})`));
+    expect(told.slice(0, 5)).toEqual([
+      'board-hot: three',
+      'board-hot: two',
+      'board-hot: one',
+      'was revoked (ana)',
+      'joined again, with new keys: epoch 2',
+    ]);
+    // Two executions of one statement came at one moment; which is told first is not said.
+    expect(told.slice(5, 7).sort()).toEqual([
+      'back: m@1.0.0 → m@0.9.0, SUCCEEDED',
+      'm@0.9.0 → m@1.0.0, ROLLED_BACK: it was slow',
+    ]);
+    expect(told.slice(7)).toEqual([`runs m@1.0.0, digest ${DIGEST.slice(0, 12)}…`, 'joined the fleet']);
+    expect(all[7]).toMatchObject({ kind: 'runs', running: { release: 'm@1.0.0', digest: DIGEST }, level: 'info' });
+    const install = all.find(({ execution }) => execution?.kind === 'install');
+    expect(install).toMatchObject({
+      level: 'warning',
+      execution: { from: 'm@0.9.0', to: 'm@1.0.0', rolloutId: rollout },
+    });
+    const ask = (cursor: string) => api.client.deviceHistory({ params: { id: 'd-two' }, query: { cursor } });
+    expect(await codeOf(ask('yesterday'))).toBe('cursor-invalid');
   });
 
   it('says how much it keeps to learn from, as it last said', async () => {

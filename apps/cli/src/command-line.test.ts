@@ -46,6 +46,9 @@ const rollout = () => ({
   spec: {},
   rollback: null,
   history: [],
+  rate: null,
+  waits: [],
+  troubles: [],
   evaluations: [],
 });
 
@@ -145,7 +148,7 @@ describe('usage errors', () => {
       'an unknown command',
       ['device', 'nosuch'],
       'device nosuch',
-      'approve, enroll-token, label, list, pending, preauthorize, reject, revoke, show',
+      'approve, enroll-token, explain, history, label, list, pending, preauthorize, reject, revoke, show',
     ],
     ['a slip in a command', ['device', 'lst'], 'device lst', 'Did you mean "aviary device list"?'],
     ['help for an unknown command', ['device', 'lst', '--help'], 'device lst', 'aviary device list'],
@@ -269,10 +272,18 @@ describe('rollout status --watch', () => {
     ['FINISHED', 0],
     ['ROLLED_BACK', 1],
     ['STOPPED', 1],
+    ['APPROVAL_DENIED', 1],
     ['PAUSED', 3],
   ])('ends with its code when the rollout is %s', async (state, code) => {
     rolloutState = state;
     expect((await aviary(['rollout', 'status', ID, '--watch'])).code).toBe(code);
+  });
+
+  it('ends with 2, and looks at nothing, when the command line is wrong', async () => {
+    const before = heard.length;
+    const { code, stdout, stderr } = await aviary(['rollout', 'status', ID, '--watch', '--timeout', 'soon']);
+    expect([code, stdout, heard.length]).toEqual([2, '', before]);
+    expect(stderr).toContain('Expected a whole number of seconds');
   });
 
   it('ends with 124 when it takes too long', async () => {

@@ -6,6 +6,7 @@ import { type AdminClient, fetchOrExplain } from './connection.ts';
 import { narrateRollout } from './demo/rollout-narration.ts';
 import { followRollout } from './rollout-follower.ts';
 import { watchRollout } from './rollout-watch.ts';
+import type { Screen } from './watch.ts';
 
 const ID = '6f1c2a34-0000-4000-8000-000000000001';
 const FAST = { timeoutSeconds: 20, lookMs: 10 };
@@ -49,6 +50,9 @@ const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: strin
   spec: {},
   rollback: null,
   history: [],
+  rate: null,
+  waits: [],
+  troubles: [],
   evaluations: [],
 });
 
@@ -145,11 +149,10 @@ describe('followRollout', () => {
 });
 
 describe('watchRollout', () => {
-  const watch = async (isTTY: boolean, options: { timeoutSeconds: number } = FAST) => {
+  const watch = async (terminal: Partial<Screen>, options: { timeoutSeconds: number } = FAST) => {
     let text = '';
-    const screen = {
-      isTTY,
-      columns: 40,
+    const screen: Screen = {
+      ...terminal,
       write: (more: string) => {
         text += more;
       },
@@ -157,10 +160,13 @@ describe('watchRollout', () => {
     const code = await watchRollout(client, ID, { lookMs: 10, ...options }, screen);
     return { code, text };
   };
+  /** What stands on the terminal after each look. */
+  const looksOf = (text: string) =>
+    text.split('\u001b[J').map((look) => look.split('\n\u001b[')[0]?.trimEnd().split('\n') ?? []);
 
   it('prints each line once where nothing can be redrawn, and ends with the code of the end', async () => {
     answers = [RUNNING, RUNNING, PASSED, PASSED, FINISHED];
-    const { code, text } = await watch(false);
+    const { code, text } = await watch({});
     const lines = text.trimEnd().split('\n');
     expect(code).toBe(0);
     expect(lines.filter((line) => line.includes('2 downloading'))).toHaveLength(1);
@@ -171,18 +177,36 @@ describe('watchRollout', () => {
     ]);
   });
 
-  it('draws over the picture before on a terminal, no line longer than it is wide', async () => {
+  it('draws over the picture before on a terminal, no line longer than it is wide, and loses no word', async () => {
     answers = [RUNNING, FINISHED];
-    const { text } = await watch(true);
-    const [first = '', second = ''] = text.split('\u001b[3A\u001b[J');
-    expect(first.trimEnd().split('\n')).toHaveLength(3);
-    expect(second).toContain('FINISHED');
-    expect(Math.max(...`${first}${second}`.split('\n').map((line) => line.length))).toBe(40);
+    const { text } = await watch({ isTTY: true, columns: 40 });
+    const [first = [], second = []] = looksOf(text);
+    expect(text).toContain(`\u001b[${first.length}A\u001b[J`);
+    expect(second.join('\n')).toContain('FINISHED');
+    expect(first.join(' ')).toMatch(/RUNNING\s+2\s+devices\s+2\s+downloading/);
+    expect(Math.max(...[...first, ...second].map((line) => line.length))).toBeLessThanOrEqual(40);
+  });
+
+  it('draws no more lines than a low terminal has, and says how many are missing', async () => {
+    answers = [RUNNING, FINISHED];
+    const looks = looksOf((await watch({ isTTY: true, columns: 100, rows: 4 })).text);
+    expect(looks.map((look) => look.length)).toEqual([3, 3]);
+    expect(looks[1]?.[2]).toBe('… 3 more lines');
+  });
+
+  it('is in colours only where a terminal shows them', async () => {
+    answers = [FINISHED];
+    const terminal = { isTTY: true, columns: 100 };
+    const coloured = await watch({ ...terminal, hasColors: () => true });
+    expect(coloured.text).toContain('\u001b[32m████');
+    for (const plain of [terminal, { ...terminal, hasColors: () => false }, { hasColors: () => true }]) {
+      expect((await watch(plain)).text).not.toContain('\u001b[3');
+    }
   });
 
   it('ends with 124 when it takes too long', async () => {
     answers = [RUNNING];
-    expect((await watch(false, { timeoutSeconds: 0 })).code).toBe(124);
+    expect((await watch({}, { timeoutSeconds: 0 })).code).toBe(124);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { RolloutDetail } from '@aviary/protocol';
 import type { AdminClient } from './connection.ts';
 import type { FollowOptions } from './follower.ts';
-import { wavePicture } from './render/wave-picture.ts';
+import { rolloutPicture } from './render/rollout-picture.ts';
 import { followRollout } from './rollout-follower.ts';
 import { EXIT, type Screen, watch } from './watch.ts';
 
@@ -17,4 +17,9 @@ export const watchRollout = (
   id: string,
   options: FollowOptions,
   screen: Screen,
-): Promise<number> => watch(followRollout(client, id, options), wavePicture, exitCodeOf, screen);
+): Promise<number> => {
+  // What counts down would be a new line with each look.
+  const optionsNow = () => ({ columns: screen.columns, ...(screen.isTTY === true ? { now: Date.now() } : {}) });
+  const pictureOf = (rollout: RolloutDetail) => rolloutPicture(rollout, optionsNow());
+  return watch(followRollout(client, id, options), pictureOf, exitCodeOf, screen);
+};

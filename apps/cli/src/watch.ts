@@ -1,3 +1,6 @@
+import { fold } from './render/fold.ts';
+import { paint } from './render/paint.ts';
+
 /** Exit codes of `--watch`, after Argo Rollouts and timeout(1). */
 export const EXIT = { done: 0, failed: 1, paused: 3, timedOut: 124 } as const;
 
@@ -5,8 +8,19 @@ export const EXIT = { done: 0, failed: 1, paused: 3, timedOut: 124 } as const;
 export interface Screen {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
+  /** Whether it shows colours, and nobody has said NO_COLOR. */
+  hasColors?(): boolean;
   write(text: string): unknown;
 }
+
+/** What fits the terminal: a line that wrapped, or one that scrolled away, would let the next redraw begin at a wrong place. */
+const fit = (lines: readonly string[], { columns, rows }: Screen): string[] => {
+  const folded = columns === undefined || columns < 2 ? [...lines] : lines.flatMap((line) => fold(line, columns));
+  if (rows === undefined || rows < 3 || folded.length < rows) return folded;
+  const shown = folded.slice(0, rows - 2);
+  return [...shown, `… ${folded.length - shown.length} more lines`.slice(0, columns)];
+};
 
 /**
  * Shows something until it ends.
@@ -25,13 +39,14 @@ export const watch = async <Thing>(
   for await (const thing of looks) {
     const lines = pictureOf(thing);
     if (screen.isTTY === true) {
+      const fitting = fit(lines, screen);
       if (drawn.length > 0) screen.write(`\u001b[${drawn.length}A\u001b[J`);
-      // A line that wrapped would take two rows, and the next redraw would begin too low.
-      screen.write(`${lines.map((line) => line.slice(0, screen.columns)).join('\n')}\n`);
+      screen.write(`${fitting.map(screen.hasColors?.() === true ? paint : (line) => line).join('\n')}\n`);
+      drawn = fitting;
     } else {
       for (const line of lines.filter((candidate) => !drawn.includes(candidate))) screen.write(`${line}\n`);
+      drawn = lines;
     }
-    drawn = lines;
     const code = exitCodeOf(thing);
     if (code !== undefined) return code;
   }

@@ -8,7 +8,15 @@ export {
 } from './admin-api/access.ts';
 export { adminRoutes } from './admin-api/admin-routes.ts';
 export { AUDIT_START, type AuditEntry, auditText } from './admin-api/audit.ts';
-export type { DeviceDetail, DeviceExecution, DeviceSummary, FieldMetrics, MetricsMinute } from './admin-api/devices.ts';
+export type {
+  DeviceChoice,
+  DeviceDetail,
+  DeviceExecution,
+  DeviceHistoryEntry,
+  DeviceSummary,
+  FieldMetrics,
+  MetricsMinute,
+} from './admin-api/devices.ts';
 export type { Diagnosis, Probe } from './admin-api/diagnosis.ts';
 export type { RoundCandidate, RoundDetail, RoundParticipant, RoundSummary } from './admin-api/federation.ts';
 export type { JoiningKey } from './admin-api/joining-keys.ts';
@@ -21,15 +29,17 @@ export {
   type Overview,
 } from './admin-api/live.ts';
 export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
-export type {
-  CreatedRollout,
-  ExecutionOutcome,
-  ExecutionView,
-  RolloutAction,
-  RolloutDetail,
-  RolloutPreview,
-  RolloutSummary,
-  WaveView,
+export {
+  type CreatedRollout,
+  type ExecutionOutcome,
+  type ExecutionView,
+  MOST_LOOKED_AT,
+  type RolloutAction,
+  type RolloutDetail,
+  type RolloutPreview,
+  type RolloutRetry,
+  type RolloutSummary,
+  type WaveView,
 } from './admin-api/rollouts.ts';
 export type { OnlineRole, TrustChange, TrustOutcome, TrustState } from './admin-api/trust.ts';
 export { Backoff } from './backoff.ts';

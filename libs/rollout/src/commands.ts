@@ -15,7 +15,11 @@ export interface CommandSubject {
   readonly waves: readonly Pick<WaveSnapshot, 'index' | 'state'>[];
 }
 
-const demand = (command: RolloutCommand, snapshot: CommandSubject, allowed: readonly RolloutState[]): void => {
+const demand = (
+  command: RolloutCommand | 'retry',
+  snapshot: CommandSubject,
+  allowed: readonly RolloutState[],
+): void => {
   if (allowed.includes(snapshot.state)) return;
   throw new CommandRefusedError(
     `Expected a rollout that is ${allowed.join(' or ')} for ${command}; this one is ${snapshot.state}.`,
@@ -24,20 +28,21 @@ const demand = (command: RolloutCommand, snapshot: CommandSubject, allowed: read
 
 /**
  * What a person's command does.
+ * @param by the person, as it is told to others
  * @throws CommandRefusedError with what it would need
  */
-export const command = (snapshot: CommandSubject, asked: RolloutCommand): Decision[] => {
+export const command = (snapshot: CommandSubject, asked: RolloutCommand, by: string): Decision[] => {
   const failed = snapshot.waves.find((wave) => wave.state === 'FAILED');
   switch (asked) {
     case 'approve':
       demand(asked, snapshot, ['WAITING_FOR_APPROVAL']);
-      return [setRollout('READY', 'approved by a second person')];
+      return [setRollout('READY', `approved by ${by}`)];
     case 'deny':
       demand(asked, snapshot, ['WAITING_FOR_APPROVAL']);
-      return [setRollout('APPROVAL_DENIED', 'denied by a person')];
+      return [setRollout('APPROVAL_DENIED', `denied by ${by}`)];
     case 'pause':
       demand(asked, snapshot, ['RUNNING']);
-      return [setRollout('PAUSED', 'paused by a person')];
+      return [setRollout('PAUSED', `paused by ${by}`)];
     case 'resume':
       demand(asked, snapshot, ['PAUSED']);
       if (failed !== undefined) {
@@ -45,7 +50,7 @@ export const command = (snapshot: CommandSubject, asked: RolloutCommand): Decisi
           `Wave ${failed.index + 1} has failed; promote goes on in spite of it, undo brings its devices back.`,
         );
       }
-      return [setRollout('RUNNING', 'resumed by a person')];
+      return [setRollout('RUNNING', `resumed by ${by}`)];
     case 'promote': {
       demand(asked, snapshot, ['RUNNING', 'PAUSED']);
       const current = failed ?? snapshot.waves.find((wave) => wave.state === 'SOAKING');
@@ -60,18 +65,31 @@ export const command = (snapshot: CommandSubject, asked: RolloutCommand): Decisi
         );
       }
       return [
-        setWave(current.index, 'PASSED', 'promoted by a person'),
-        setRollout('RUNNING', `${waveName(current.index)} was promoted by a person`),
+        setWave(current.index, 'PASSED', `promoted by ${by}`),
+        setRollout('RUNNING', `${waveName(current.index)} was promoted by ${by}`),
       ];
     }
     case 'abort':
       demand(asked, snapshot, ['DRAFT', 'WAITING_FOR_APPROVAL', 'READY', 'RUNNING', 'PAUSED']);
       return [
-        { kind: 'cancel', scope: 'all', which: 'unstarted', reason: 'the rollout was aborted' },
-        setRollout('STOPPING', 'aborted by a person'),
+        { kind: 'cancel', scope: 'all', which: 'unstarted', reason: `the rollout was aborted by ${by}` },
+        setRollout('STOPPING', `aborted by ${by}`),
       ];
     case 'undo':
       demand(asked, snapshot, ['RUNNING', 'PAUSED', 'STOPPING', 'STOPPED', 'FINISHED']);
-      return rollBack('all', 'undone by a person');
+      return rollBack('all', `undone by ${by}`);
   }
+};
+
+/**
+ * What it means for the waves that some of their devices get a new try: each goes on, soaks once more, and is judged once
+ * more; the next one waits for that.
+ * @param waves those of the devices
+ * @throws CommandRefusedError with what it would need
+ */
+export const tryAgain = (snapshot: CommandSubject, waves: readonly number[], by: string): Decision[] => {
+  demand('retry', snapshot, ['RUNNING', 'PAUSED']);
+  return snapshot.waves
+    .filter(({ index, state }) => waves.includes(index) && state !== 'RUNNING')
+    .map(({ index }) => setWave(index, 'RUNNING', `devices are tried again, as ${by} has asked`));
 };

@@ -106,7 +106,7 @@ describe('decide, when a wave is too small to tell', () => {
 
   it('comes to the same again when it is resumed without anything new', () => {
     const unsure = first({ ...soaked, facts: counts({ CANCELED: 4 }) });
-    expect(brief(command({ ...unsure, state: 'PAUSED' }, 'resume'))).toEqual(['RUNNING']);
+    expect(brief(command({ ...unsure, state: 'PAUSED' }, 'resume', 'ana'))).toEqual(['RUNNING']);
     expect(steps(unsure)).toEqual(['PAUSED']);
   });
 });

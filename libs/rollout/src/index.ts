@@ -1,4 +1,4 @@
-export { CommandRefusedError, command, type RolloutCommand } from './commands.ts';
+export { CommandRefusedError, command, type RolloutCommand, tryAgain } from './commands.ts';
 export {
   type ComparisonQuestion,
   type ComparisonResult,
@@ -16,7 +16,7 @@ export type { Decision, Scope } from './decision.ts';
 export { type Forecast, type ForecastQuestion, forecast } from './forecast.ts';
 export { comparisonInWords, MOST_PAIRS } from './gates/compared-gates.ts';
 export type { DeviceMeasurements, GateResult, WaveFacts } from './gates/wave-facts.ts';
-export { type RateState, refill } from './rate.ts';
+export { type RateState, ratePerMinute, refill } from './rate.ts';
 export { retryAfter } from './retry.ts';
 export {
   factPathOf,

@@ -1,4 +1,5 @@
 import type { RolloutPreview } from '@aviary/protocol';
+import { spanWords } from './span-words.ts';
 import { printable, renderTable } from './table.ts';
 
 /** More than this many sites nobody reads; `-o json` has them all. */
@@ -10,14 +11,6 @@ const strataWords = (strata: Readonly<Record<string, number>>): string =>
   Object.entries(strata)
     .map(([stratum, count]) => `${count} ${stratum || 'without profile'}`)
     .join(', ');
-
-/** In the two largest units: 2d 3h, 5h 20m, 12m, 45s. */
-const spanWords = (seconds: number): string => {
-  const [days, hours, minutes] = [seconds / 86_400, (seconds % 86_400) / 3_600, (seconds % 3_600) / 60].map(Math.floor);
-  if (days) return hours ? `${days}d ${hours}h` : `${days}d`;
-  if (hours) return minutes ? `${hours}h ${minutes}m` : `${hours}h`;
-  return minutes ? `${minutes}m` : `${Math.ceil(seconds)}s`;
-};
 
 const wavesTable = ({ waves, forecast }: RolloutPreview): string =>
   renderTable(

@@ -1,4 +1,5 @@
 import type { RoundDetail, RoundParticipant } from '@aviary/protocol';
+import { spanWords } from './span-words.ts';
 import { stateBar } from './state-bar.ts';
 import { printable } from './table.ts';
 
@@ -6,17 +7,11 @@ const WIDTH = 28;
 const PARTS = ['train', 'evaluate'] as const;
 const STATES = ['REPORTED', 'WORKING', 'INVITED', 'REFUSED', 'DECLINED', 'SILENT'] as const;
 
-/** Minutes and seconds until then. */
-const remaining = (milliseconds: number): string => {
-  const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
-  if (hours > 0) return `${hours}h ${minutes}m`;
-  return minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
-};
-
 const deadlineOf = ({ deadlineAt }: RoundDetail, now: number | undefined): string => {
   if (deadlineAt === null) return '';
-  return now === undefined ? `, until ${new Date(deadlineAt).toISOString()}` : `, ${remaining(deadlineAt - now)} left`;
+  return now === undefined
+    ? `, until ${new Date(deadlineAt).toISOString()}`
+    : `, ${spanWords((deadlineAt - now) / 1000)} left`;
 };
 
 const partLine = (part: (typeof PARTS)[number], all: readonly RoundParticipant[]): string[] => {

@@ -11,6 +11,7 @@ import { RolloutsAtScale1767000000000 } from './migrations/1767000000000-rollout
 import { RolloutStrategy1767100000000 } from './migrations/1767100000000-rollout-strategy.ts';
 import { RolloutTargets1767200000000 } from './migrations/1767200000000-rollout-targets.ts';
 import { SwitchTerms1767300000000 } from './migrations/1767300000000-switch-terms.ts';
+import { Histories1767400000000 } from './migrations/1767400000000-histories.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -98,6 +99,7 @@ export class Database implements Sql {
         RolloutStrategy1767100000000,
         RolloutTargets1767200000000,
         SwitchTerms1767300000000,
+        Histories1767400000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

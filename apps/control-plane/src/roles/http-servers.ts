@@ -14,6 +14,7 @@ import { AuditInterceptor } from '../features/audit/audit.interceptor.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { serveConsole } from '../features/console/console-files.ts';
 import { CertificatesService } from '../features/devices/certificates.service.ts';
+import { DeviceHistory } from '../features/devices/device-history.ts';
 import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesController } from '../features/devices/devices.controller.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
@@ -42,6 +43,7 @@ import { OverviewController } from '../features/overview/overview.controller.ts'
 import { OverviewService } from '../features/overview/overview.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
+import { RolloutRetries } from '../features/rollouts/rollout-retries.ts';
 import { RolloutsController } from '../features/rollouts/rollouts.controller.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
 import { DeviceTrustController } from '../features/trust/device-trust.controller.ts';
@@ -166,8 +168,10 @@ export const startAdminPlane = (
       { provide: PublicAddresses, useValue: services.addresses },
       { provide: ReleasesService, useValue: services.releases },
       { provide: RolloutsService, useValue: services.rollouts },
+      { provide: RolloutRetries, useValue: services.retries },
       { provide: RoundsService, useValue: services.rounds },
       { provide: DevicePagesService, useValue: services.devicePages },
+      { provide: DeviceHistory, useValue: services.deviceHistory },
       { provide: LiveService, useValue: services.live },
       { provide: OverviewService, useValue: services.overview },
       { provide: DiagnosisService, useValue: services.diagnosis },

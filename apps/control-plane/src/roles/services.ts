@@ -8,6 +8,7 @@ import { SessionsService } from '../features/access/sessions.service.ts';
 import { TokensService } from '../features/access/tokens.service.ts';
 import { AuditTrail } from '../features/audit/audit-trail.ts';
 import { CertificatesService } from '../features/devices/certificates.service.ts';
+import { DeviceHistory } from '../features/devices/device-history.ts';
 import { DevicePagesService } from '../features/devices/device-pages.service.ts';
 import { DevicesService } from '../features/devices/devices.service.ts';
 import { EnrollmentService } from '../features/devices/enrollment.service.ts';
@@ -33,6 +34,7 @@ import { DecisionsApplier } from '../features/rollouts/decisions-applier.ts';
 import { ExecutionsService } from '../features/rollouts/executions.service.ts';
 import { Notifier } from '../features/rollouts/notifier.ts';
 import { Rehearsal } from '../features/rollouts/rehearsal.ts';
+import { RolloutRetries } from '../features/rollouts/rollout-retries.ts';
 import { RolloutSteps } from '../features/rollouts/rollout-steps.ts';
 import { RolloutsService } from '../features/rollouts/rollouts.service.ts';
 import { MetadataStore } from '../features/trust/metadata-store.ts';
@@ -70,6 +72,7 @@ export interface Services {
   readonly joinTokens: JoinTokensService;
   readonly joiningKeys: JoiningKeysService;
   readonly devicePages: DevicePagesService;
+  readonly deviceHistory: DeviceHistory;
   readonly enrollment: EnrollmentService;
   readonly trust: TrustService;
   readonly onlineSigning: OnlineSigning;
@@ -79,6 +82,7 @@ export interface Services {
   readonly notifier: Notifier;
   readonly steps: RolloutSteps;
   readonly rollouts: RolloutsService;
+  readonly retries: RolloutRetries;
   readonly roundApplier: RoundDecisionsApplier;
   readonly rounds: RoundsService;
   readonly participations: ParticipationsService;
@@ -114,6 +118,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const trust = new TrustService(database, metadata, onlineKeys, onlineSigning, releases);
   const chooser = new VariantChooser(profiles);
   const devicePages = new DevicePagesService(database, devices, releases, chooser);
+  const deviceHistory = new DeviceHistory(database, devices);
   const director = new DirectorService(database, releases, trust, onlineKeys);
   const joinTokens = new JoinTokensService(database, devices);
   const joiningKeys = new JoiningKeysService(database, devices);
@@ -138,6 +143,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const notifier = new Notifier(director, releases, chooser);
   const steps = new RolloutSteps(database, applier, notifier);
   const rollouts = new RolloutsService(database, releases, new Rehearsal(database, chooser), applier);
+  const retries = new RolloutRetries(database, applier);
   const overview = new OverviewService(database, rollouts);
   const live = new LiveService(database, log);
   const adminToken = await loadAdminToken(config.data);
@@ -168,6 +174,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     joinTokens,
     joiningKeys,
     devicePages,
+    deviceHistory,
     enrollment,
     trust,
     onlineSigning,
@@ -177,6 +184,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     notifier,
     steps,
     rollouts,
+    retries,
     roundApplier,
     rounds,
     participations,

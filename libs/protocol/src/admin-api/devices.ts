@@ -77,6 +77,17 @@ export const fieldMetricsSchema = z
   .meta({ id: 'FieldMetrics' });
 export type FieldMetrics = z.infer<typeof fieldMetricsSchema>;
 
+/** Which variant of a release a device would get. */
+export const deviceChoiceSchema = z
+  .object({
+    release: releaseNameSchema,
+    variant: z.string().nullable().describe('null: it can run none'),
+    refusal: z.enum(['no-profile', 'no-variant']).nullable(),
+    words: z.array(z.string()).describe('why this variant, and why not the others'),
+  })
+  .meta({ id: 'DeviceChoice' });
+export type DeviceChoice = z.infer<typeof deviceChoiceSchema>;
+
 export const deviceDetailSchema = deviceSummarySchema
   .extend({
     origin: z
@@ -90,12 +101,7 @@ export const deviceDetailSchema = deviceSummarySchema
     certificate: z.object({ fingerprint: sha256Schema, expiresAt: timestampSchema }),
     facts: deviceFactsSchema,
     profileReasons: z.array(z.string()).describe('why this profile, in words'),
-    choice: z
-      .object({
-        release: releaseNameSchema,
-        variant: z.string().nullable(),
-        words: z.array(z.string()).describe('why this variant, and why not the others'),
-      })
+    choice: deviceChoiceSchema
       .nullable()
       .describe('of the release that it is assigned, else the one that it runs; null when there is neither'),
     learning: z
@@ -141,13 +147,36 @@ export const deviceExecutionSchema = z
     release: releaseNameSchema,
     kind: z.enum(['install', 'rollback']),
     state: z.enum(EXECUTION_STATES),
+    from: releaseNameSchema.nullable().describe('what it was to run before'),
+    to: releaseNameSchema.nullable().describe('what it was to be brought to'),
     diverged: z.boolean(),
     reason: z.string().nullable(),
     createdAt: timestampSchema,
     updatedAt: timestampSchema,
+    endedAt: timestampSchema.nullable(),
   })
   .meta({ id: 'DeviceExecution' });
 export type DeviceExecution = z.infer<typeof deviceExecutionSchema>;
+
+export const DEVICE_HISTORY_KINDS = ['joined', 'revoked', 'runs', 'execution', 'event'] as const;
+
+/** One thing that happened to a device. */
+export const deviceHistoryEntrySchema = z
+  .object({
+    at: timestampSchema.describe('by the clock of the control plane; of an event, by the device’s'),
+    kind: z.enum(DEVICE_HISTORY_KINDS),
+    level: z.enum(['info', 'warning', 'error']),
+    words: z.string(),
+    by: z.string().nullable().describe('the person who did it'),
+    epoch: z.number().int().nullable().describe('that it joined with'),
+    running: z
+      .object({ release: releaseNameSchema, digest: sha256Schema })
+      .nullable()
+      .describe('what it began to run; null with kind `runs`: nothing'),
+    execution: deviceExecutionSchema.nullable(),
+  })
+  .meta({ id: 'DeviceHistoryEntry' });
+export type DeviceHistoryEntry = z.infer<typeof deviceHistoryEntrySchema>;
 
 export const deviceAdminRoutes = {
   createJoinToken: route({
@@ -199,6 +228,25 @@ export const deviceAdminRoutes = {
     access: EVERY_ROLE,
     params: idParams,
     response: z.object({ items: z.array(deviceExecutionSchema).describe('the newest 100') }),
+  }),
+  deviceHistory: route({
+    method: 'GET',
+    path: '/api/v1/devices/:id/history',
+    summary: 'What happened to it, newest first: joins, what it ran, its part in rollouts, its events, revocation',
+    tag,
+    access: EVERY_ROLE,
+    params: idParams,
+    query: pageQuerySchema,
+    response: pageOf(deviceHistoryEntrySchema),
+  }),
+  deviceChoice: route({
+    method: 'GET',
+    path: '/api/v1/devices/:id/choices/:release',
+    summary: 'Which variant of a release it would get, and why',
+    tag,
+    access: EVERY_ROLE,
+    params: idParams.extend({ release: releaseNameSchema }),
+    response: deviceChoiceSchema,
   }),
   labelDevice: route({
     method: 'PATCH',

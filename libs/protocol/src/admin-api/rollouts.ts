@@ -68,6 +68,9 @@ export const rolloutSummarySchema = z
   .meta({ id: 'RolloutSummary' });
 export type RolloutSummary = z.infer<typeof rolloutSummarySchema>;
 
+/** Executions that a summary of reasons looks at: what one looks at again and again must not cost what a fleet costs. */
+export const MOST_LOOKED_AT = 5_000;
+
 export const rolloutDetailSchema = rolloutSummarySchema
   .extend({
     spec: z.record(z.string(), z.unknown()).describe('what the person asked for, with defaults filled in'),
@@ -75,7 +78,37 @@ export const rolloutDetailSchema = rolloutSummarySchema
       .object({ counts: z.partialRecord(z.enum(EXECUTION_STATES), count) })
       .nullable()
       .describe('executions that bring devices back, when it is being taken back'),
-    history: z.array(z.object({ at: timestampSchema, message: z.string() })),
+    history: z.array(
+      z.object({
+        at: timestampSchema,
+        message: z.string(),
+        by: z.string().nullable().describe('the person who asked for it; null: it followed from how the rollout went'),
+      }),
+    ),
+    rate: z
+      .object({ perMinute: z.number().describe('devices that may be told in a minute, now') })
+      .nullable()
+      .describe('null: all of a wave at once'),
+    waits: z
+      .array(
+        z.object({
+          reason: z.string(),
+          devices: count,
+          until: timestampSchema.nullable().describe('when the first of them is looked at again; null: at once'),
+        }),
+      )
+      .describe('devices that are not told yet, by what they wait for, most first'),
+    troubles: z
+      .array(
+        z.object({
+          state: z.enum(EXECUTION_STATES),
+          code: z.string().nullable(),
+          reason: z.string().nullable().describe('of the newest of them'),
+          devices: count,
+          names: z.array(z.string()).describe('of the newest five'),
+        }),
+      )
+      .describe(`devices that the release was not brought to, by reason, most first; of the newest ${MOST_LOOKED_AT}`),
     evaluations: z
       .array(gateEvaluationSchema)
       .describe('judgements that said something new, oldest first; of many the newest'),
@@ -169,6 +202,16 @@ export const rolloutActionSchema = z
   .meta({ id: 'RolloutAction' });
 export type RolloutAction = z.infer<typeof rolloutActionSchema>;
 
+/** What came of asking for new tries. */
+export const rolloutRetrySchema = z
+  .object({
+    rollout: rolloutSummarySchema,
+    retried: count.describe('devices that get a new try'),
+    more: z.boolean().describe('there are more than one request takes: ask again'),
+  })
+  .meta({ id: 'RolloutRetry' });
+export type RolloutRetry = z.infer<typeof rolloutRetrySchema>;
+
 /** The specification is read by `parseRolloutSpec`, which names every wrong place at once. */
 const specBodySchema = z
   .record(z.string(), z.unknown())
@@ -231,5 +274,24 @@ export const rolloutRoutes = {
     access: OPERATORS,
     params: idParams.extend({ action: rolloutActionSchema }),
     response: rolloutSummarySchema,
+  }),
+  retryRollout: route({
+    method: 'POST',
+    path: '/api/v1/rollouts/:id/retry',
+    summary: 'Give devices that failed, timed out or were canceled a new try, while the rollout is under way',
+    tag,
+    access: OPERATORS,
+    params: idParams,
+    body: z
+      .object({
+        devices: z
+          .array(deviceIdSchema)
+          .min(1)
+          .max(1_000)
+          .optional()
+          .describe('only these, also when they refused the release or went back from it'),
+      })
+      .meta({ id: 'RolloutRetryRequest' }),
+    response: rolloutRetrySchema,
   }),
 };

@@ -136,7 +136,7 @@ export class WalkedFleet {
 
   ask(asked: RolloutCommand): boolean {
     try {
-      for (const decision of command(this.snapshot(), asked)) this.apply(decision);
+      for (const decision of command(this.snapshot(), asked, 'ana')) this.apply(decision);
       return true;
     } catch (error) {
       expect(error).toBeInstanceOf(CommandRefusedError);

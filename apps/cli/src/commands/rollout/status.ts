@@ -2,8 +2,8 @@ import { Flags } from '@oclif/core';
 import { AviaryCommand, nameArg, outputFlag, secondsFlag } from '../../aviary-command.ts';
 import { everyItem } from '../../connection.ts';
 import { findRollout } from '../../find-rollout.ts';
+import { rolloutPicture } from '../../render/rollout-picture.ts';
 import { renderTable } from '../../render/table.ts';
-import { wavePicture } from '../../render/wave-picture.ts';
 import { watchRollout } from '../../rollout-watch.ts';
 
 export default class RolloutStatus extends AviaryCommand {
@@ -43,7 +43,7 @@ export default class RolloutStatus extends AviaryCommand {
     ]);
     this.print({ ...rollout, executions: items }, flags.output, () =>
       [
-        ...wavePicture(rollout),
+        ...rolloutPicture(rollout),
         ...(rows.length === 0
           ? []
           : ['', renderTable(['device', 'profile', 'wave', 'state', 'variant', 'reason'], rows)]),

@@ -1,9 +1,10 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import type { DeviceDetail, DeviceExecution, FieldMetrics, MetricsMinute } from '@aviary/protocol';
+import type { DeviceChoice, DeviceDetail, DeviceExecution, FieldMetrics, MetricsMinute } from '@aviary/protocol';
 import { type Database, millisecondsOf } from '../../infra/database.ts';
 import { badRequest } from '../../infra/problem.ts';
 import type { ReleasesService } from '../registry/releases.service.ts';
 import type { VariantChooser } from '../registry/variant-chooser.ts';
+import { DEVICE_EXECUTION } from './device-history.ts';
 import type { DevicesService } from './devices.service.ts';
 
 const HOUR_MS = 3_600_000;
@@ -51,8 +52,7 @@ const MINUTES = `
   order by minute desc, release desc limit ${MOST_MINUTES}`;
 
 const EXECUTIONS = `
-  select e.id, e.rollout_id as "rolloutId", r.release, e.kind, e.state, e.diverged, e.reason,
-    ${millisecondsOf('e.created_at')} as "createdAt", ${millisecondsOf('e.updated_at')} as "updatedAt"
+  select ${DEVICE_EXECUTION}
   from execution e join rollout r on r.id = e.rollout_id
   where e.device_id = $1 order by e.created_at desc, e.id limit ${MOST_EXECUTIONS}`;
 
@@ -83,7 +83,7 @@ export class DevicePagesService {
     return {
       ...summary,
       ...detail,
-      choice: release === null ? null : await this.choice(release, { facts: row.facts, profile: summary.profile }),
+      choice: release === null ? null : await this.choose(release, { facts: row.facts, profile: summary.profile }),
       field: await this.database.query<FieldMetrics>(FIELD, [id]),
       events: await this.database.query<DeviceDetail['events'][number]>(EVENTS, [id]),
     };
@@ -110,8 +110,16 @@ export class DevicePagesService {
     return { items: await this.database.query<DeviceExecution>(EXECUTIONS, [id]) };
   }
 
-  private async choice(release: string, device: { facts: DeviceFacts; profile: string | null }) {
-    const { target, words } = this.chooser.choose(device, await this.releases.get(release));
-    return { release, variant: target?.variant ?? null, words: [...words] };
+  /** Which variant of a release it would get, assigned or not. @throws ProblemError `device-unknown`, `release-unknown` */
+  async choice(id: string, release: string): Promise<DeviceChoice> {
+    const { profile } = await this.devices.summary(id);
+    const [row] = await this.database.query<Pick<DetailRow, 'facts'>>('select facts from device where id = $1', [id]);
+    if (row === undefined) throw new Error(`device ${id} went away while it was looked at`);
+    return this.choose(release, { facts: row.facts, profile });
+  }
+
+  private async choose(release: string, device: { facts: DeviceFacts; profile: string | null }): Promise<DeviceChoice> {
+    const { target, refusal, words } = this.chooser.choose(device, await this.releases.get(release));
+    return { release, variant: target?.variant ?? null, refusal, words: [...words] };
   }
 }

@@ -26,6 +26,10 @@ const READMIT = `
 /** A sign of life is not written more often than that. */
 const HEARD_LATELY_S = 20;
 
+const JOINED = `insert into device_history (device_id, kind, epoch) values ($1, 'joined', $2)`;
+
+const RUNS = `insert into device_history (device_id, kind, release, digest) values ($1, 'runs', $2, $3)`;
+
 /** What becomes a device when it has joined. */
 export interface NewDevice {
   readonly id: string;
@@ -73,6 +77,7 @@ export class DevicesService {
       ],
     );
     await sql.query('insert into telemetry_position (device_id, epoch, seq) values ($1, 1, 0)', [device.id]);
+    await sql.query(JOINED, [device.id, 1]);
   }
 
   /**
@@ -97,6 +102,7 @@ export class DevicesService {
     await sql.query('update telemetry_position set epoch = $2, seq = 0 where device_id = $1', [id, device.epoch]);
     await sql.query('update assignment set sequence = 1 where device_id = $1', [id]);
     await sql.query('delete from learning_state where device_id = $1', [id]);
+    await sql.query(JOINED, [id, device.epoch]);
     return device.epoch;
   }
 
@@ -186,6 +192,7 @@ export class DevicesService {
        where id = $1 and (running_release, running_digest) is distinct from ($2, $3) returning id`,
       [deviceId, record.release, record.digest, record.at],
     );
+    if (changed.length > 0) await sql.query(RUNS, [deviceId, record.release, record.digest]);
     if (changed.length > 0 && record.release !== null) {
       await sql.query('delete from field_metrics where device_id = $1 and release = $2', [deviceId, record.release]);
     }

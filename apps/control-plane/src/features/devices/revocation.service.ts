@@ -11,6 +11,11 @@ const REVOKE = `
     next_certificate_fingerprint = null, next_certificate_expires_at = null
   where id = $1 returning id`;
 
+// Done again, it is no news.
+const TELL = `
+  insert into device_history (device_id, kind, actor)
+  select $1, 'revoked', $2 from device where id = $1 and revoked_at is null`;
+
 /** Ends a device's membership: a board that was stolen, sold, or that somebody has tampered with. */
 export class RevocationService {
   constructor(
@@ -23,10 +28,12 @@ export class RevocationService {
   /**
    * Refuses the device from the end of this transaction on: its certificate on both planes, and (a notification wakes the
    * gateway) the session that it has. What waits for it goes on without it. Done again, it changes nothing.
+   * @param by who asks for it
    * @throws ProblemError `device-unknown`
    */
-  async revoke(id: string): Promise<DeviceSummary> {
+  async revoke(id: string, by: string): Promise<DeviceSummary> {
     await this.database.transaction(async (sql) => {
+      await sql.query(TELL, [id, by]);
       const revoked = await sql.query(REVOKE, [id]);
       if (revoked.length === 0) throw unknownDevice(id);
       await this.executions.removeRevoked(sql, { deviceId: id });

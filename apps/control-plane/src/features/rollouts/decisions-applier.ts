@@ -42,10 +42,11 @@ export class DecisionsApplier {
     this.portions = new Portions(director);
   }
 
-  async apply(sql: Sql, rollout: LoadedRollout, decisions: readonly Decision[]): Promise<void> {
+  /** @param by the person who has asked for it; undefined: it follows from how the rollout goes */
+  async apply(sql: Sql, rollout: LoadedRollout, decisions: readonly Decision[], by?: string): Promise<void> {
     for (const decision of decisions) {
       if (isLarge(decision)) await this.begin(sql, rollout, decision);
-      else await this.applySmall(sql, rollout.id, decision);
+      else await this.applySmall(sql, rollout.id, decision, by);
     }
   }
 
@@ -88,16 +89,21 @@ export class DecisionsApplier {
     if (left !== undefined) await sql.query(KEEP, [id, JSON.stringify(decision), JSON.stringify(left)]);
   }
 
-  private async applySmall(sql: Sql, id: string, decision: Exclude<Decision, LargeDecision>): Promise<void> {
+  private async applySmall(
+    sql: Sql,
+    id: string,
+    decision: Exclude<Decision, LargeDecision>,
+    by: string | undefined,
+  ): Promise<void> {
     switch (decision.kind) {
       case 'set-wave':
         await sql.query(
-          `update wave set state = $3, soak_until = case when $4::float8 is null then soak_until else to_timestamp($4 / 1000) end,
+          `update wave set state = $3, soak_until = case when $3 = 'RUNNING' then null when $4::float8 is null then soak_until else to_timestamp($4 / 1000) end,
              ended_at = case when $3 in ('PASSED', 'FAILED', 'SKIPPED') then now() end
            where rollout_id = $1 and index = $2`,
           [id, decision.wave, decision.state, decision.soakUntil],
         );
-        await this.tell(sql, id, `wave ${decision.wave + 1}: ${decision.state}, ${decision.reason}`);
+        await this.tell(sql, id, `wave ${decision.wave + 1}: ${decision.state}, ${decision.reason}`, by);
         break;
       case 'record-gates':
         for (const result of decision.results) {
@@ -117,12 +123,16 @@ export class DecisionsApplier {
              ended_at = case when $4 then now() end where id = $1`,
           [id, decision.state, decision.reason, isEndedRollout(decision.state)],
         );
-        await this.tell(sql, id, `${decision.state}: ${decision.reason}`);
+        await this.tell(sql, id, `${decision.state}: ${decision.reason}`, by);
         break;
     }
   }
 
-  private async tell(sql: Sql, id: string, message: string): Promise<void> {
-    await sql.query('insert into rollout_history (rollout_id, message) values ($1, $2)', [id, message]);
+  private async tell(sql: Sql, id: string, message: string, by?: string): Promise<void> {
+    await sql.query('insert into rollout_history (rollout_id, message, actor) values ($1, $2, $3)', [
+      id,
+      message,
+      by ?? null,
+    ]);
   }
 }

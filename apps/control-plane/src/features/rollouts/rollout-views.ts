@@ -1,5 +1,19 @@
-import type { ExecutionOutcome, ExecutionView, RolloutDetail, RolloutSummary } from '@aviary/protocol';
-import { EXECUTION_STATES, FAILURE_STATES, isEndedExecution, SUCCESS_STATES } from '@aviary/rollout';
+import {
+  type ExecutionOutcome,
+  type ExecutionView,
+  MOST_LOOKED_AT,
+  type RolloutDetail,
+  type RolloutSummary,
+} from '@aviary/protocol';
+import {
+  EXECUTION_STATES,
+  type ExecutionState,
+  FAILURE_STATES,
+  isEndedExecution,
+  type RolloutSpec,
+  ratePerMinute,
+  SUCCESS_STATES,
+} from '@aviary/rollout';
 import { millisecondsOf, type Sql } from '../../infra/database.ts';
 import { UNDER_WAY } from './rivals.ts';
 
@@ -39,6 +53,30 @@ const EXECUTIONS = `
   from execution e join device d on d.id = e.device_id
   where e.rollout_id = $1 and e.id > $2`;
 
+/** What devices that are told nothing yet wait for. Queued ones that nothing holds wait for the rate, or the next step. */
+const WAITS = `
+  select reason, count(*)::integer as devices, ${millisecondsOf('min(until) filter (where until > now())')} as until from (
+    select coalesce(e.reason, case when r.state = 'PAUSED' then 'waits until the rollout goes on' else 'waits for its turn' end) as reason,
+      e.not_before as until
+    from execution e join rollout r on r.id = e.rollout_id
+    where e.rollout_id = $1 and e.kind = 'install' and e.state = 'QUEUED' limit ${MOST_LOOKED_AT}
+  ) as queued group by reason order by 2 desc, 1`;
+
+/** Reasons in a device's own words differ where their code does not: the newest stands for all. */
+const TROUBLES = `
+  with newest as (
+    select e.state, e.reason_code as code, e.reason, d.name, e.updated_at
+    from execution e join device d on d.id = e.device_id
+    where e.rollout_id = $1 and e.kind = 'install' and e.state = any ($2)
+    order by e.updated_at desc limit ${MOST_LOOKED_AT}
+  )
+  select state, code, (array_agg(reason order by updated_at desc))[1] as reason, count(*)::integer as devices,
+    (array_agg(name order by updated_at desc))[1:5] as names
+  from newest group by state, code, case when code is null then reason end order by 4 desc, 1, 2`;
+
+/** Ends without the release. */
+const TROUBLED: readonly ExecutionState[] = [...FAILURE_STATES, 'CANCELED', 'REMOVED'];
+
 const ENDS_OF: Readonly<Record<Exclude<ExecutionOutcome, 'open'>, readonly string[]>> = {
   succeeded: SUCCESS_STATES,
   failed: FAILURE_STATES,
@@ -51,6 +89,19 @@ const outcomeToSql = (outcome: ExecutionOutcome): { condition: string; states: r
   if (outcome === 'succeeded') return { condition: 'e.state = any($4) and not e.diverged', states };
   if (outcome === 'failed') return { condition: '(e.state = any($4) or e.diverged)', states };
   return { condition: 'e.state = any($4)', states };
+};
+
+/** What it may tell now. */
+const rateOf = (spec: Partial<RolloutSpec> | undefined, { waves }: RolloutSummary): RolloutDetail['rate'] => {
+  const rate = spec?.strategy?.rate;
+  if (rate === undefined) return null;
+  const succeeded = waves.flatMap(({ counts }) => SUCCESS_STATES.map((state) => counts[state] ?? 0));
+  return {
+    perMinute: ratePerMinute(
+      rate,
+      succeeded.reduce((sum, n) => sum + n, 0),
+    ),
+  };
 };
 
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
@@ -87,16 +138,21 @@ export const rolloutViews = {
       [id],
     );
     const history = await sql.query<RolloutDetail['history'][number]>(
-      `select ${millisecondsOf('at')} as at, message from rollout_history where rollout_id = $1 order by rollout_history.id`,
+      `select ${millisecondsOf('at')} as at, message, actor as by from rollout_history where rollout_id = $1 order by rollout_history.id`,
       [id],
     );
     const [judged] = await sql.query<Pick<RolloutDetail, 'evaluations'>>(EVALUATIONS, [id]);
     const counts = rollback?.counts ?? null;
+    const waits = await sql.query<RolloutDetail['waits'][number]>(WAITS, [id]);
+    const troubles = await sql.query<RolloutDetail['troubles'][number]>(TROUBLES, [id, TROUBLED]);
     return {
       ...summary,
       spec: spec?.spec ?? {},
       rollback: counts === null ? null : { counts },
       history,
+      rate: rateOf(spec?.spec as Partial<RolloutSpec> | undefined, summary),
+      waits,
+      troubles,
       evaluations: judged?.evaluations ?? [],
     };
   },

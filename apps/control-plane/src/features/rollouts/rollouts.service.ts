@@ -72,9 +72,10 @@ export class RolloutsService {
          select $1, index, 'SCHEDULED', size, strata from jsonb_to_recordset($2) as t (index integer, size integer, strata jsonb)`,
         [row.id, JSON.stringify(waves)],
       );
-      await sql.query('insert into rollout_history (rollout_id, message) values ($1, $2)', [
+      await sql.query('insert into rollout_history (rollout_id, message, actor) values ($1, $2, $3)', [
         row.id,
         `created: ${spec.release} to ${spec.target}, ${waves.at(-1)?.cumulative} devices in ${waves.length} waves`,
+        by,
       ]);
       if (spec.newcomers === 'ignore') await this.keepTarget(sql, row.id, spec.target);
       await tellOverlaps(sql, { id: row.id, release: spec.release }, overlaps);
@@ -130,7 +131,7 @@ export class RolloutsService {
       if (loaded === undefined) throw unknownRollout(id);
       if (action === 'approve') await this.refuseCreator(sql, id, by);
       try {
-        await this.applier.apply(sql, loaded, command(loaded.snapshot, action));
+        await this.applier.apply(sql, loaded, command(loaded.snapshot, action, by), by);
       } catch (error) {
         if (error instanceof CommandRefusedError) throw conflict(error.code, error.message);
         throw error;
@@ -239,4 +240,4 @@ export class RolloutsService {
   }
 }
 
-const unknownRollout = (id: string) => notFound('rollout', id, 'List them with: aviary rollout list');
+export const unknownRollout = (id: string) => notFound('rollout', id, 'List them with: aviary rollout list');
