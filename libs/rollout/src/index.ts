@@ -31,6 +31,7 @@ export {
 export { parseSelector } from './selector-parser.ts';
 export { SelectorError } from './selector-token.ts';
 export { MEASURED_LATE_S } from './soak.ts';
+export { spanWords } from './span-words.ts';
 export { formatDuration, parseDuration } from './spec/duration.ts';
 export { type ComparedMetric, comparisonOf, type Gate } from './spec/gate-spec.ts';
 export { parseRolloutSpec, type RolloutSpec, RolloutSpecError, rolloutSpecSchema } from './spec/rollout-spec.ts';

@@ -1,5 +1,5 @@
 import type { RolloutPreview } from '@aviary/protocol';
-import { spanWords } from './span-words.ts';
+import { spanWords } from '@aviary/rollout';
 import { printable, renderTable } from './table.ts';
 
 /** More than this many sites nobody reads; `-o json` has them all. */

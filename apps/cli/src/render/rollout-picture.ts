@@ -1,5 +1,5 @@
 import type { RolloutDetail } from '@aviary/protocol';
-import { spanWords } from './span-words.ts';
+import { spanWords } from '@aviary/rollout';
 import { printable } from './table.ts';
 import { type PictureOptions, wavePicture } from './wave-picture.ts';
 

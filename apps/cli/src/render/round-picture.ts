@@ -1,5 +1,5 @@
 import type { RoundDetail, RoundParticipant } from '@aviary/protocol';
-import { spanWords } from './span-words.ts';
+import { spanWords } from '@aviary/rollout';
 import { stateBar } from './state-bar.ts';
 import { printable } from './table.ts';
 

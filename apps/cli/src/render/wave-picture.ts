@@ -1,6 +1,5 @@
 import type { RolloutSummary, WaveView } from '@aviary/protocol';
-import { comparisonInWords } from '@aviary/rollout';
-import { spanWords } from './span-words.ts';
+import { comparisonInWords, spanWords } from '@aviary/rollout';
 import { stateBar } from './state-bar.ts';
 import { printable } from './table.ts';
 

@@ -3,7 +3,7 @@ import { Panel } from './panel.tsx';
 import { RelativeTime } from './relative-time.tsx';
 
 interface Props {
-  readonly history: readonly { readonly at: number; readonly message: string }[];
+  readonly history: readonly { readonly at: number; readonly message: string; readonly by?: string | null }[];
 }
 
 /** What has happened with something, newest first. */
@@ -14,7 +14,7 @@ export const HistoryPanel = ({ history }: Props) => {
     <Panel title="History" flush>
       <Table>
         <Table.Tbody>
-          {numbered.toReversed().map(({ number, at, message }) => (
+          {numbered.toReversed().map(({ number, at, message, by }) => (
             <Table.Tr key={number}>
               <Table.Td w={120} c="dimmed">
                 <RelativeTime at={at} />
@@ -22,6 +22,12 @@ export const HistoryPanel = ({ history }: Props) => {
               <Table.Td>
                 <Text size="sm" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
                   {message}
+                  {by !== undefined && by !== null && (
+                    <Text span size="sm" c="dimmed">
+                      {' '}
+                      · {by}
+                    </Text>
+                  )}
                 </Text>
               </Table.Td>
             </Table.Tr>

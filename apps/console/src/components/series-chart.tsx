@@ -79,7 +79,7 @@ export const SeriesChart = ({ label, unit, times, series, height = 190 }: Props)
       height,
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
-      scales: { y: { range: (_, __, max) => [0, max > 0 ? max * 1.15 : 1] } },
+      scales: { y: { range: (_, min, max) => [Math.min(0, min * 1.15), max > 0 ? max * 1.15 : 1] } },
       axes: axes(element, unit),
       series: [{}, ...latest.current.series.map((each) => line(element, each))],
     };

@@ -1,4 +1,5 @@
 import { Box, Group, Stack, Text } from '@mantine/core';
+import { comparisonInWords } from '@aviary/rollout';
 import { IconCircleCheck, IconCircleX, IconHourglass } from '@tabler/icons-react';
 import type { GateResult, WaveView } from '../api/generated/index.ts';
 import { RelativeTime } from './relative-time.tsx';
@@ -61,14 +62,20 @@ const VERDICTS = {
 /** What one gate says of a wave, in its own words. */
 const GateLine = ({ result }: { result: GateResult }) => {
   const { icon: Icon, color, words } = VERDICTS[result.verdict];
+  const numbers = comparisonInWords(result);
   return (
     <Group gap={6} wrap="nowrap" align="flex-start" component="li">
       <Icon size={16} color={color} role="img" aria-label={words} style={{ flexShrink: 0, marginTop: 2 }} />
-      <Text size="sm">
+      <Text size="sm" component="div">
         <Text span fw={600} size="sm">
           {result.gate}
         </Text>{' '}
         {result.words}
+        {numbers !== undefined && (
+          <Text size="xs" c="dimmed">
+            {numbers}
+          </Text>
+        )}
       </Text>
     </Group>
   );

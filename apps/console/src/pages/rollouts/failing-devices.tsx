@@ -1,13 +1,18 @@
 import { Group, Stack, Text } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { IconRefresh } from '@tabler/icons-react';
+import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { type RolloutDetail, retryRollout } from '../../api/generated/index.ts';
 import { queries } from '../../api/queries.ts';
 import { Loaded } from '../../components/loaded.tsx';
 import { MoreButton } from '../../components/more-button.tsx';
 import { NavAnchor } from '../../components/nav-anchor.tsx';
 import { Panel } from '../../components/panel.tsx';
+import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { RoleButton } from '../../components/role-button.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { deviceCount } from '../../components/wave-portions.ts';
 import { type FailureGroup, groupFailures } from './failure-groups.ts';
+import { actionEquivalent, retryRefusalOf } from './rollout-commands.ts';
 
 /** More names than that are no longer read; the table below has them all. */
 const NAMED = 12;
@@ -47,11 +52,39 @@ const FailureGroupView = ({ group }: { group: FailureGroup }) => {
   );
 };
 
-/** Devices on which the release did not work, by why. */
-export const FailingDevices = ({ rolloutId }: { rolloutId: string }) => {
-  const query = useInfiniteQuery(queries.rolloutExecutions(rolloutId, 'failed'));
+/** Gives those that may have better luck a new try. */
+const RetryButton = ({ rollout }: { rollout: RolloutDetail }) => {
+  const client = useQueryClient();
+  const retry = useMutation({
+    mutationFn: async () => {
+      let answer = await retryRollout({ path: { id: rollout.id }, body: {} });
+      while (answer.more) answer = await retryRollout({ path: { id: rollout.id }, body: {} });
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: ['rollouts'] }),
+  });
   return (
-    <Panel title="Failing devices" note="grouped by reason">
+    <>
+      <RoleButton
+        size="xs"
+        variant="default"
+        leftSection={<IconRefresh size={15} aria-hidden />}
+        refusal={retryRefusalOf(rollout)}
+        hint={`Those that failed, timed out or were canceled are told again; who refused the release or went back only by name. ${actionEquivalent(rollout.id, 'retry')}`}
+        loading={retry.isPending}
+        onClick={() => retry.mutate()}
+      >
+        Try again
+      </RoleButton>
+      {retry.isError && <ProblemAlert error={retry.error} />}
+    </>
+  );
+};
+
+/** Devices on which the release did not work, by why. */
+export const FailingDevices = ({ rollout }: { rollout: RolloutDetail }) => {
+  const query = useInfiniteQuery(queries.rolloutExecutions(rollout.id, 'failed'));
+  return (
+    <Panel title="Failing devices" note="grouped by reason" actions={<RetryButton rollout={rollout} />}>
       <Loaded query={query} what="the devices that failed">
         {({ pages }) => (
           <Stack gap="md">

@@ -1,4 +1,4 @@
-import { CommandRefusedError, command } from '@aviary/rollout';
+import { CommandRefusedError, command, tryAgain } from '@aviary/rollout';
 import type { RolloutAction, RolloutSummary } from '../../api/generated/index.ts';
 
 interface ActionWords {
@@ -36,10 +36,9 @@ export const ROLLOUT_ACTIONS: Readonly<Record<RolloutAction, ActionWords>> = {
 export const actionsOf = ({ state }: Pick<RolloutSummary, 'state'>): readonly RolloutAction[] =>
   state === 'WAITING_FOR_APPROVAL' ? ['approve', 'deny', 'abort'] : ['pause', 'resume', 'promote', 'abort', 'undo'];
 
-/** Why a rollout does not take a command now, in the words that the control plane would answer; null when it does. */
-export const refusalOf = (rollout: Pick<RolloutSummary, 'state' | 'waves'>, action: RolloutAction): string | null => {
+const refusal = (ask: () => unknown): string | null => {
   try {
-    command(rollout, action);
+    ask();
     return null;
   } catch (error) {
     if (error instanceof CommandRefusedError) return error.message;
@@ -47,6 +46,15 @@ export const refusalOf = (rollout: Pick<RolloutSummary, 'state' | 'waves'>, acti
   }
 };
 
+type Subject = Pick<RolloutSummary, 'state' | 'waves'>;
+
+/** Why a rollout does not take a command now, in the words that the control plane would answer; null when it does. */
+export const refusalOf = (rollout: Subject, action: RolloutAction): string | null =>
+  refusal(() => command(rollout, action, 'you'));
+
+/** Why nobody gets a new try now; null when somebody may. */
+export const retryRefusalOf = (rollout: Subject): string | null => refusal(() => tryAgain(rollout, [], 'you'));
+
 /** What a person would type for it. */
-export const actionEquivalent = (id: string, action: RolloutAction): string =>
+export const actionEquivalent = (id: string, action: RolloutAction | 'retry'): string =>
   `aviary rollout ${action} ${id.slice(0, 8)}`;

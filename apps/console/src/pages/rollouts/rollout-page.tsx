@@ -12,13 +12,15 @@ import { PageHeader } from '../../components/page-header.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { WavePicture } from '../../components/wave-picture.tsx';
-import { countWords } from '../../components/wave-portions.ts';
+import { countWords, deviceCount } from '../../components/wave-portions.ts';
+import { ComparisonsPanel } from './comparisons-panel.tsx';
 import { ExecutionsTable } from './executions-table.tsx';
 import { FailingDevices } from './failing-devices.tsx';
 import { actionEquivalent, actionsOf, ROLLOUT_ACTIONS } from './rollout-commands.ts';
 import { progressOf } from './rollout-progress.ts';
 import { RolloutToolbar } from './rollout-toolbar.tsx';
 import { specAsWritten } from './spec-as-written.ts';
+import { WaitingPanel } from './waiting-panel.tsx';
 
 const Subtitle = ({ rollout }: { rollout: RolloutDetail }) => (
   <>
@@ -37,6 +39,7 @@ const Subtitle = ({ rollout }: { rollout: RolloutDetail }) => (
 const terminalLines = (rollout: RolloutDetail): string =>
   [
     `aviary rollout status ${rollout.id.slice(0, 8)} --watch`,
+    `aviary rollout history ${rollout.id.slice(0, 8)}`,
     ...actionsOf(rollout).map(
       (action) => `${actionEquivalent(rollout.id, action)}${ROLLOUT_ACTIONS[action].asks ? ' --yes' : ''}`,
     ),
@@ -54,7 +57,14 @@ const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
       <RolloutToolbar rollout={rollout} />
       <Panel title="Waves" {...(rollout.reason === null ? {} : { note: rollout.reason })}>
         <WavePicture waves={rollout.waves} />
+        {rollout.control > 0 && (
+          <Text size="sm" mt="sm">
+            {deviceCount(rollout.control)} are the control group: held back until the last wave, to compare with.
+          </Text>
+        )}
       </Panel>
+      <WaitingPanel rollout={rollout} />
+      <ComparisonsPanel rollout={rollout} />
       {rollout.rollback !== null && (
         <Panel title="Going back">
           <Text size="sm">
@@ -62,7 +72,7 @@ const RolloutView = ({ rollout }: { rollout: RolloutDetail }) => (
           </Text>
         </Panel>
       )}
-      {progressOf(rollout).failed > 0 && <FailingDevices rolloutId={rollout.id} />}
+      {progressOf(rollout).failed > 0 && <FailingDevices rollout={rollout} />}
       <ExecutionsTable rolloutId={rollout.id} />
       <Grid gap="md">
         <Grid.Col span={{ base: 12, lg: 7 }}>

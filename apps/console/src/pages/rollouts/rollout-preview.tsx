@@ -1,8 +1,12 @@
+import { spanWords } from '@aviary/rollout';
 import { Stack, Table, Text } from '@mantine/core';
 import type { RolloutPreview } from '../../api/generated/index.ts';
 import { byteWords } from '../../components/byte-words.ts';
 import { WaveRibbon } from '../../components/wave-picture.tsx';
 import { deviceCount } from '../../components/wave-portions.ts';
+
+/** More than this many nobody reads. */
+const MOST_SITES = 10;
 
 const stratumWords = (strata: Readonly<Record<string, number>>): string =>
   Object.entries(strata)
@@ -23,6 +27,75 @@ const plannedWaves = (preview: RolloutPreview) =>
     endedAt: null,
     gates: [],
   }));
+
+const passedAfter = ({ forecast }: RolloutPreview, index: number): string => {
+  const wave = forecast.waves.find((each) => each.index === index);
+  return wave === undefined ? '–' : spanWords(wave.seconds);
+};
+
+/** The earliest finish, and what it does not count. */
+const Forecast = ({ forecast }: Pick<RolloutPreview, 'forecast'>) => (
+  <Text size="sm">
+    {forecast.seconds === null
+      ? 'It takes more than a year.'
+      : `It finishes in ${spanWords(forecast.seconds)} at the earliest.`}
+    {forecast.leavesOut.length > 0 && (
+      <Text span size="sm" c="dimmed">
+        {' '}
+        Not counted: {forecast.leavesOut.join('; ')}.
+      </Text>
+    )}
+  </Text>
+);
+
+/** Whom each wave is compared with, and the smallest harm that it can find. */
+const Comparisons = ({ preview: { control, comparisons } }: { preview: RolloutPreview }) => (
+  <Stack gap={4}>
+    <Text size="sm" fw={600}>
+      Control group
+    </Text>
+    <Text size="sm">
+      {Object.keys(control).length === 0
+        ? 'No device is held back, so nothing is compared.'
+        : `Held back until the last wave: ${stratumWords(control)}.`}
+    </Text>
+    {comparisons.map(({ wave, gate, words }) => (
+      <Text key={`${wave} ${gate}`} size="sm">
+        <b>{gate}</b> {words}
+      </Text>
+    ))}
+  </Stack>
+);
+
+const Sites = ({ sites }: Pick<RolloutPreview, 'sites'>) => (
+  <Table aria-label="Bytes by site">
+    <Table.Thead>
+      <Table.Tr>
+        <Table.Th>Site</Table.Th>
+        <Table.Th>Devices</Table.Th>
+        <Table.Th>To download</Table.Th>
+      </Table.Tr>
+    </Table.Thead>
+    <Table.Tbody>
+      {sites.slice(0, MOST_SITES).map(({ site, devices, bytes }) => (
+        <Table.Tr key={site}>
+          <Table.Td>{site || 'without the label site'}</Table.Td>
+          <Table.Td>{devices.toLocaleString('en')}</Table.Td>
+          <Table.Td>{byteWords(bytes)}</Table.Td>
+        </Table.Tr>
+      ))}
+      {sites.length > MOST_SITES && (
+        <Table.Tr>
+          <Table.Td colSpan={3}>
+            <Text size="sm" c="dimmed">
+              and {(sites.length - MOST_SITES).toLocaleString('en')} more; the command with -o json shows all
+            </Text>
+          </Table.Td>
+        </Table.Tr>
+      )}
+    </Table.Tbody>
+  </Table>
+);
 
 /** What a dry run found: who gets the release when, which variant, and who cannot run it. */
 export const RolloutPreviewView = ({ preview }: { preview: RolloutPreview }) => {
@@ -46,6 +119,7 @@ export const RolloutPreviewView = ({ preview }: { preview: RolloutPreview }) => 
             <Table.Th>Wave</Table.Th>
             <Table.Th>Adds</Table.Th>
             <Table.Th>Then</Table.Th>
+            <Table.Th>Passed after</Table.Th>
             <Table.Th>Of</Table.Th>
           </Table.Tr>
         </Table.Thead>
@@ -55,11 +129,14 @@ export const RolloutPreviewView = ({ preview }: { preview: RolloutPreview }) => 
               <Table.Td>{index + 1}</Table.Td>
               <Table.Td>{size.toLocaleString('en')}</Table.Td>
               <Table.Td>{cumulative.toLocaleString('en')}</Table.Td>
+              <Table.Td>{passedAfter(preview, index)}</Table.Td>
               <Table.Td>{size === 0 ? 'none: it will be skipped' : stratumWords(strata)}</Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
       </Table>
+      <Forecast forecast={preview.forecast} />
+      <Comparisons preview={preview} />
       <Table aria-label="Variants">
         <Table.Thead>
           <Table.Tr>
@@ -89,6 +166,7 @@ export const RolloutPreviewView = ({ preview }: { preview: RolloutPreview }) => 
           ))}
         </Table.Tbody>
       </Table>
+      <Sites sites={preview.sites} />
     </Stack>
   );
 };
