@@ -1,5 +1,5 @@
-import { Box, Group, Stack, Text } from '@mantine/core';
 import { comparisonInWords } from '@aviary/rollout';
+import { Box, Group, Stack, Text } from '@mantine/core';
 import { IconCircleCheck, IconCircleX, IconHourglass } from '@tabler/icons-react';
 import type { GateResult, WaveView } from '../api/generated/index.ts';
 import { RelativeTime } from './relative-time.tsx';

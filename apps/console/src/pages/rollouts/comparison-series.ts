@@ -21,7 +21,8 @@ export interface ComparisonSeries {
   readonly notWorse: Values;
 }
 
-const DECIDED = 100;
+/** Per cent of the evidence at which a comparison is decided. */
+export const DECIDED = 100;
 
 const percent = (value: number | null): number | null => (value === null ? null : value * 100);
 

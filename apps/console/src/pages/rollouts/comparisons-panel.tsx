@@ -4,7 +4,7 @@ import type { RolloutDetail } from '../../api/generated/index.ts';
 import { Panel } from '../../components/panel.tsx';
 import { SeriesChart } from '../../components/series-chart.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
-import { type ComparisonSeries, comparisonSeries } from './comparison-series.ts';
+import { type ComparisonSeries, comparisonSeries, DECIDED } from './comparison-series.ts';
 
 const HEIGHT = 150;
 
@@ -43,6 +43,7 @@ const ComparisonView = ({ series }: { series: ComparisonSeries }) => {
             series={[
               { label: 'evidence of worse', color: '--av-error', values: series.worse },
               { label: 'evidence of not worse', color: '--av-ok', values: series.notWorse },
+              { label: 'decides', color: '--av-waiting', values: times.map(() => DECIDED) },
             ]}
           />
         </Grid.Col>

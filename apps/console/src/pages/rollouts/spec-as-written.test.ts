@@ -14,6 +14,10 @@ describe('specAsWritten', () => {
           { size: '100%', soak: 0 },
         ],
         deadline: '2h',
+        control: '12.5%',
+        compareOver: '5m',
+        rate: { perMinute: 20, increase: 1.5 },
+        window: { cron: '0 2 * * *', duration: '3h', zone: 'device' },
         probation: { seconds: '2m', maxErrorRate: '0.7%' },
       },
       gates: [
@@ -21,6 +25,8 @@ describe('specAsWritten', () => {
         { lowConfidenceRate: { max: 0.15 } },
         { acceleratorFallback: { max: 0 } },
         { latencyP95: { maxMs: 80 } },
+        { latencyP95: { versus: 'control', margin: '15%' } },
+        { drift: { maxAlerts: '2%' } },
       ],
     });
     expect(parseRolloutSpec(specAsWritten(spec))).toEqual(spec);

@@ -1,7 +1,8 @@
 import { formatDuration } from '@aviary/rollout';
 
-const DURATIONS = new Set(['soak', 'deadline', 'seconds']);
-const SHARES = /(^|\.)(maxErrorRate|maxLowConfidenceRate|maxFailureRate|minSuccessRate|lowConfidenceRate\.max)$/;
+const DURATIONS = new Set(['soak', 'deadline', 'seconds', 'compareOver', 'duration', 'forceAfter']);
+const SHARES =
+  /(^|\.)(maxErrorRate|maxLowConfidenceRate|maxFailureRate|minSuccessRate|lowConfidenceRate\.max|maxAlerts|margin)$/;
 
 /** As docs/rollouts.md has them; a database keeps them in an order of its own. */
 const ORDER = ['release', 'target', 'strategy', 'waves', 'gates', 'onFailure', 'size', 'minimum', 'soak'];
@@ -21,7 +22,7 @@ const asWritten = (value: unknown, path: string): unknown => {
   }
   if (Array.isArray(value)) return value.map((item, index) => asWritten(item, `${path}.${index}`));
   if (!isRecord(value)) return value;
-  if (key === 'size') return sizeAsWritten(value);
+  if (key === 'size' || key === 'control') return sizeAsWritten(value);
   return Object.fromEntries(
     Object.entries(value)
       .toSorted(([a], [b]) => place(a) - place(b))

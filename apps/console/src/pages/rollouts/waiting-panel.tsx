@@ -15,7 +15,7 @@ export const WaitingPanel = ({ rollout: { waits, rate } }: { rollout: RolloutDet
         {waits.map(({ reason, devices, until }) => (
           <List.Item key={reason}>
             <Text span size="sm" fw={600}>
-              {deviceCount(devices)}
+              {deviceCount(devices)}:
             </Text>{' '}
             {reason}
             {until !== null && (
