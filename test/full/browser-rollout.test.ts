@@ -123,6 +123,15 @@ describe('the page of a rollout', () => {
     await page.getByRole('button', { name: 'Dry run', exact: true }).click();
     await page.getByText(/^It finishes in .* at the earliest\./).waitFor();
     await page.getByText('No device is held back, so nothing is compared.').waitFor();
+    await page.getByRole('textbox', { name: 'Control group' }).fill('40');
+    await page.getByRole('button', { name: 'Add a gate' }).click();
+    await page.getByRole('menuitem', { name: 'Latency against the control group' }).click();
+    await page.getByRole('button', { name: 'Dry run', exact: true }).click();
+    await page.getByText(/^Held back until the last wave: \d+ /).waitFor();
+    await page
+      .getByText(/latencyP95 versus control/)
+      .first()
+      .waitFor();
     await page.getByRole('table', { name: 'Bytes by site' }).waitFor();
     expect(await inBothThemes(page, 'new-rollout-dry-run')).toEqual([]);
     expect(errors).toEqual([]);

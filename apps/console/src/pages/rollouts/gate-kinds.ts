@@ -7,6 +7,10 @@ interface GateField {
 }
 
 interface GateWords {
+  /** As in the specification, where it is not the kind's own name. */
+  readonly gate?: string;
+  /** What such a gate always says beside its fields. */
+  readonly always?: Readonly<Record<string, string>>;
   readonly title: string;
   readonly help: string;
   readonly fields: readonly GateField[];
@@ -43,6 +47,20 @@ export const GATE_KINDS = {
       { key: 'minimumDevices', label: 'judge from … devices', placeholder: '1', initial: '1' },
     ],
   },
+  comparedLatency: {
+    gate: 'latencyP95',
+    always: { versus: 'control' },
+    title: 'Latency against the control group',
+    help: 'Fails when p95 has grown by more than this, beyond what happened to the devices that are held back.',
+    fields: [{ key: 'margin', label: 'grown by at most', placeholder: '15%', initial: '15%' }],
+  },
+  comparedUnsureness: {
+    gate: 'lowConfidenceRate',
+    always: { versus: 'control' },
+    title: 'Unsure answers against the control group',
+    help: 'In shares of all answers, beyond what happened to the devices that are held back.',
+    fields: [{ key: 'margin', label: 'grown by at most', placeholder: '3%', initial: '3%' }],
+  },
   acceleratorFallback: {
     title: 'Lost accelerators',
     help: 'Devices that asked for an accelerator and run on something else.',
@@ -54,3 +72,6 @@ export type GateKind = keyof typeof GATE_KINDS;
 export const GATE_NAMES = Object.keys(GATE_KINDS) as GateKind[];
 
 export const gateWords = (kind: GateKind): GateWords => GATE_KINDS[kind];
+
+/** The gate's name in the specification. */
+export const gateName = (kind: GateKind): string => gateWords(kind).gate ?? kind;

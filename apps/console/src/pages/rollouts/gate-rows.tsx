@@ -1,7 +1,7 @@
 import { ActionIcon, Button, Group, Menu, Stack, Text, TextInput } from '@mantine/core';
 import { IconPlus, IconTrash } from '@tabler/icons-react';
 import type { PlacedProblems } from '../../components/placed-problems.ts';
-import { GATE_NAMES, type GateKind, gateWords } from './gate-kinds.ts';
+import { GATE_NAMES, type GateKind, gateName, gateWords } from './gate-kinds.ts';
 import classes from './gate-rows.module.css';
 import { type GateRow, newGate } from './rollout-form.ts';
 
@@ -14,7 +14,7 @@ interface Props {
 /** The gates of a form: what stops a wave. */
 export const GateRows = ({ gates, problems, onChange }: Props) => {
   const edit = (index: number, kind: GateKind, key: string, text: string) => {
-    problems.changed(`gates.${index}.${kind}.${key}`);
+    problems.changed(`gates.${index}.${gateName(kind)}.${key}`);
     onChange(gates.map((gate, at) => (at === index ? { ...gate, values: { ...gate.values, [key]: text } } : gate)));
   };
   const replace = (next: readonly GateRow[]) => {
@@ -42,7 +42,7 @@ export const GateRows = ({ gates, problems, onChange }: Props) => {
                   label={label}
                   placeholder={placeholder}
                   value={gate.values[key] ?? ''}
-                  error={problems.at(`gates.${index}.${gate.kind}.${key}`)}
+                  error={problems.at(`gates.${index}.${gateName(gate.kind)}.${key}`)}
                   onChange={(event) => edit(index, gate.kind, key, event.currentTarget.value)}
                   autoComplete="off"
                 />

@@ -160,6 +160,20 @@ export const NewRolloutPage = () => {
               <WhatAndWhere {...fields} />
               <Panel title="Waves" note="sizes are cumulative; the last is 100%">
                 <WaveRows waves={form.waves} problems={problems} onChange={(waves) => change({ waves })} />
+                <TextInput
+                  mt="sm"
+                  w={190}
+                  label="Control group"
+                  description="held back until the last wave"
+                  placeholder="none"
+                  value={form.control}
+                  error={problems.at('strategy.control')}
+                  onChange={(event) => {
+                    problems.changed('strategy.control');
+                    change({ control: event.currentTarget.value });
+                  }}
+                  autoComplete="off"
+                />
               </Panel>
               <Panel title="Gates" note="what stops a wave">
                 <Stack gap="md">

@@ -1,4 +1,4 @@
-import { type GateKind, gateWords } from './gate-kinds.ts';
+import { type GateKind, gateName, gateWords } from './gate-kinds.ts';
 
 /** A wave as it stands in the form; texts, because what a person has typed so far need not be a number. */
 export interface WaveRow {
@@ -33,6 +33,8 @@ export interface RolloutForm {
   readonly release: string;
   readonly target: string;
   readonly waves: readonly WaveRow[];
+  /** Devices held back until the last wave: a count or a percentage; empty: none. */
+  readonly control: string;
   readonly deadline: string;
   readonly probation: Readonly<Record<ProbationField, string>>;
   readonly gates: readonly GateRow[];
@@ -67,6 +69,7 @@ export const newRolloutForm = (release: string): RolloutForm => ({
   release,
   target: 'all',
   waves: [newWave('10%', '30m'), newWave('50%', '30m'), newWave('100%', '30m')],
+  control: '',
   deadline: DEFAULT_DEADLINE,
   probation: DEFAULT_PROBATION,
   gates: [newGate('execution')],
@@ -94,12 +97,16 @@ export const specOf = (form: RolloutForm): Record<string, unknown> => {
     release: form.release.trim(),
     target: form.target.trim(),
     strategy: {
+      ...(form.control.trim() === '' ? {} : { control: typed(form.control) }),
       waves,
       ...(form.deadline.trim() === DEFAULT_DEADLINE ? {} : { deadline: typed(form.deadline) }),
       ...(sameTexts(form.probation, DEFAULT_PROBATION) ? {} : { probation }),
     },
     gates: form.gates.map(({ kind, values }) => ({
-      [kind]: Object.fromEntries(Object.entries(values).map(([key, text]) => [key, typed(text)])),
+      [gateName(kind)]: {
+        ...gateWords(kind).always,
+        ...Object.fromEntries(Object.entries(values).map(([key, text]) => [key, typed(text)])),
+      },
     })),
     onFailure: form.onFailure,
   };
