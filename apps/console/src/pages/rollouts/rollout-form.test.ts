@@ -1,7 +1,7 @@
 import { parseRolloutSpec, RolloutSpecError } from '@aviary/rollout';
 import { describe, expect, it } from 'vitest';
 import { GATE_NAMES, gateName } from './gate-kinds.ts';
-import { newGate, newRolloutForm, newWave, specOf } from './rollout-form.ts';
+import { type GateRow, newGate, newRolloutForm, newWave, specOf } from './rollout-form.ts';
 
 const usual = newRolloutForm('meter-reader@1.1.0');
 
@@ -27,7 +27,7 @@ describe('specOf', () => {
 
   it('passes on what is no number, so that the place is named', () => {
     const waves = [{ ...newWave('ten', 'soon'), minimum: 'few' }, newWave('100%', '0s')];
-    const gates = [
+    const gates: GateRow[] = [
       { ...newGate('comparedLatency'), values: { margin: 'much' } },
       { ...newGate('latencyP95'), values: { maxMs: 'fast', minimumDevices: '1' } },
     ];
