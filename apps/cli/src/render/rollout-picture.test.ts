@@ -25,6 +25,7 @@ const rollout = (changes: Partial<RolloutDetail> = {}): RolloutDetail => ({
   reason: null,
   createdBy: 'ana',
   control: 0,
+  priority: 500,
   createdAt: 0,
   startedAt: null,
   endedAt: null,

@@ -29,6 +29,9 @@ const OBSTACLE = `
     when exists (select 1 from assignment a join rollout o on o.id = a.rollout_id
         where a.device_id = e.device_id and o.created_at > r.created_at)
       then 'was decided about by a later rollout'
+    when exists (select 1 from assignment a join rollout o on o.id = a.rollout_id
+        where a.device_id = e.device_id and o.id <> r.id and o.ended_at is null and o.priority > r.priority)
+      then 'was left to a rollout of a higher priority'
   end`;
 
 const OF_DEVICES = `
