@@ -14,7 +14,8 @@ export const common = {
     hookTimeout: 120_000,
     // What is waited for comes when it comes, also on a machine that has much to do.
     expect: { poll: { timeout: 30_000 } },
-    maxWorkers: 2,
+    // One more than most small machines have cores: tests wait for processes more than they compute.
+    maxWorkers: 3,
     // The programs that tests start are compiled once, and not at each start.
     env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/aviary-programs', import.meta.url)) },
     server: { deps: { inline: [/^@aviary\//] } },

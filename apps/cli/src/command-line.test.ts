@@ -39,6 +39,7 @@ const rollout = () => ({
   reason: null,
   createdBy: 'ana',
   control: 0,
+  priority: 500,
   createdAt: 0,
   startedAt: null,
   endedAt: null,
