@@ -296,6 +296,20 @@ describe('a retry on a person’s word', () => {
     ]);
   });
 
+  it('takes who succeeded and then ran something else', async () => {
+    const { id } = await failTwo();
+    await t.database.transaction((sql) => services.executions.noticeRunning(sql, 'd-03', BEFORE));
+    expect((await services.retries.retry(id, ['d-03'], 'ana')).retried).toBe(1);
+    const [again] = await inState(id, 'QUEUED');
+    expect(again).toMatchObject({
+      deviceId: 'd-03',
+      reason: 'tried again, as ana has asked; before: SUCCEEDED, and then it ran something else',
+    });
+    await settle(id);
+    expect(ids(await inState(id, 'NOTIFIED'))).toEqual(['d-03']);
+    expect(await t.query('select 1 from execution where diverged')).toEqual([]);
+  });
+
   it('takes who refused the release only by name, and names all that it cannot take', async () => {
     const { id } = await failTwo();
     const ask = (...devices: string[]) => services.retries.retry(id, devices, 'ana');

@@ -133,6 +133,9 @@ export class MeasuredFleet {
     ).catch((error: Error) => {
       throw new Error([error.message, ...troubles].join('\n'));
     });
+    // Who never got the answer to its joining has joined again, as another device, and the first would be waited for.
+    const [row] = await this.#fleet.query<{ devices: number }>('select count(*)::integer as devices from device');
+    if (row?.devices !== this.#devices) throw new Error(`expected ${this.#devices} devices, got ${row?.devices}`);
     await pause(SETTLE_MS);
   }
 }

@@ -5,7 +5,7 @@ import { findRollout } from '../../find-rollout.ts';
 import { rolloutIdArg } from '../../rollout-action.ts';
 
 export default class RolloutRetry extends AviaryCommand {
-  static override summary = 'Give devices that failed, timed out or were canceled a new try';
+  static override summary = 'Give devices that failed, timed out, were canceled or run something else since a new try';
 
   static override description =
     'Their waves go on, soak and are judged once more, and the next wave waits for that. A device that refused the release, or went back from it, is tried again only when it is named. It works while the rollout is RUNNING or PAUSED; of a paused one they are told after resume.';
@@ -37,7 +37,8 @@ export default class RolloutRetry extends AviaryCommand {
     }
     const { rollout } = answer;
     this.print({ rollout, retried }, flags.output, () => {
-      if (retried === 0) return `${id}  nothing to try again: no device failed, timed out or was canceled`;
+      if (retried === 0)
+        return `${id}  nothing to try again: no device failed, timed out, was canceled or runs something else`;
       const later = rollout.state === 'PAUSED' ? `; they are told after: aviary rollout resume ${id.slice(0, 8)}` : '';
       return `${id}  ${rollout.state}: ${retried} device${retried === 1 ? ' gets' : 's get'} a new try${later}`;
     });

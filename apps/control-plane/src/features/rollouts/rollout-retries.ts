@@ -12,7 +12,7 @@ const AT_ONCE = 2_000;
 /** Devices that a refusal names. */
 const NAMED = 5;
 
-/** What may have better luck … */
+/** What may have better luck, beside those that succeeded and then ran something else … */
 const RETRIED: readonly ExecutionState[] = ['FAILED', 'TIMED_OUT', 'CANCELED'];
 /** … and what has not by itself: somebody has to mean this very device. */
 const RETRIED_BY_NAME: readonly ExecutionState[] = [...RETRIED, 'REJECTED', 'ROLLED_BACK'];
@@ -22,7 +22,7 @@ const OBSTACLE = `
   case
     when d.revoked_at is not null then 'was revoked'
     when e.ended_at is null then 'is under way here (' || e.state || ')'
-    when e.state <> all ($2) then 'has ended here as ' || e.state
+    when e.state <> all ($2) and not e.diverged then 'has ended here as ' || e.state
     when e.reason_code = 'superseded' then 'was left to another rollout: ' || e.reason
     when exists (select 1 from execution o where o.device_id = e.device_id and o.ended_at is null)
       then 'is under way in another rollout'
@@ -45,13 +45,14 @@ const OF_DEVICES = `
 const TRY_AGAIN = `
   with chosen as (
     select e.id from execution e join rollout r on r.id = e.rollout_id join device d on d.id = e.device_id
-    where e.rollout_id = $1 and e.kind = 'install' and e.state = any ($2)
+    where e.rollout_id = $1 and e.kind = 'install' and (e.state = any ($2) or e.diverged)
       and ($3::text[] is null or e.device_id = any ($3)) and ${OBSTACLE} is null
     order by e.id limit ${AT_ONCE + 1} for update of e
   ), taken as (select id from chosen limit ${AT_ONCE}), again as (
     update execution e set id = gen_random_uuid(), state = 'QUEUED', failed_tries = 0, not_before = now(),
       deadline_at = null, ended_at = null, switched_at = null, variant = null, diverged = false, updated_at = now(),
-      reason_code = null, reason = 'tried again, as ' || $4 || ' has asked; before: ' || e.state || coalesce(', ' || e.reason, '')
+      reason_code = null, reason = 'tried again, as ' || $4 || ' has asked; before: ' || e.state ||
+        case when e.diverged then ', and then it ran something else' else coalesce(', ' || e.reason, '') end
     from taken where e.id = taken.id
     returning e.wave_index as wave
   )
@@ -74,7 +75,7 @@ export class RolloutRetries {
 
   /**
    * Asked once more it finds nobody left, and changes nothing.
-   * @param devices only these; undefined: all that failed, timed out or were canceled
+   * @param devices only these; undefined: all that failed, timed out, were canceled, or have diverged
    * @throws ProblemError `rollout-command-refused`, `device-not-retried` naming each device that gets no new try
    */
   async retry(id: string, devices: readonly string[] | undefined, by: string): Promise<RolloutRetry> {
