@@ -117,7 +117,16 @@ describe('decide, on failure', () => {
 
   it.each([
     ['pause', ['wave 0 FAILED', 'PAUSED']],
-    ['rollback-wave', ['wave 0 FAILED', 'cancel open of {"wave":0}', 'roll back {"wave":0}', 'ROLLING_BACK']],
+    [
+      'rollback-wave',
+      [
+        'wave 0 FAILED',
+        'cancel unstarted of "all"',
+        'cancel open of {"wave":0}',
+        'roll back {"wave":0}',
+        'ROLLING_BACK',
+      ],
+    ],
     ['rollback-all', ['wave 0 FAILED', 'cancel open of "all"', 'roll back "all"', 'ROLLING_BACK']],
   ])('does what %s says, and starts nothing', (onFailure, expected) => {
     expect(steps(failing(onFailure))).toEqual(expected);

@@ -50,7 +50,8 @@ const failWave = (snapshot: RolloutSnapshot, wave: number, words: string): Decis
     case 'pause':
       return [failed, setRollout('PAUSED', reason)];
     case 'rollback-wave':
-      return [failed, ...rollBack({ wave }, reason)];
+      // A wave that had passed may fail while a later one is under way, of which nobody would be told any more.
+      return [failed, { kind: 'cancel', scope: 'all', which: 'unstarted', reason }, ...rollBack({ wave }, reason)];
     case 'rollback-all':
       return [failed, ...rollBack('all', reason)];
   }

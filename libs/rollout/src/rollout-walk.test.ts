@@ -203,6 +203,24 @@ describe('a rollout from its start to its end', () => {
     expect([fleet.state, ...fleet.waveStates]).toEqual(['RUNNING', 'SKIPPED', 'RUNNING', 'SCHEDULED']);
   });
 
+  it('ends when a wave fails that had passed, while nobody of the next one has been told yet', () => {
+    const rate = { perMinute: 1, increase: 1, every: 1 };
+    const fleet = new WalkedFleet({ strategy: { ...strategy, rate }, gates, onFailure: 'rollback-wave' }, 10);
+    fleet.tick(0);
+    for (let minute = 0; fleet.waveStates[1] !== 'RUNNING'; minute += 1) {
+      finish(fleet, 'install', 'SUCCEEDED');
+      fleet.tick(60);
+      expect(minute).toBeLessThan(10);
+    }
+    for (const one of fleet.executions) one.diverged = one.state === 'SUCCEEDED';
+    fleet.tick(1);
+    expect(fleet.state).toBe('ROLLING_BACK');
+    finish(fleet, 'rollback', 'SUCCEEDED');
+    for (const one of fleet.open('install')) fleet.report(one, 'SUCCEEDED');
+    fleet.tick(1);
+    expect(fleet.state).toBe('ROLLED_BACK');
+  });
+
   it('finishes a fleet smaller than its first wave without an empty wave', () => {
     const fleet = new WalkedFleet({ strategy, gates }, 1);
     fleet.tick(0);

@@ -152,7 +152,8 @@ export class WalkedFleet {
       onlyFetches: false,
     });
     if ('ignored' in outcome || one.deadline === null) return;
-    const triesAgain = one.kind === 'install' && one.failedTries < this.spec.strategy.retries;
+    const isUnderWay = this.state === 'RUNNING' || this.state === 'PAUSED';
+    const triesAgain = one.kind === 'install' && isUnderWay && one.failedTries < this.spec.strategy.retries;
     if (outcome.moved !== 'FAILED' || !triesAgain) {
       one.state = outcome.moved;
       return;
