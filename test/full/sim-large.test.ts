@@ -51,8 +51,8 @@ const STRATEGY = {
   deadline: `${DEADLINE_SECONDS}s`,
   probation: { seconds: 3, minFrames: 20, maxP95Ratio: 5 },
 };
-/** Failing and silent ones are 5 of 100; of a small wave chance may make it more. */
-const EXECUTION_GATE = { execution: { maxFailureRate: '20%', minimum: 20 } };
+/** Failing and silent ones are 5 of 100; of a small wave chance may make it more. Those that fail are the first to end. */
+const EXECUTION_GATE = { execution: { maxFailureRate: '10%', minimum: 20 } };
 
 interface ExecutionRow {
   readonly device: string;

@@ -8,33 +8,49 @@ type GateOf<K extends string> = Extract<Gate, Record<K, unknown>>[K & keyof Extr
 const sum = (facts: WaveFacts, states: readonly ExecutionState[]): number =>
   states.reduce((total, state) => total + (facts.counts[state] ?? 0), 0);
 
-/** Devices that the release was tried on and that have ended; canceled ones say nothing about it. */
-const triedCount = (facts: WaveFacts): number => sum(facts, [...FAILURE_STATES, ...SUCCESS_STATES]);
+/** Devices that were told and have not come to an end; who waits for a window or for consent is `DOWNLOADED`, and not among them. */
+const AT_IT = ['NOTIFIED', 'DOWNLOADING', 'VERIFIED', 'PREPARING', 'INSTALLING', 'PROBATION'] as const;
+
+/**
+ * What the release was tried on; canceled devices say nothing about it. A failure comes within seconds and a success after a
+ * probation, so that of those that have ended first nearly all have failed: who is still at it counts with neither of them,
+ * and with the whole.
+ */
+const triedIn = (facts: WaveFacts) => {
+  const ended = sum(facts, [...FAILURE_STATES, ...SUCCESS_STATES]);
+  const atIt = sum(facts, AT_IT);
+  return {
+    ended,
+    atIt,
+    all: ended + atIt,
+    still: atIt === 0 ? '' : ` (${atIt} ${atIt === 1 ? 'is' : 'are'} still at it)`,
+  };
+};
 
 /** How many of the tried failed. */
 export const ofExecutions = ({ maxFailureRate, minimum }: GateOf<'execution'>, facts: WaveFacts): Measured => {
-  const tried = triedCount(facts);
+  const { ended, all, still } = triedIn(facts);
   const failed = sum(facts, FAILURE_STATES) + facts.diverged;
-  const estimate = tried === 0 ? null : failed / tried;
+  const estimate = ended === 0 ? null : failed / all;
   return {
-    result: { gate: 'execution', estimate, bound: maxFailureRate, evidence: tried },
+    result: { gate: 'execution', estimate, bound: maxFailureRate, evidence: ended },
     fails: (estimate ?? 0) > maxFailureRate,
-    enough: tried >= minimum,
-    words: `${failed} of ${tried} devices failed, at most ${percent(maxFailureRate)} allowed`,
+    enough: ended >= minimum,
+    words: `${failed} of ${all} devices failed${still}, at most ${percent(maxFailureRate)} allowed`,
     minimum: `${minimum} ended executions`,
   };
 };
 
-/** How many of the tried succeeded. */
+/** How many of the tried succeeded, or still may. */
 export const ofSuccesses = ({ minSuccessRate, minimum }: GateOf<'success'>, facts: WaveFacts): Measured => {
-  const tried = triedCount(facts);
+  const { ended, atIt, all, still } = triedIn(facts);
   const succeeded = Math.max(0, sum(facts, SUCCESS_STATES) - facts.diverged);
-  const estimate = tried === 0 ? null : succeeded / tried;
+  const estimate = ended === 0 ? null : (succeeded + atIt) / all;
   return {
-    result: { gate: 'success', estimate, bound: minSuccessRate, evidence: tried },
+    result: { gate: 'success', estimate, bound: minSuccessRate, evidence: ended },
     fails: (estimate ?? 1) < minSuccessRate,
-    enough: tried >= minimum,
-    words: `${succeeded} of ${tried} devices succeeded, at least ${percent(minSuccessRate)} wanted`,
+    enough: ended >= minimum,
+    words: `${succeeded} of ${all} devices succeeded${still}, at least ${percent(minSuccessRate)} wanted`,
     minimum: `${minimum} ended executions`,
   };
 };

@@ -50,8 +50,19 @@ describe('execution gate', () => {
     expect(verdict(execution(0.49), all)).toBe('fail');
   });
 
-  it('is about what has ended: what is planned, under way, canceled or removed does not thin a failure', () => {
-    const some = facts({ FAILED: 1, SUCCEEDED: 1, QUEUED: 50, PROBATION: 20, CANCELED: 30, REMOVED: 9 });
+  it('does not take failures, which come first, for what the wave is like: who is still at it counts as not failed', () => {
+    const early = facts({ FAILED: 7, SUCCEEDED: 13, NOTIFIED: 200, PROBATION: 180 });
+    expect(evaluate(execution(0.05), early, false)).toMatchObject({
+      verdict: 'pass',
+      estimate: 0.0175,
+      evidence: 20,
+      words: 'passed: 7 of 400 devices failed (380 are still at it), at most 5 % allowed',
+    });
+    expect(verdict(execution(0.05), facts({ FAILED: 21, PROBATION: 379 }))).toBe('fail');
+  });
+
+  it('is about who was told: what is planned, waits, was canceled or removed does not thin a failure', () => {
+    const some = facts({ FAILED: 1, SUCCEEDED: 1, QUEUED: 50, DOWNLOADED: 20, CANCELED: 30, REMOVED: 9 });
     expect(evaluate(execution(0.4), some, false)).toMatchObject({ verdict: 'fail', estimate: 0.5, evidence: 2 });
   });
 
@@ -99,6 +110,15 @@ describe('success gate', () => {
     expect(verdict(success(0.95), facts({ SUCCEEDED: 19, FAILED: 1 }))).toBe('pass');
     expect(verdict(success(0.95), facts({ SUCCEEDED: 18, FAILED: 1 }))).toBe('fail');
     expect(verdict(success(1), facts({ SUCCEEDED: 8, ALREADY_INSTALLED: 2 }))).toBe('pass');
+  });
+
+  it('fails only when it cannot be reached any more by those that are at it', () => {
+    expect(verdict(success(0.95), facts({ FAILED: 5, PROBATION: 95 }))).toBe('pass');
+    expect(evaluate(success(0.95), facts({ FAILED: 6, SUCCEEDED: 10, PROBATION: 84 }), false)).toMatchObject({
+      verdict: 'fail',
+      estimate: 0.94,
+      words: 'stopped: 10 of 100 devices succeeded (84 are still at it), at least 95 % wanted',
+    });
   });
 
   it('does not count a diverged device as a success', () => {
