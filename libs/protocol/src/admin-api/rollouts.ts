@@ -278,7 +278,8 @@ export const rolloutRoutes = {
   retryRollout: route({
     method: 'POST',
     path: '/api/v1/rollouts/:id/retry',
-    summary: 'Give devices that failed, timed out, were canceled or have diverged a new try, while the rollout is under way',
+    summary:
+      'Give devices that failed, timed out, were canceled or have diverged a new try, while the rollout is under way',
     tag,
     access: OPERATORS,
     params: idParams,
