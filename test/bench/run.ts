@@ -38,4 +38,5 @@ if (name === undefined || !names.includes(name) || rest.length > 0) {
   process.stderr.write(`Expected the name of one bench after npm run bench --, got ${got}.\n${benches.join('')}`);
   process.exit(2);
 }
-process.exitCode = (await runBench(name)) ? 0 : 1;
+// By force: where a bench had a database, its package ends the process with 0.
+process.exit((await runBench(name)) ? 0 : 1);
