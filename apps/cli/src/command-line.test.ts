@@ -5,8 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RolloutDetail } from '@aviary/protocol';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { rolloutDetail } from './testing/rollout-answer.ts';
 
 // Runs the built command: npx tsc -b apps/cli
 const AVIARY = fileURLToPath(new URL('../bin/aviary.js', import.meta.url));
@@ -15,7 +17,7 @@ const ID = '6f1c2a34-0000-4000-8000-000000000001';
 let home: string;
 let server: Server;
 let address: string;
-let rolloutState = 'FINISHED';
+let rolloutState: RolloutDetail['state'] = 'FINISHED';
 let roundState = 'COMMITTED';
 const heard: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
 
@@ -31,27 +33,7 @@ const device = {
   revokedAt: null,
 };
 
-const rollout = () => ({
-  id: ID,
-  release: 'meter-reader@1.1.0',
-  target: 'all',
-  state: rolloutState,
-  reason: null,
-  createdBy: 'ana',
-  control: 0,
-  priority: 500,
-  createdAt: 0,
-  startedAt: null,
-  endedAt: null,
-  waves: [],
-  spec: {},
-  rollback: null,
-  history: [],
-  rate: null,
-  waits: [],
-  troubles: [],
-  evaluations: [],
-});
+const rollout = () => rolloutDetail({ id: ID, state: rolloutState });
 
 const round = () => ({
   id: ID,
@@ -269,7 +251,7 @@ describe('output', () => {
 });
 
 describe('rollout status --watch', () => {
-  it.each([
+  it.each<[RolloutDetail['state'], number]>([
     ['FINISHED', 0],
     ['ROLLED_BACK', 1],
     ['STOPPED', 1],

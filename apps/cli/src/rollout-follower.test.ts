@@ -6,6 +6,7 @@ import { type AdminClient, fetchOrExplain } from './connection.ts';
 import { narrateRollout } from './demo/rollout-narration.ts';
 import { followRollout } from './rollout-follower.ts';
 import { watchRollout } from './rollout-watch.ts';
+import { rolloutDetail, waveView } from './testing/rollout-answer.ts';
 import type { Screen } from './watch.ts';
 
 const ID = '6f1c2a34-0000-4000-8000-000000000001';
@@ -22,39 +23,18 @@ const PASSED_GATE: WaveView['gates'][number] = {
   at: 0,
 };
 
-const wave = (index: number, state: WaveView['state'], counts: WaveView['counts']): WaveView => ({
-  index,
-  state,
-  size: 2,
-  cumulative: 2 * (index + 1),
-  counts,
-  startedAt: null,
-  soakUntil: null,
-  endedAt: null,
-  gates: state === 'PASSED' ? [PASSED_GATE] : [],
-});
+const wave = (index: number, state: WaveView['state'], counts: WaveView['counts']): WaveView =>
+  waveView({
+    index,
+    state,
+    size: 2,
+    cumulative: 2 * (index + 1),
+    counts,
+    gates: state === 'PASSED' ? [PASSED_GATE] : [],
+  });
 
-const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: string | null = null): RolloutDetail => ({
-  id: ID,
-  release: 'meter-reader@1.1.0',
-  priority: 500,
-  target: 'all',
-  state,
-  reason,
-  createdBy: 'ana',
-  control: 0,
-  createdAt: 0,
-  startedAt: null,
-  endedAt: null,
-  waves,
-  spec: {},
-  rollback: null,
-  history: [],
-  rate: null,
-  waits: [],
-  troubles: [],
-  evaluations: [],
-});
+const rollout = (state: RolloutDetail['state'], waves: WaveView[], reason: string | null = null): RolloutDetail =>
+  rolloutDetail({ id: ID, state, waves, reason });
 
 const RUNNING = rollout('RUNNING', [wave(0, 'RUNNING', { DOWNLOADING: 2 }), wave(1, 'SCHEDULED', {})]);
 const PASSED = rollout('RUNNING', [wave(0, 'PASSED', { SUCCEEDED: 2 }), wave(1, 'RUNNING', { PROBATION: 2 })]);

@@ -83,7 +83,7 @@ const judgeWave = (
   if (failed !== undefined) return [...decisions, ...failWave(snapshot, wave.index, failed.words)];
   if (wave.state === 'PASSED' || snapshot.state !== 'RUNNING') return decisions;
   if (wave.state === 'RUNNING' && ended) {
-    const soak = soakOf(snapshot.spec, wave.index, compared);
+    const soak = soakOf(snapshot.spec.strategy, wave.index, compared);
     const words = `all ended; soaking for ${formatDuration(soak)}`;
     return [...decisions, setWave(wave.index, 'SOAKING', words, now + soak * 1000)];
   }

@@ -1,7 +1,6 @@
 import { canDecide, planComparisons } from './gates/compared-gates.ts';
 import { burstOf, type RateState, ratePerMinute, refill } from './rate.ts';
 import { soakOf } from './soak.ts';
-import { comparisonOf } from './spec/gate-spec.ts';
 import type { RolloutSpec } from './spec/rollout-spec.ts';
 import { windowAt } from './spec/window-spec.ts';
 import { type PlannedWave, planControl, planWaves, type Strata } from './wave-plan.ts';
@@ -169,14 +168,13 @@ const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): stri
 
 /**
  * The earliest finish of a rollout in which everything goes well: devices are told as its rate and its windows allow, every
- * one succeeds when its probation is over, and each wave soaks. Each wave is taken to look like the fleet by time zone too. Takes as many steps as the rate needs portions, at most
- * one for each device.
+ * one succeeds when its probation is over, and each wave soaks. Each wave is taken to look like the fleet by time zone too.
+ * Takes as many steps as the rate needs portions, at most one for each device.
  */
 export const forecast = (question: ForecastQuestion): Forecast => {
   const { spec, waves, control, zones, now } = question;
   const { strategy, gates } = spec;
   const byZone = planWaves(strategy.waves, zones, planControl(strategy.control, zones));
-  const compares = gates.some((gate) => comparisonOf(gate) !== undefined);
   const compared = planComparisons(
     gates,
     waves.map(({ strata }) => strata),
@@ -188,14 +186,14 @@ export const forecast = (question: ForecastQuestion): Forecast => {
   let isEndless = false;
   for (const { index, size } of waves) {
     if (size === 0) continue;
-    const comparison = compares ? compared[index] : undefined;
+    const comparison = compared[index];
     const decides = comparison !== undefined && canDecide(comparison);
     if (comparison !== undefined && !decides) uncertain.push(index);
     if (!telling.tell(byZone[index]?.strata ?? {})) {
       isEndless = true;
       break;
     }
-    telling.waitUntil(telling.now + (probationOf(strategy) + soakOf(spec, index, comparison)) * 1000);
+    telling.waitUntil(telling.now + (probationOf(strategy) + soakOf(strategy, index, comparison)) * 1000);
     passed.push({ index, seconds: Math.ceil((telling.now - now) / 1000) });
   }
   const seconds = Math.ceil((telling.now - now) / 1000);

@@ -1,6 +1,4 @@
 import { canDecide, type WaveComparison } from './gates/compared-gates.ts';
-import { comparisonOf } from './spec/gate-spec.ts';
-import type { RolloutSpec } from './spec/rollout-spec.ts';
 import type { StrategySpec } from './spec/strategy-spec.ts';
 
 /**
@@ -19,15 +17,9 @@ const comparedAfter = ({ compareOver }: Pick<StrategySpec, 'compareOver'>): numb
 /**
  * How long a wave waits after its last device, in seconds: as it asks, and where a comparison may decide on it, at least
  * until its devices are measured. A wave that is judged before would never be compared.
- * @param compared what the wave can be compared by; undefined for the last
+ * @param compared what the wave can be compared by; undefined: nothing
  */
-export const soakOf = (
-  { strategy, gates }: Pick<RolloutSpec, 'strategy' | 'gates'>,
-  wave: number,
-  compared: WaveComparison | undefined,
-): number => {
+export const soakOf = (strategy: StrategySpec, wave: number, compared: WaveComparison | undefined): number => {
   const asked = strategy.waves[wave]?.soak ?? 0;
-  const isCompared =
-    compared !== undefined && canDecide(compared) && gates.some((gate) => comparisonOf(gate) !== undefined);
-  return isCompared ? Math.max(asked, comparedAfter(strategy)) : asked;
+  return compared !== undefined && canDecide(compared) ? Math.max(asked, comparedAfter(strategy)) : asked;
 };

@@ -1,44 +1,15 @@
-import type { RolloutDetail } from '@aviary/protocol';
+import type { RolloutDetail, WaveView } from '@aviary/protocol';
 import { describe, expect, it } from 'vitest';
+import { rolloutDetail, waveView } from '../testing/rollout-answer.ts';
 import { rolloutPicture } from './rollout-picture.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 
-const wave = (changes: Partial<RolloutDetail['waves'][number]>): RolloutDetail['waves'][number] => ({
-  index: 0,
-  state: 'RUNNING',
-  size: 4,
-  cumulative: 4,
-  counts: { SUCCEEDED: 1, FAILED: 1, DOWNLOADING: 2 },
-  startedAt: null,
-  soakUntil: null,
-  endedAt: null,
-  gates: [],
-  ...changes,
-});
+const wave = (changes: Partial<WaveView>): WaveView =>
+  waveView({ counts: { SUCCEEDED: 1, FAILED: 1, DOWNLOADING: 2 }, ...changes });
 
-const rollout = (changes: Partial<RolloutDetail> = {}): RolloutDetail => ({
-  id: '6f1c2a34-0000-4000-8000-000000000001',
-  release: 'meter-reader@1.1.0',
-  target: 'site=lyon',
-  state: 'RUNNING',
-  reason: null,
-  createdBy: 'ana',
-  control: 0,
-  priority: 500,
-  createdAt: 0,
-  startedAt: null,
-  endedAt: null,
-  waves: [wave({})],
-  spec: {},
-  rollback: null,
-  history: [],
-  rate: null,
-  waits: [],
-  troubles: [],
-  evaluations: [],
-  ...changes,
-});
+const rollout = (changes: Partial<RolloutDetail> = {}): RolloutDetail =>
+  rolloutDetail({ target: 'site=lyon', waves: [wave({})], ...changes });
 
 const trouble = { state: 'FAILED', code: 'download-failed', reason: 'the mirror was down' } as const;
 const tail = (changes: Partial<RolloutDetail>, now: number | undefined = NOW) =>

@@ -1,35 +1,10 @@
 import type { RolloutSummary, WaveView } from '@aviary/protocol';
 import { describe, expect, it } from 'vitest';
+import { rolloutDetail, waveView } from '../testing/rollout-answer.ts';
 import { wavePicture } from './wave-picture.ts';
 
-const wave = (changes: Partial<WaveView> = {}): WaveView => ({
-  index: 0,
-  state: 'RUNNING',
-  size: 4,
-  cumulative: 4,
-  counts: {},
-  startedAt: null,
-  soakUntil: null,
-  endedAt: null,
-  gates: [],
-  ...changes,
-});
-
-const rollout = (waves: WaveView[], changes: Partial<RolloutSummary> = {}): RolloutSummary => ({
-  id: '6f1c2a34-0000-4000-8000-000000000001',
-  release: 'meter-reader@1.1.0',
-  priority: 500,
-  target: 'site=lyon',
-  state: 'RUNNING',
-  reason: null,
-  createdBy: 'ana',
-  control: 0,
-  createdAt: 0,
-  startedAt: null,
-  endedAt: null,
-  waves,
-  ...changes,
-});
+const rollout = (waves: WaveView[], changes: Partial<RolloutSummary> = {}): RolloutSummary =>
+  rolloutDetail({ target: 'site=lyon', waves, ...changes });
 
 const barOf = (view: WaveView): string => /[█×▒·]+/.exec(wavePicture(rollout([view]))[1] ?? '')?.[0] ?? '';
 
@@ -40,7 +15,7 @@ describe('wavePicture', () => {
   });
 
   it('fills the bar from what succeeded, failed and is under way', () => {
-    const bar = barOf(wave({ counts: { SUCCEEDED: 1, ALREADY_INSTALLED: 1, FAILED: 1, DOWNLOADING: 1 } }));
+    const bar = barOf(waveView({ counts: { SUCCEEDED: 1, ALREADY_INSTALLED: 1, FAILED: 1, DOWNLOADING: 1 } }));
     expect(bar).toMatch(/^█+×+▒+$/);
     expect(bar.replaceAll(/[^█]/g, '').length).toBe(bar.length / 2);
   });
@@ -50,14 +25,14 @@ describe('wavePicture', () => {
     for (let done = 0; done <= 7; done += 1) {
       for (let failed = 0; done + failed <= 7; failed += 1) {
         const counts = { SUCCEEDED: done, FAILED: failed, PROBATION: 7 - done - failed };
-        widths.add(barOf(wave({ size: 7, counts })).length);
+        widths.add(barOf(waveView({ size: 7, counts })).length);
       }
     }
     expect(widths.size).toBe(1);
   });
 
   it('draws an empty bar for a wave without devices', () => {
-    expect(barOf(wave({ size: 0 }))).toMatch(/^·+$/);
+    expect(barOf(waveView({ size: 0 }))).toMatch(/^·+$/);
   });
 
   it('says the counts and the gates in words', () => {
@@ -71,7 +46,7 @@ describe('wavePicture', () => {
       comparison: null,
       at: 0,
     };
-    const picture = wavePicture(rollout([wave({ counts: { TIMED_OUT: 2 }, gates: [gate] })])).join('\n');
+    const picture = wavePicture(rollout([waveView({ counts: { TIMED_OUT: 2 }, gates: [gate] })])).join('\n');
     expect(picture).toContain('2 timed out');
     expect(picture).toContain('execution: stopped: 2 of 4 devices failed');
   });
@@ -87,7 +62,7 @@ describe('wavePicture', () => {
       comparison: { lower: -0.03, upper: 0.28, eWorse: 4, eNotWorse: 0.2, eDecides: 20 },
       at: 0,
     };
-    const picture = wavePicture(rollout([wave({ gates: [gate] })])).join('\n');
+    const picture = wavePicture(rollout([waveView({ gates: [gate] })])).join('\n');
     expect(picture).toContain('p95 +12 % (−3 % … +28 %), margin 15 %, 9 pairs, evidence 4 of 20 that it is worse');
   });
 

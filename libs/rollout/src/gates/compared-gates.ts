@@ -46,7 +46,8 @@ const pairsOf = (wave: Strata, control: Strata): number => {
 };
 
 /**
- * What each wave of a rollout can be compared by. The last one takes the control group, and is compared with nothing.
+ * What each wave of a rollout can be compared by. The last one takes the control group, and is compared with nothing;
+ * nor is any without such a gate.
  * @param waves devices that each adds, by stratum
  * @param control devices that are held back, by stratum
  */
@@ -56,12 +57,13 @@ export const planComparisons = (
   control: Strata,
 ): (WaveComparison | undefined)[] => {
   const metrics = gates.filter((gate) => comparisonOf(gate) !== undefined).length;
+  if (metrics === 0) return waves.map(() => undefined);
   const pairs = waves.map((wave, index) => (index === waves.length - 1 ? 0 : pairsOf(wave, control)));
   const { level, compares } = splitLevel(ROLLOUT_LEVEL, metrics, pairs);
   const compared = compares.filter((is) => is).length;
   // A wave that takes no share is held to the level at which it was found to have too few pairs: what is split among the
   // others is all there is, and at their level it might decide after all.
-  const levelOfOthers = metrics === 0 ? ROLLOUT_LEVEL : ROLLOUT_LEVEL / (metrics * (compared + 1));
+  const levelOfOthers = ROLLOUT_LEVEL / (metrics * (compared + 1));
   return pairs.map((plannedPairs, index) =>
     index === waves.length - 1 ? undefined : { level: compares[index] ? level : levelOfOthers, plannedPairs },
   );

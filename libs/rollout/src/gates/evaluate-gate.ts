@@ -15,7 +15,7 @@ const measure = (gate: Gate, facts: WaveFacts): Measured | undefined => {
 };
 
 /**
- * Judges one gate. Rates are of what has ended, never of what is planned.
+ * Judges one gate. Rates are of the devices that were told, never of those that are planned.
  * @param isFinal every execution of the wave has ended and its soak is over: nothing more will come
  * @param compared what the wave can be compared by; undefined for the last, which has no control group any more
  * @returns undefined for a comparison on a wave that has none

@@ -22,12 +22,12 @@ const executions: GateField = { key: 'minimum', label: 'judge from … execution
 export const GATE_KINDS = {
   execution: {
     title: 'Failed devices',
-    help: 'Of those that have ended: failed, rejected, timed out, rolled back, or running something else later.',
+    help: 'Of those that were told: failed, rejected, timed out, rolled back, or running something else later.',
     fields: [{ key: 'maxFailureRate', label: 'at most', placeholder: '5%', initial: '5%' }, executions],
   },
   success: {
     title: 'Succeeded devices',
-    help: 'Of those that have ended.',
+    help: 'Of those that were told; who is still at it may yet succeed.',
     fields: [{ key: 'minSuccessRate', label: 'at least', placeholder: '95%', initial: '95%' }, executions],
   },
   lowConfidenceRate: {

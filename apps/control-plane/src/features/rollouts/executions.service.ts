@@ -59,7 +59,8 @@ const UNDER_WAY: readonly RolloutState[] = ['RUNNING', 'PAUSED'];
 const DIVERGE = `
   update execution e set diverged = r.release is distinct from $2
   from rollout r, assignment a
-  where a.device_id = e.device_id and (r.release = $2 or a.rollout_id = r.id) and r.id = e.rollout_id and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
+  where r.id = e.rollout_id and a.device_id = e.device_id and (r.release = $2 or a.rollout_id = r.id)
+    and e.device_id = $1 and e.kind = 'install' and e.state in ('SUCCEEDED', 'ALREADY_INSTALLED')
     and r.state in ('RUNNING', 'PAUSED') and coalesce(r.spec #>> '{strategy,mode}', '') <> 'download-only'
     and e.diverged <> (r.release is distinct from $2)`;
 
