@@ -12,7 +12,7 @@ import { databaseUrlOf, SizedFleet } from './rollout/sized-fleet.ts';
 const SMALL = 100_000;
 const LARGE = 1_000_000;
 const ROUNDS = 5;
-const SNAPSHOTS = 51;
+const SNAPSHOTS = 201;
 /** Rows that the peer of a wave's start materialises in a round; it is taken twenty times, which flatters it: the more rows, the more an index costs. */
 const SLICE = LARGE / 20;
 /** One in ten devices: as many as the small fleet has in all. */
@@ -219,8 +219,10 @@ const bench: Bench = {
     try {
       const client = new pg.Client({ connectionString: server.url });
       await client.connect();
-      // What a power cut would lose is lost with the folder anyway, and a checkpoint should not fall into one side.
-      for (const setting of ['fsync = off', `max_wal_size = '16GB'`]) await client.query(`alter system set ${setting}`);
+      // What a power cut would lose is lost with the folder anyway, and neither a checkpoint nor a vacuum should fall
+      // into one side.
+      for (const setting of ['fsync = off', `max_wal_size = '16GB'`, 'autovacuum = off'])
+        await client.query(`alter system set ${setting}`);
       await client.query('select pg_reload_conf()');
       await client.query('create database small');
       await client.end();

@@ -12,6 +12,7 @@ import { RolloutStrategy1767100000000 } from './migrations/1767100000000-rollout
 import { RolloutTargets1767200000000 } from './migrations/1767200000000-rollout-targets.ts';
 import { SwitchTerms1767300000000 } from './migrations/1767300000000-switch-terms.ts';
 import { Histories1767400000000 } from './migrations/1767400000000-histories.ts';
+import { MembersByProfile1767500000000 } from './migrations/1767500000000-members-by-profile.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -100,6 +101,7 @@ export class Database implements Sql {
         RolloutTargets1767200000000,
         SwitchTerms1767300000000,
         Histories1767400000000,
+        MembersByProfile1767500000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },
