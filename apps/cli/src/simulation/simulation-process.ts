@@ -9,6 +9,8 @@ import {
 } from '@aviary/protocol';
 
 const STOP_DEADLINE_MS = 30_000;
+/** Thousands of devices live in one heap. With the usual 16 MB for young objects, half of its time went into collecting them. */
+const YOUNG_OBJECTS_MB = 64;
 
 /** The devices' process has ended although nobody asked it to. */
 export class SimulationEndedError extends Error {
@@ -36,6 +38,7 @@ export class SimulationProcess {
     this.#listener = listener;
     const program = fileURLToPath(import.meta.resolve('@aviary/agent/simulation'));
     const child = fork(program, [JSON.stringify(plan)], {
+      execArgv: [...process.execArgv, `--max-semi-space-size=${YOUNG_OBJECTS_MB}`],
       // With a log to read, it goes where ours goes.
       stdio: ['ignore', 'ignore', process.env.AVIARY_LOG_LEVEL === undefined ? 'pipe' : 'inherit', 'ipc'],
       // A group of its own, so that Ctrl-C reaches us alone, and the devices say good-bye when we say so.

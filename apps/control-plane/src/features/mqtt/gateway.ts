@@ -4,12 +4,18 @@ import type { CertificatesService, DeviceSession } from '../devices/certificates
 import type { DevicesService } from '../devices/devices.service.ts';
 import type { ProbesService } from '../diagnosis/probes.service.ts';
 import { readBatch, TelemetryMalformedError } from '../telemetry/telemetry-batch.ts';
-import type { TelemetryQueue } from '../telemetry/telemetry-queue.ts';
+import { type TelemetryQueue, TelemetryStalledError } from '../telemetry/telemetry-queue.ts';
 import type { Broker, DeviceMessages } from './broker.ts';
+
+/** Where thousands of devices wait for a database, one line tells of them. */
+const TELL_STALLS_MS = 10_000;
 
 /** MQTT in: what devices say becomes rows, and is acknowledged once it is. */
 export class Gateway implements DeviceMessages {
   private broker: Pick<Broker, 'send'> | undefined;
+  /** Batches that came in vain since that was told. */
+  private stalled = 0;
+  private stallsToldAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     private readonly devices: Pick<DevicesService, 'recordPresence'>,
@@ -34,12 +40,32 @@ export class Gateway implements DeviceMessages {
     if (channel === 'presence') return this.receivePresence(deviceId, payload);
     const batch = this.read(deviceId, payload);
     if (batch === undefined) return;
-    const ack = await this.telemetry.add(batch);
-    if (ack !== undefined) this.acknowledge(deviceId, ack);
+    try {
+      const ack = await this.telemetry.add(batch);
+      if (ack !== undefined) this.acknowledge(deviceId, ack);
+    } catch (error) {
+      if (!(error instanceof TelemetryStalledError)) throw error;
+      this.leaveUnanswered(error);
+    }
   }
 
   gone(deviceId: string): void {
     this.log.debug({ device: deviceId }, 'device disconnected');
+  }
+
+  /**
+   * The device sends the batch again when no answer came. To end its connection would not make the database faster: each
+   * device would come again with a handshake and all that it asks after one, and keep the machine from answering others.
+   */
+  private leaveUnanswered(stall: TelemetryStalledError): void {
+    this.stalled += 1;
+    if (performance.now() - this.stallsToldAt < TELL_STALLS_MS) return;
+    this.log.warn(
+      { batches: this.stalled, error: stall.message },
+      'telemetry was not taken; its devices send it again',
+    );
+    this.stalled = 0;
+    this.stallsToldAt = performance.now();
   }
 
   /** Undefined when it means nothing: sending it again would not help, and an error would make its device do just that. */
