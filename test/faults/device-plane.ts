@@ -68,16 +68,17 @@ export class DevicePlane {
     return this.records.flatMap((record) => (record.type === 'event' ? record.code : []));
   }
 
-  async start({ fleetCa, server: { key, certificate } }: TestPki) {
+  /** @param ports where it was before, for a plane that comes back */
+  async start({ fleetCa, server: { key, certificate } }: TestPki, ports = { device: 0, mqtt: 0 }) {
     const options = { key, cert: certificate, ca: fleetCa, requestCert: true, rejectUnauthorized: false } as const;
     const server = createServer({ ...options, minVersion: 'TLSv1.3' }, ({ url = '', headers }, response) => {
       if (this.isAway) response.destroy();
       else void this.#answer(response, url, Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0));
     });
     this.#server = server;
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(ports.device, '127.0.0.1', resolve));
     this.#gateway.onPublished = (topic, payload) => this.#hear(topic, payload);
-    const port = await this.#gateway.start(fleetCa, { key, certificate });
+    const port = await this.#gateway.start(fleetCa, { key, certificate }, ports.mqtt);
     return {
       deviceUrl: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
       mqttUrl: `mqtts://127.0.0.1:${port}`,
