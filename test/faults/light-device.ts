@@ -15,6 +15,7 @@ import { FakeSlot } from '../../apps/agent/src/testing/fake-slot.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
 import { FleetTrust } from '../../apps/agent/src/trust/fleet-trust.ts';
 import { Assignments, type Finding } from '../../apps/agent/src/update/assignments.ts';
+import { CrashWatch } from '../../apps/agent/src/update/crash-watch.ts';
 import { Holding } from '../../apps/agent/src/update/holding.ts';
 import { ReleaseStore } from '../../apps/agent/src/update/release-store.ts';
 import { Updater } from '../../apps/agent/src/update/updater.ts';
@@ -57,6 +58,8 @@ export class LightDevice {
     const parts = { journal, store, slot: this.#slot, serving: this.#slot, api, reporter: this.#reporter, log };
     this.#updater = new Updater({
       holding: new Holding(journal, null),
+      memory: { shortage: () => undefined },
+      crashes: new CrashWatch(),
       ...parts,
       providers: ['cpu'],
       patienceMs: PATIENCE_MS,

@@ -64,6 +64,7 @@ export class PatientDevice {
         keepCredentials: async () => undefined,
         serving: new SimulatedServing(STEADY, seededRandom('a week')),
         startWorker: simulatedWorkers(STEADY, async () => undefined),
+        memory: { shortage: () => undefined },
         meter: {
           read: async () => ({ process: { rssBytes: 2 ** 27, cpuPercent: 20 }, board }),
           close: () => undefined,

@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
@@ -32,6 +33,7 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
     --poll-seconds N      how often it looks for an assignment when nobody rings (60)
     --spool-mb N          most that waits on disk while offline (64)
     --patience-seconds N  a download slower than 256 bytes a second for so long is given up for now (30)
+    --worker-memory-mb N  a worker that has more in memory is ended (three quarters of the board's memory)
     --learn               keep labels that applications give it, and train with them when the fleet does
     --learn-samples N     most labelled samples that it keeps (2000)
     --socket PATH         where applications on the board reach it (<state-dir>/agent.sock); none: not at all
@@ -63,6 +65,7 @@ const OPTIONS = {
   'poll-seconds': { type: 'string' },
   'spool-mb': { type: 'string' },
   'patience-seconds': { type: 'string' },
+  'worker-memory-mb': { type: 'string' },
   'plaintext-dir': { type: 'string' },
   learn: { type: 'boolean' },
   'learn-samples': { type: 'string' },
@@ -87,7 +90,14 @@ export type Values = ReturnType<typeof readArguments>['values'];
 
 const numberOf = (
   values: Values,
-  name: 'fps' | 'telemetry-seconds' | 'poll-seconds' | 'spool-mb' | 'patience-seconds' | 'learn-samples',
+  name:
+    | 'fps'
+    | 'telemetry-seconds'
+    | 'poll-seconds'
+    | 'spool-mb'
+    | 'patience-seconds'
+    | 'worker-memory-mb'
+    | 'learn-samples',
   otherwise: number,
   most: number,
 ): number => {
@@ -96,6 +106,12 @@ const numberOf = (
   const value = Number(text);
   if (value > 0 && value <= most) return value;
   throw new UsageError(`Expected a number above 0 and at most ${most} for --${name}, got "${text}".`);
+};
+
+/** So much of the board's memory, or of what the agent may take of it, that all else on it still runs. */
+const mostWorkerMemoryMB = (): number => {
+  const limited = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.floor((Math.min(limited, totalmem()) / 2 ** 20) * 0.75);
 };
 
 /** @returns null when the device does not learn */
@@ -173,6 +189,7 @@ export const runOptionsOf = (values: Values, stateDirectory: string) => {
     pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
     spoolBytes: numberOf(values, 'spool-mb', 64, 2 ** 20) * 2 ** 20,
     patienceSeconds: numberOf(values, 'patience-seconds', 30, 3_600),
+    workerMemoryMB: numberOf(values, 'worker-memory-mb', mostWorkerMemoryMB(), 2 ** 20),
     plaintextDirectory: values['plaintext-dir'],
     socket: values.socket === 'none' ? null : resolve(values.socket ?? join(stateDirectory, 'agent.sock')),
     learnSamples: learnSamplesOf(values),

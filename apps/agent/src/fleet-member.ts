@@ -42,6 +42,8 @@ export interface MemberGround {
   readonly keepCredentials: (credentials: Credentials) => Promise<void>;
   readonly serving: Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo'>;
   readonly startWorker: StartWorker;
+  /** Whether two releases fit into its memory. */
+  readonly memory: UpdaterParts['memory'];
   readonly meter: ReporterOptions['meter'];
   readonly facts: DeviceFacts;
   /** Id of the firmware profile that the board is; null when none fits. */
@@ -88,7 +90,7 @@ export class FleetMember {
 
   constructor(identity: Identity, ground: MemberGround, options: MemberOptions, listener: MemberListener, log: Logger) {
     const { deviceId, epoch } = identity;
-    const { journal, store, serving, facts } = ground;
+    const { journal, store, serving, memory, facts } = ground;
     this.#ground = ground;
     this.#log = log;
     this.#spool = new Spool(ground.spoolFiles, {
@@ -128,7 +130,9 @@ export class FleetMember {
     const { api, reporter, slot } = this;
     const holding = new Holding(journal, facts.timeZone ?? null);
     this.#holding = holding;
-    this.#updater = new Updater({ journal, store, slot, serving, holding, api, patienceMs, providers, reporter, log });
+    const crashes = this.#crashes;
+    const parts = { journal, store, slot, serving, memory, crashes, holding, api, reporter };
+    this.#updater = new Updater({ ...parts, patienceMs, providers, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
     const trust = new FleetTrust({ metadata: ground.metadata, patienceMs }, identity, api, journal, () =>
       this.#loop.replan(),
@@ -255,14 +259,14 @@ export class FleetMember {
 
   async #workerLost(release: HeldRelease, words: string): Promise<void> {
     if (this.#stopping) return;
-    const { pauseMs, looping } = this.#crashes.lost(release.digest, performance.now());
+    const { looping } = this.#crashes.lost(release.digest, performance.now());
     await this.reporter.event('warning', 'worker-lost', `${release.release}: ${words}`);
     if (looping && this.#ground.journal.state.committed?.digest === release.digest) {
       const what = 'its workers keep dying; the release before takes its place, where there is one';
       await this.reporter.event('error', 'release-quarantined', `${release.release}: ${what}`);
       await this.#updater.quarantine(release).catch((error: unknown) => this.#log.warn({ err: error }, 'not noted'));
     }
-    this.#loop.wakeAfter(pauseMs);
+    this.#loop.wake();
   }
 }
 

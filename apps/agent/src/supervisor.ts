@@ -14,18 +14,21 @@ import { startLocalApi } from './local-api/start-local-api.ts';
 import { Journal } from './state/journal.ts';
 import { BoardMeter } from './telemetry/board-meter.ts';
 import { SpoolDirectory } from './telemetry/spool-files.ts';
+import { MemoryPreflight } from './update/memory-preflight.ts';
 import { isInMemory, openMemoryStorage } from './update/memory-storage.ts';
 import { ReleaseStore } from './update/release-store.ts';
 
 export interface SupervisorOptions extends LearningOptions, MemberOptions {
   readonly source: DirectorySource;
   readonly fps: number;
+  /** Most that a worker may have in memory; undefined: as much as it takes. */
+  readonly workerMemoryMB?: number;
   /** Where opened models lie instead of in memory. */
   readonly plaintextDirectory?: string | undefined;
   /** Path of the socket for applications on the board; null: none. */
   readonly socket: string | null;
   /** Where the programs of the other processes are, when not beside this one. */
-  readonly worker?: Pick<WorkerOptions, 'workerPath' | 'execArgv'>;
+  readonly worker?: Pick<WorkerOptions, 'workerPath' | 'execArgv' | 'frameTimeoutMs'>;
   readonly capture?: Pick<CaptureOptions, 'capturePath' | 'execArgv'>;
 }
 
@@ -80,7 +83,8 @@ export const startSupervisor = async (
       keepCredentials: (credentials) =>
         writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials, identity.keeping),
       serving,
-      startWorker: (given) => startWorker({ ...given, ...options.worker }),
+      startWorker: (given) => startWorker({ ...given, maxMemoryMB: options.workerMemoryMB, ...options.worker }),
+      memory: new MemoryPreflight(),
       meter: new BoardMeter(stateDirectory),
       facts,
       profile: await ownProfile(facts),

@@ -4,6 +4,7 @@ export type InferenceErrorCode =
   | 'worker-start-timeout'
   | 'worker-exited'
   | 'worker-unresponsive'
+  | 'worker-memory'
   | 'frame-timeout'
   | 'frame-undecodable'
   | 'frame-failed'

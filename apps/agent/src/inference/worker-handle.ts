@@ -6,6 +6,7 @@ import { FrameError, InferenceError, WorkerLostError, WorkerStartError } from '.
 import type { AnsweredFrame, Frame } from './frame.ts';
 import { type Message, MessageReader, writeMessage } from './framing.ts';
 import { LineReader } from './line-reader.ts';
+import { watchMemory } from './memory-watch.ts';
 import { fenceFlags, minimalEnvironment, programFolders } from './worker-fence.ts';
 import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
 
@@ -20,6 +21,8 @@ export interface WorkerOptions {
   readonly execArgv?: readonly string[];
   /** Upper bound of the worker's JavaScript heap. The model's tensors are outside of it. Default 256. */
   readonly maxHeapMB?: number;
+  /** Upper bound of all that the worker has in memory; one that takes more is ended. Default: none. */
+  readonly maxMemoryMB?: number | undefined;
   /** Until the model is loaded. Default 60 s. */
   readonly startTimeoutMs?: number;
   /**
@@ -79,6 +82,7 @@ export interface WorkerHandle {
 /** What the worker's program imports; their folders are what its fence opens. */
 const WORKER_IMPORTS = ['onnxruntime-node', 'onnxruntime-common', 'sharp', 'zod', '@aviary/release'];
 const STOP_PATIENCE_MS = 2000;
+const MEGABYTE = 2 ** 20;
 
 /**
  * Starts a process that loads the release and answers frames.
@@ -120,6 +124,7 @@ class WorkerProcess {
   #onStartFailed: ((error: WorkerStartError) => void) | null = null;
   #watchdog: NodeJS.Timeout | null = null;
   #heartbeat: NodeJS.Timeout | null = null;
+  #unwatchMemory: () => void = () => undefined;
   #nextId = 1;
   /** Makes a frame's id one of its own, whatever ran before. */
   readonly #session = randomBytes(6).toString('hex');
@@ -220,6 +225,7 @@ class WorkerProcess {
       stdio: 'pipe',
     });
     this.#child = child;
+    this.#watchMemory();
     const reader = new MessageReader((message) => this.#hear(message));
     child.stdout.on('data', (chunk: Buffer) => {
       try {
@@ -289,6 +295,15 @@ class WorkerProcess {
     this.#ask((id) => ({ kind: 'ping', id })).catch(() => {});
   }
 
+  #watchMemory(): void {
+    const { maxMemoryMB } = this.#options;
+    if (maxMemoryMB === undefined || this.pid === 0) return;
+    this.#unwatchMemory = watchMemory(this.pid, maxMemoryMB * MEGABYTE, (rssBytes) => {
+      const words = `the worker had ${Math.round(rssBytes / MEGABYTE)} MB in memory, at most ${maxMemoryMB} MB are allowed; it was ended`;
+      this.#kill('killed', new WorkerLostError('worker-memory', words));
+    });
+  }
+
   #silent(): void {
     const oldest = this.#pending.values().next().value;
     if (oldest === undefined) return;
@@ -310,6 +325,7 @@ class WorkerProcess {
   #gone(code: number | null, signal: NodeJS.Signals | null, spawnError: string | null): void {
     if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    this.#unwatchMemory();
     const how = spawnError ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const ending = this.#ending ?? {
       kind: 'died',

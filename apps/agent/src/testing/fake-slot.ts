@@ -21,6 +21,8 @@ export class FakeSlot {
   readonly calls: string[] = [];
   readonly lastLoss = 'signal SIGKILL';
   serves: HeldRelease | null = null;
+  /** Of no worker. */
+  readonly servesPid = process.pid;
   /** Called in the middle of a load, of an acceptance suite and before serving. */
   during: (moment: string) => void = () => undefined;
   #ready: HeldRelease | null = null;

@@ -6,10 +6,16 @@ import { type SealedRelease, sealRelease } from './sealed-release.ts';
 /**
  * A release that really answers, `light` or `dark`, sealed for `identity`.
  * @param ballast bytes that are in its archive beside the model, to make it as large as a test needs it
+ * @param files further ones, by name
  */
 export const sealLightRelease = async (
   release: string,
-  { releaseCounter = 1, rollbackFloor = 0, ballast = Buffer.alloc(0) } = {},
+  {
+    releaseCounter = 1,
+    rollbackFloor = 0,
+    ballast = Buffer.alloc(0),
+    files: further = {} as Readonly<Record<string, string>>,
+  } = {},
 ): Promise<SealedRelease> => {
   const folders = new TemporaryFolders();
   try {
@@ -17,6 +23,7 @@ export const sealLightRelease = async (
     const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.'));
     const contents = names.map(async (name) => [name, await readFile(join(folder, name))] as const);
     const files = new Map<string, Uint8Array>(await Promise.all(contents));
+    for (const [name, text] of Object.entries(further)) files.set(name, Buffer.from(text));
     if (ballast.length > 0) files.set('ballast.bin', ballast);
     return await sealRelease(release, { releaseCounter, rollbackFloor, files });
   } finally {

@@ -4,6 +4,7 @@ import type { ExecutionRecord } from '@aviary/protocol';
 import type { Probation } from '@aviary/release';
 import { pino } from 'pino';
 import { type AssignedRelease, Journal, type JournalState } from '../state/journal.ts';
+import { CrashWatch } from '../update/crash-watch.ts';
 import { Holding } from '../update/holding.ts';
 import { ReleaseStore } from '../update/release-store.ts';
 import { UpdateLoop } from '../update/update-loop.ts';
@@ -42,6 +43,9 @@ export class UpdateRig {
   /** What was reported, over all runs: execution states with their reasons, and codes of events. */
   readonly reports: Omit<ExecutionRecord, 'type' | 'at'>[] = [];
   readonly events: string[] = [];
+  /** What is missing for a second release in memory, in words; undefined: nothing. */
+  shortage: string | undefined;
+  readonly crashes = new CrashWatch();
 
   constructor(folder: string, server: BlobServer, manners: Readonly<Record<string, Manner>> = {}) {
     this.#folder = folder;
@@ -103,6 +107,8 @@ export class UpdateRig {
       store,
       slot,
       serving: slot,
+      memory: { shortage: () => this.shortage },
+      crashes: this.crashes,
       api: { stream: (path, start, signal) => this.#server.open(start, signal, path) },
       patienceMs: 30_000,
       providers: ['cpu'],

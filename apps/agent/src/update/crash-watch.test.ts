@@ -13,6 +13,17 @@ describe('the crash watch', () => {
     expect(pauses).toEqual([0, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
   });
 
+  it('says how much of the pause is left', () => {
+    const watch = new CrashWatch();
+    expect(watch.restMs('one', 0)).toBe(0);
+    watch.lost('one', 1_000);
+    expect(watch.restMs('one', 1_000)).toBe(0);
+    watch.lost('one', 2_000);
+    expect([2_000, 2_400, 3_000, 9_000].map((now) => watch.restMs('one', now))).toEqual([1_000, 600, 0, 0]);
+    watch.forgive('one');
+    expect(watch.restMs('one', 2_000)).toBe(0);
+  });
+
   it('speaks of a loop at the fifth within ten minutes', () => {
     expect(at(0, 1, 2, 3, 4).map(({ looping }) => looping)).toEqual([false, false, false, false, true]);
   });

@@ -10,7 +10,7 @@ const a = heldRelease('a', { releaseCounter: 1 });
 const b = heldRelease('b', { releaseCounter: 2 });
 const target = assignedRelease('c', 'e1', { releaseCounter: 3 });
 const nothing: Current = { committed: null, previous: null, serving: null, admitted: null };
-const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0, hold: null };
+const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0, hold: null, alone: null };
 const hold: Hold = { waitsFor: 'window', until: null, laterUntil: null, words: 'waits for its window' };
 const staging: AssignedRelease = { ...target, terms: { mode: 'download-only' } };
 const at = (stage: Candidate['stage'], release: AssignedRelease = target) => ({ release, stage });
@@ -45,6 +45,28 @@ describe('the plan', () => {
       { stopped: [target.digest] },
       [],
     ],
+    [
+      'what served has made room for it',
+      { committed: a },
+      at('fetched'),
+      { alone: target.digest },
+      ['admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'room was made for it, and it must wait after all',
+      { committed: a },
+      at('fetched'),
+      { alone: target.digest, hold },
+      ['serve a', 'hold c'],
+    ],
+    [
+      'room was made for another one',
+      { committed: a },
+      at('fetched'),
+      { alone: b.digest },
+      ['serve a', 'admit c', 'switch c', 'probation c'],
+    ],
+    ['room was made for what is not wanted any more', { committed: a }, null, { alone: target.digest }, ['serve a']],
     ['nothing is held or wanted', {}, null, {}, []],
     ['a start', { committed: a }, null, {}, ['serve a']],
     ['it serves', { committed: a, serving: a.digest }, null, {}, []],
@@ -239,6 +261,7 @@ const anyContext = fc.record({
   stopped: fc.subarray(NAMES.map((name) => heldRelease(name).digest)),
   rollbackFloor: fc.integer({ min: 0, max: 5 }),
   hold: fc.constantFrom(null, hold),
+  alone: maybe(anyDigest),
 });
 const anyTarget = fc.record({
   release: fc
@@ -317,8 +340,8 @@ describe('any plan for what must not switch yet', () => {
   it('does before it waits what it would do anyway, and nothing after it', () => {
     fc.assert(
       fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
-        const steps = plan(current, wanted, { ...context, hold });
-        const free = plan(current, wanted, { ...context, hold: null });
+        const steps = plan(current, wanted, { ...context, hold, alone: null });
+        const free = plan(current, wanted, { ...context, hold: null, alone: null });
         const at = steps.findIndex(({ kind }) => kind === 'hold');
         if (at >= 0) expect(at).toBe(steps.length - 1);
         expect(at < 0 ? free : free.slice(0, at)).toEqual(at < 0 ? steps : steps.slice(0, at));

@@ -23,6 +23,8 @@ export interface Context {
   readonly rollbackFloor: number;
   /** What keeps the device from switching to what is assigned; null: nothing. */
   readonly hold: Hold | null;
+  /** Digest of the release that needs the memory of what would serve, to prove itself; null: none does. */
+  readonly alone: string | null;
 }
 
 /** One thing to do. Each is done completely, and durably, before the next is planned. */
@@ -49,7 +51,8 @@ export type Step =
  * What has to be done to get from what is to what is wanted; empty when nothing has. Pure: data in, data out.
  *
  * A proven release serves first, whatever is to come, so that a device is never blind for the sake of an update; and
- * what is neither proven nor wanted any more does not go on serving. A device with nothing proven to serve waits for
+ * what is neither proven nor wanted any more does not go on serving. Only a release that finds no memory beside it proves
+ * itself alone. A device with nothing proven to serve waits for
  * nobody: there is nothing that a switch would disturb.
  */
 export const plan = (
@@ -82,7 +85,8 @@ export const plan = (
   if (release.terms?.mode === 'download-only') {
     return [...serve, ...(isStray ? [{ kind: 'stop' } as const] : []), ...fetch, { kind: 'stage', target: release }];
   }
-  const steps = [...(serving === release.digest ? [] : serve), ...fetch];
+  const isAlone = context.alone === release.digest && context.hold === null;
+  const steps = [...(serving === release.digest || isAlone ? [] : serve), ...fetch];
   if (context.hold !== null && proven !== null && serving !== release.digest) {
     return [...steps, { kind: 'hold', target: release, hold: context.hold }];
   }

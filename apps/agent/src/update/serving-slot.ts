@@ -54,6 +54,11 @@ export class ServingSlot {
     return this.#serves?.release ?? null;
   }
 
+  /** Of the worker that serves. */
+  get servesPid(): number | null {
+    return this.#serves?.worker.pid ?? null;
+  }
+
   /** Digest of the release that stands ready and has passed admission. */
   get admitted(): string | null {
     return this.#ready?.release.digest === this.#admitted ? this.#admitted : null;

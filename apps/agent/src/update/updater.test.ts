@@ -263,6 +263,31 @@ describe('a release that was proven', () => {
     expect(later.journal.state).toMatchObject({ committed: c.held, previous: a.held });
   });
 
+  it('rests after its worker has died again, and what is assigned comes here meanwhile', async () => {
+    const rig = await updating();
+    const now = performance.now();
+    for (let death = 0; death < 4; death += 1) rig.crashes.lost(a.held.digest, now);
+    const { slot, journal } = await rig.run();
+    expect(slot.calls).toEqual(['load b@1.0.0', 'serve b@1.0.0']);
+    expect(journal.state).toMatchObject({ committed: b.held, previous: a.held });
+  });
+
+  it('is looked at again when it has rested, where there is nothing else to do', async () => {
+    const rig = await device();
+    await rig.keep(a);
+    await rig.write({ committed: a.held });
+    const { updater, slot } = await rig.start();
+    const { signal } = new AbortController();
+    for (let death = 0; death < 4; death += 1) rig.crashes.lost(a.held.digest, performance.now());
+    const outcome = await updater.step(signal);
+    expect(outcome).toMatchObject({ lookAgainMs: expect.closeTo(4_000, -3) });
+    expect(slot.calls).toEqual([]);
+    updater.forgive(a.held.digest);
+    rig.crashes.forgive(a.held.digest);
+    await updater.step(signal);
+    expect(slot.serves?.digest).toBe(a.held.digest);
+  });
+
   it('that stands below the floor is not gone back to', async () => {
     const rig = await device({ 'b@1.0.0': { failsToLoad: 'out of memory' } });
     await rig.keep(a, b);

@@ -1,10 +1,9 @@
 import type { ExecutionRecord } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import type { AcceptanceReport } from '../inference/acceptance.ts';
-import type { Serving } from '../inference/serving.ts';
-import type { EffectiveProvider } from '../inference/worker-handle.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
+import { Admission, type AdmissionParts } from './admission.ts';
+import type { CrashWatch } from './crash-watch.ts';
 import { Decisions } from './decisions.ts';
 import { failureCodeOf } from './download.ts';
 import type { Hold } from './hold.ts';
@@ -23,25 +22,21 @@ const LOOK_AT_PROBATION_MS = 250;
 const LOOK_AT_HOLD_MS = 60_000;
 /** A release during whose probation the agent itself went down so often is given up. */
 const MOST_PROBATION_STARTS = 3;
-/** A p95 of fewer frames is no measure for the next release. */
-const FRAMES_FOR_P95 = 20;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 type Executors = {
   readonly [Kind in Step['kind']]: (step: StepOf<Kind>, signal: AbortSignal) => Promise<void>;
 };
 
-export interface UpdaterParts extends ReleaseBytesParts {
+export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts {
   readonly journal: Pick<Journal, 'state' | 'update'>;
   readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'checkHeader' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
     ServingSlot,
-    'serves' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
+    'serves' | 'servesPid' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
   >;
-  readonly serving: Pick<Serving, 'observe'>;
   readonly holding: Pick<Holding, 'current'>;
-  /** Execution providers of ONNX Runtime on this board, best first. */
-  readonly providers: readonly string[];
+  readonly crashes: Pick<CrashWatch, 'restMs'>;
   readonly reporter: Pick<Reporter, 'execution' | 'event'>;
   readonly log: Logger;
 }
@@ -51,6 +46,7 @@ export class Updater {
   readonly #parts: UpdaterParts;
   readonly #decisions: Decisions;
   readonly #bytes: ReleaseBytes;
+  readonly #admission: Admission;
   /** What was reported last: a try that is repeated for days says nothing new. */
   #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
@@ -63,7 +59,7 @@ export class Updater {
     fetch: ({ target }, signal) => this.#fetch(target, signal),
     stage: ({ target }) => this.#stage(target),
     hold: ({ target, hold }) => this.#hold(target, hold),
-    admit: ({ target }, signal) => this.#admit(target, signal),
+    admit: ({ target }, signal) => this.#admission.admit(target, signal, (state) => this.#report(target, state)),
     switch: ({ target }) => this.#switchTo(target),
     probation: ({ target }, signal) => this.#probation(target, signal),
     confirm: async ({ target }) => void (await this.#decisions.confirmed(target)),
@@ -73,6 +69,7 @@ export class Updater {
     this.#parts = parts;
     this.#decisions = new Decisions(parts.journal, parts.reporter);
     this.#bytes = new ReleaseBytes(parts);
+    this.#admission = new Admission(parts, this.#bytes);
   }
 
   /** A release was assigned anew: what was wrong with it before does not count. */
@@ -91,10 +88,10 @@ export class Updater {
    * @throws what makes sense to try again later; when the signal was given, anything
    */
   async step(signal: AbortSignal): Promise<StepOutcome> {
-    const [step] = this.#plan();
+    const { step, restMs } = this.#next();
     // What came of a decision is told once it is so: the digest that is running is part of it.
     if (step?.kind !== 'serve' && step?.kind !== 'stop') await this.#decisions.deliver(this.#parts.slot.serves);
-    if (step === undefined) return false;
+    if (step === undefined) return restMs > 0 && { lookAgainMs: restMs };
     this.#parts.log.debug({ step: step.kind }, 'next step');
     try {
       await this.#execute(step, signal);
@@ -103,13 +100,25 @@ export class Updater {
       if (!(error instanceof StepError) || signal.aborted || !('target' in step)) throw error;
       await this.#giveUp(step.target, error);
     }
-    return step.kind === 'hold' ? { lookAgainMs: pauseOf(step.hold) } : true;
+    return step.kind === 'hold' ? { lookAgainMs: Math.min(pauseOf(step.hold), restMs || LOOK_AT_HOLD_MS) } : true;
   }
 
   /** What is here and waits until it may serve; null when nothing does. */
   get waiting(): StepOf<'hold'> | null {
     if (this.#parts.journal.state.candidate?.stage === 'assigned') return null;
     return this.#plan().find((step) => step.kind === 'hold') ?? null;
+  }
+
+  /**
+   * What to do now. A release whose worker has just died rests a while before it serves again; meanwhile another one may
+   * be brought here.
+   */
+  #next(): { readonly step: Step | undefined; readonly restMs: number } {
+    const [first, second] = this.#plan();
+    if (first?.kind !== 'serve') return { step: first, restMs: 0 };
+    const restMs = this.#parts.crashes.restMs(first.release.digest, performance.now());
+    if (restMs === 0) return { step: first, restMs };
+    return { step: second?.kind === 'confirm' ? undefined : second, restMs };
   }
 
   #plan(): Step[] {
@@ -120,7 +129,8 @@ export class Updater {
     const current = { committed, previous, serving: slot.serves?.digest ?? null, admitted: slot.admitted };
     const unservable = [...quarantined, ...this.#unservable];
     const hold = holding.current;
-    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor, hold });
+    const { alone } = this.#admission;
+    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor, hold, alone });
   }
 
   #execute<Kind extends Step['kind']>(step: StepOf<Kind> & { kind: Kind }, signal: AbortSignal): Promise<void> {
@@ -132,7 +142,7 @@ export class Updater {
     const { slot, log } = this.#parts;
     try {
       const folder = await this.#bytes.openOrFetch(release, signal);
-      await this.#load(release, folder);
+      await this.#admission.load(release, folder);
       await slot.promote();
       this.forgive(release.digest);
       log.info({ release: release.release }, 'serving');
@@ -186,63 +196,15 @@ export class Updater {
     await this.#report(target, 'DOWNLOADED', { code: `waits-for-${waitsFor}`, message: words });
   }
 
-  async #admit(target: AssignedRelease, signal: AbortSignal): Promise<void> {
-    const { store, slot } = this.#parts;
-    this.#throwIfOutdated(target);
-    const folder = await store.open(target);
-    await this.#report(target, 'VERIFIED');
-    await this.#report(target, 'INSTALLING');
-    signal.throwIfAborted();
-    let outcome: AcceptanceReport;
-    try {
-      const { worker } = await this.#load(target, folder);
-      signal.throwIfAborted();
-      outcome = await worker.runAcceptance();
-    } catch (error) {
-      throw new StepError('FAILED', 'admission-did-not-run', `the release does not run here: ${messageOf(error)}`);
-    }
-    if (!outcome.passed) {
-      const words = outcome.failures.map((failure) => failure.words).join('; ');
-      throw new StepError('FAILED', 'admission', `the acceptance suite did not pass on this device: ${words}`);
-    }
-    slot.admit(target.digest);
-  }
-
-  /** What allows it has expired; it goes on once something newer allows it. */
-  #throwIfOutdated({ release }: AssignedRelease): void {
-    const { candidate, timeFloor } = this.#parts.journal.state;
-    if (candidate === null || Math.max(Date.now(), timeFloor) < candidate.allowedUntil) return;
-    const until = new Date(candidate.allowedUntil).toISOString();
-    throw new Error(`the metadata that allows ${release} expired at ${until}; newer metadata is waited for`);
-  }
-
-  async #load(release: HeldRelease, folder: string) {
-    const loaded = await this.#parts.slot.load(release, folder, this.#parts.providers);
-    await this.#sayFallback(release, loaded.worker.provider);
-    return loaded;
-  }
-
-  async #sayFallback(release: HeldRelease, { requested, effective, rejected }: EffectiveProvider): Promise<void> {
-    if (requested[0] === undefined || requested[0] === effective) return;
-    const reasons = rejected.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ');
-    const words = `${release.release} asked for ${requested.join(', ')} and runs on ${effective}. ${reasons}`;
-    await this.#parts.reporter.event('warning', 'provider-fallback', words);
-  }
-
   async #switchTo(target: AssignedRelease): Promise<void> {
-    const { journal, slot, serving, log } = this.#parts;
-    this.#throwIfOutdated(target);
-    const { candidate, committed } = journal.state;
-    const starts = candidate?.probationStarts ?? 0;
+    const { journal, slot, log } = this.#parts;
+    this.#admission.throwIfOutdated(target);
+    const starts = journal.state.candidate?.probationStarts ?? 0;
     if (starts >= MOST_PROBATION_STARTS) {
       const words = `its probation was begun ${starts} times and never came to an end: the worker or the agent went down`;
       throw new StepError('ROLLED_BACK', 'crash-loop', words);
     }
-    // What "several times slower" is compared with, measured by the release before until this very moment.
-    const { frames, p95Ms } = serving.observe();
-    const isMeasured = committed !== null && slot.serves?.digest === committed.digest && frames >= FRAMES_FOR_P95;
-    const isWanted = await this.#decisions.probationBegun(target, isMeasured ? p95Ms : undefined);
-    if (!isWanted) return;
+    if (!(await this.#decisions.probationBegun(target, this.#admission.baselineP95Ms(target)))) return;
     try {
       await slot.promote();
     } catch (error) {
@@ -279,6 +241,7 @@ export class Updater {
 
   async #commit(target: AssignedRelease, p95Ms: number): Promise<void> {
     if (!(await this.#decisions.committed(target, p95Ms))) return;
+    this.#admission.over();
     this.#unservable.delete(target.digest);
     this.#parts.log.info({ release: target.release }, 'committed');
     await this.#bytes.tidy();
@@ -288,6 +251,7 @@ export class Updater {
   async #giveUp(target: AssignedRelease, error: StepError): Promise<void> {
     this.#parts.log.warn({ release: target.release, code: error.code }, error.message);
     await this.#decisions.givenUp(target, error);
+    this.#admission.over();
     await this.#parts.slot.discard();
     await this.#bytes.tidy();
   }
