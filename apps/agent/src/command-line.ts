@@ -5,6 +5,8 @@ import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
 import type { Invitation } from './identity/enroll.ts';
 import type { KeyOptions } from './identity/prepared-keys.ts';
+import { parseSource } from './inference/capture/capture-source.ts';
+import { parseListen } from './local-api/loopback.ts';
 import { isPcrSelection } from './tpm/pcr-selection.ts';
 import { Tpm } from './tpm/tpm.ts';
 import { TpmTools } from './tpm/tpm-tools.ts';
@@ -27,8 +29,13 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
   seal-keys
           seal the keys of a device that has joined by its TPM, or anew to other PCRs; takes --tpm-pcrs
   run     serve, update, report; until told to stop
-    --source dir:PATH     pictures to look at, over and over; labels.csv beside them gives right answers
-    --fps N               pictures per second (5)
+    --source SOURCE       what to look at (or AVIARY_SOURCE, where an address holds a password)
+      dir:PATH            pictures of a folder, over and over; labels.csv beside them gives right answers
+      ffmpeg:INPUT        what ffmpeg opens: rtsp://…, /dev/video0, a video file; options of ffmpeg may stand before it
+      gst:PIPELINE        what GStreamer makes, e.g. "gst:v4l2src device=/dev/video0"
+      none                nothing: pictures come from applications on the board only
+    --loop                beside ffmpeg: and a file: play it over and over
+    --fps N               most pictures per second (5)
     --telemetry-seconds N how often it reports (10)
     --poll-seconds N      how often it looks for an assignment when nobody rings (60)
     --spool-mb N          most that waits on disk while offline (64)
@@ -37,6 +44,7 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
     --learn               keep labels that applications give it, and train with them when the fleet does
     --learn-samples N     most labelled samples that it keeps (2000)
     --socket PATH         where applications on the board reach it (<state-dir>/agent.sock); none: not at all
+    --listen ADDRESS      beside it, for all programs on the board: 127.0.0.1:PORT or [::1]:PORT (none)
     --plaintext-dir DIR   where opened models lie, instead of a tmpfs: on disk they can be read by a thief
   status  who this device is and what it has
 
@@ -60,6 +68,7 @@ const OPTIONS = {
   model: { type: 'string', multiple: true },
   name: { type: 'string' },
   source: { type: 'string' },
+  loop: { type: 'boolean' },
   fps: { type: 'string' },
   'telemetry-seconds': { type: 'string' },
   'poll-seconds': { type: 'string' },
@@ -70,6 +79,7 @@ const OPTIONS = {
   learn: { type: 'boolean' },
   'learn-samples': { type: 'string' },
   socket: { type: 'string' },
+  listen: { type: 'string' },
   'state-dir': { type: 'string' },
   facts: { type: 'string' },
   seal: { type: 'string' },
@@ -173,17 +183,12 @@ export const keyOptionsOf = (values: Values): KeyOptions => {
   return { tpm: tpmOf(values), sealing: seal === undefined ? undefined : { pcrs: pcrsOf(values) } };
 };
 
-/** What the agent is to do. @throws UsageError */
+/** What the agent is to do. @throws UsageError; SourceError; ListenError */
 export const runOptionsOf = (values: Values, stateDirectory: string) => {
-  const [, path] = /^dir:(.+)$/.exec(values.source ?? '') ?? [];
-  if (path === undefined) {
-    throw new UsageError(
-      `Expected --source dir:PATH, a folder of pictures, got ${values.source === undefined ? 'none' : `"${values.source}"`}.`,
-    );
-  }
+  const source = parseSource(values.source ?? process.env.AVIARY_SOURCE, values.loop === true, (path) => resolve(path));
   return {
     stateDirectory,
-    source: { kind: 'directory' as const, path: resolve(path) },
+    source,
     fps: numberOf(values, 'fps', 5, 1_000),
     telemetrySeconds: numberOf(values, 'telemetry-seconds', 10, SECONDS_OF_A_DAY),
     pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
@@ -192,6 +197,7 @@ export const runOptionsOf = (values: Values, stateDirectory: string) => {
     workerMemoryMB: numberOf(values, 'worker-memory-mb', mostWorkerMemoryMB(), 2 ** 20),
     plaintextDirectory: values['plaintext-dir'],
     socket: values.socket === 'none' ? null : resolve(values.socket ?? join(stateDirectory, 'agent.sock')),
+    listen: values.listen === undefined ? null : parseListen(values.listen),
     learnSamples: learnSamplesOf(values),
   };
 };

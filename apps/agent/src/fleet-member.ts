@@ -195,6 +195,11 @@ export class FleetMember {
     return this.#link.isConnected;
   }
 
+  /** Telemetry that waits on the disk. */
+  get spoolBytes(): number {
+    return this.#spool.bytes;
+  }
+
   /** What is here and waits until it may serve; null when nothing does. */
   get waiting(): WaitingUpdate | null {
     const { waiting } = this.#updater;

@@ -17,7 +17,7 @@ const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /** Runs the agent from its source to its end. */
 const agent = async (...args: string[]) => {
-  const { AVIARY_JOIN_TOKEN: _, ...env } = process.env;
+  const { AVIARY_JOIN_TOKEN: _, AVIARY_SOURCE: __, ...env } = process.env;
   const child = spawn(process.execPath, ['--conditions=aviary-source', MAIN, ...args], { env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
@@ -76,8 +76,13 @@ describe('aviary-agent', () => {
     [['key', '--tpm-pcrs', 'sha256:7'], 'Expected --seal tpm beside --tpm-pcrs.'],
     [['key', '--seal', 'tpm', '--tpm-pcrs', '7'], 'such as sha256:7 or sha256:0,7 for --tpm-pcrs, got "7".'],
     [['seal-keys', '--tpm-pcrs', 'sha256:24'], 'for --tpm-pcrs, got "sha256:24".'],
-    [['run'], 'Expected --source dir:PATH, a folder of pictures, got none.'],
-    [['run', '--source', '/pictures'], 'Expected --source dir:PATH, a folder of pictures, got "/pictures".'],
+    [['run'], 'Expected --source dir:PATH, ffmpeg:INPUT, gst:PIPELINE or none, got nothing.'],
+    [['run', '--source', '/pictures'], 'gst:PIPELINE or none, got "/pictures".'],
+    [['run', '--source', 'rtsp://ana:secret@cam/1'], 'gst:PIPELINE or none, got something else.'],
+    [['run', '--source', 'ffmpeg:-re'], 'an input behind its options in --source'],
+    [['run', '--source', 'dir:x', '--loop'], 'Expected --loop beside --source ffmpeg:FILE'],
+    [['run', '--source', 'dir:x', '--listen', '0.0.0.0:80'], 'or [::1]:PORT, got "0.0.0.0:80". It asks nobody who they'],
+    [['run', '--source', 'dir:x', '--listen', '127.0.0.1:0'], 'Expected --listen 127.0.0.1:PORT'],
     [['run', '--source', 'dir:x', '--fps', '0'], 'Expected a number above 0 and at most 1000 for --fps, got "0".'],
     [['run', '--source', 'dir:x', '--fps', 'fast'], 'for --fps, got "fast".'],
     [['run', '--source', 'dir:x', '--poll-seconds', '86401'], 'at most 86400 for --poll-seconds, got "86401".'],
@@ -116,6 +121,7 @@ describe('aviary-agent', () => {
     expect(output).toMatch(/device {5}d-one \(epoch 1\)/);
     expect(output).toMatch(/proved by {2}a certificate until \d{4}-/);
     expect(output).toContain('keys       in files of mode 0600');
+    expect(output).toMatch(/workers {4}(without a network|not kept from the network): ./);
     expect(output).toMatch(/committed {2}b@1.0.0 onnx-fp32 \(quarantined/);
     expect(output).toMatch(/before it {2}a@1.0.0/);
     expect(output).toContain('floor      2, assignment 4');

@@ -19,7 +19,12 @@ import { checkSocketPath } from './local-api/socket-file.ts';
 import { lockState } from './state/state-lock.ts';
 
 /** What is wrong with a command line, when others find it. */
-const USAGE_CODES: ReadonlySet<string> = new Set(['join-token-malformed', 'socket-path-too-long']);
+const USAGE_CODES: ReadonlySet<string> = new Set([
+  'join-token-malformed',
+  'listen-not-loopback',
+  'socket-path-too-long',
+  'source-malformed',
+]);
 
 const factsOf = async (values: Values, stateDirectory: string) => {
   const { detectFacts, readFacts } = await import('./facts/detect-facts.ts');

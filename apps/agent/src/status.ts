@@ -1,5 +1,6 @@
 import { validityOf } from './identity/credentials.ts';
 import type { Identity } from './identity/identity.ts';
+import { networkFence } from './inference/network-fence.ts';
 import { openSampleStore } from './learning/sample-store.ts';
 import { peekJournal } from './state/journal.ts';
 import type { TpmSeal } from './tpm/tpm.ts';
@@ -18,6 +19,8 @@ export const statusLines = async (stateDirectory: string, identity: Identity): P
   const validity = validityOf(identity.certificate);
   if (validity !== undefined) lines.push(`proved by  a certificate until ${new Date(validity.to).toISOString()}`);
   lines.push(`keys       ${keptAs(identity.keeping.seal)}`);
+  const { closed, words } = networkFence();
+  lines.push(`workers    ${closed ? 'without a network' : 'not kept from the network'}: ${words}`);
   if (models !== undefined) lines.push(`takes      releases of ${models.join(', ')}`);
   if (journal === undefined) {
     lines.push('journal    none: it has not run yet');

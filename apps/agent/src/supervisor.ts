@@ -5,11 +5,14 @@ import { ownProfile } from './facts/own-profile.ts';
 import { FleetMember, type MemberOptions } from './fleet-member.ts';
 import { writeCredentials } from './identity/credentials.ts';
 import { IDENTITY_FOLDER, type Identity } from './identity/identity.ts';
-import type { CaptureOptions, DirectorySource } from './inference/capture/capture-handle.ts';
+import type { CaptureOptions } from './inference/capture/capture-handle.ts';
+import type { CaptureSource } from './inference/capture/capture-source.ts';
+import { networkFence } from './inference/network-fence.ts';
 import { Serving } from './inference/serving.ts';
 import { startWorker, type WorkerOptions } from './inference/worker-handle.ts';
 import { type LearningOptions, openLearning } from './learning/learning.ts';
-import { ResultStream } from './local-api/result-stream.ts';
+import type { LoopbackAddress } from './local-api/loopback.ts';
+import { localResult, ResultStream } from './local-api/result-stream.ts';
 import { startLocalApi } from './local-api/start-local-api.ts';
 import { Journal } from './state/journal.ts';
 import { BoardMeter } from './telemetry/board-meter.ts';
@@ -19,7 +22,8 @@ import { isInMemory, openMemoryStorage } from './update/memory-storage.ts';
 import { ReleaseStore } from './update/release-store.ts';
 
 export interface SupervisorOptions extends LearningOptions, MemberOptions {
-  readonly source: DirectorySource;
+  /** Null: pictures come from applications only. */
+  readonly source: CaptureSource | null;
   readonly fps: number;
   /** Most that a worker may have in memory; undefined: as much as it takes. */
   readonly workerMemoryMB?: number;
@@ -27,6 +31,8 @@ export interface SupervisorOptions extends LearningOptions, MemberOptions {
   readonly plaintextDirectory?: string | undefined;
   /** Path of the socket for applications on the board; null: none. */
   readonly socket: string | null;
+  /** A port of the board for them, where the socket is out of reach; none by default. */
+  readonly listen?: LoopbackAddress | null;
   /** Where the programs of the other processes are, when not beside this one. */
   readonly worker?: Pick<WorkerOptions, 'workerPath' | 'execArgv' | 'frameTimeoutMs'>;
   readonly capture?: Pick<CaptureOptions, 'capturePath' | 'execArgv'>;
@@ -43,7 +49,7 @@ const STOP_DEADLINE_MS = 4_000;
 /**
  * Starts the agent: it keeps one release serving, brings it to what is assigned, and tells what happens. It runs no
  * model itself, and goes on for ever without a control plane.
- * @throws MemoryStorageError; SocketPathError; what the disk throws
+ * @throws MemoryStorageError; SocketPathError; ListenError; what the disk throws
  */
 export const startSupervisor = async (
   identity: Identity,
@@ -60,10 +66,11 @@ export const startSupervisor = async (
 
   const results = new ResultStream();
   let isFlowing: boolean | undefined;
+  // For whoever asks the local API; the reporter's own measures from report to report.
+  const meter = new BoardMeter(stateDirectory);
   const serving = new Serving({
-    capture: { source: options.source, fps: options.fps, ...options.capture },
-    onResult: ({ source }, { id, label, confidence, lowConfidence }, release) =>
-      results.publish({ id, at: Date.now(), source, release, label, confidence, lowConfidence }),
+    capture: options.source === null ? null : { source: options.source, fps: options.fps, ...options.capture },
+    onResult: ({ source }, answered, release) => results.publish(localResult(source, release, answered)),
     onFrameError: (source, words) => log.debug({ source }, words),
     onCaptureState: ({ flowing, words }) => {
       log.debug({ flowing }, words);
@@ -104,9 +111,12 @@ export const startSupervisor = async (
   if (options.plaintextDirectory !== undefined && !(await isInMemory(plainFolder))) {
     tell('warning', 'plaintext-on-disk', `opened models lie on a disk, in ${plainFolder}, as --plaintext-dir asks`);
   }
+  const fence = networkFence();
+  log.info({ closed: fence.closed }, `network of workers: ${fence.words}`);
+  if (!fence.closed) tell('warning', 'worker-network-open', `workers are not kept from the network: ${fence.words}`);
   const localApi = await startLocalApi(
-    options.socket,
-    { results, learner: learning?.learner ?? null, serves: () => slot.serves, updates: member, tell },
+    { socket: options.socket, listen: options.listen ?? null },
+    { results, serving, meter, learner: learning?.learner ?? null, serves: () => slot.serves, member, tell },
     log,
   );
   learning?.learner.start();
@@ -120,6 +130,7 @@ export const startSupervisor = async (
     await Promise.allSettled([reporter.stop(), learning?.learner.stop()]);
     await Promise.allSettled([learning?.participant.stop(), localApi?.stop(), serving.stop(), member.leave()]);
     member.close();
+    meter.close();
   };
   return {
     stop: async () => {

@@ -9,7 +9,9 @@ export type InferenceErrorCode =
   | 'frame-undecodable'
   | 'frame-failed'
   | 'acceptance-failed-to-run'
-  | 'protocol-broken';
+  | 'protocol-broken'
+  | 'nothing-serves'
+  | 'requests-too-many';
 
 /** Base of the errors of inference; `code` is stable, the message says what was expected, what came and what to do. */
 export class InferenceError extends Error {
@@ -29,3 +31,6 @@ export class WorkerLostError extends InferenceError {}
 
 /** One frame got no answer; the worker lives on and takes the next one. */
 export class FrameError extends InferenceError {}
+
+/** A picture of an application was not taken; nothing has been done with it. */
+export class RequestRefusedError extends InferenceError {}

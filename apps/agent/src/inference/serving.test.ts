@@ -148,3 +148,57 @@ describe('Serving', () => {
     expect(states).toEqual([`pictures come from ${pictures}`]);
   });
 });
+
+describe('a picture of an application', () => {
+  const ask = async (made: Serving, gray: number, signal = new AbortController().signal) =>
+    made.ask({ source: `app ${gray}`, picture: { kind: 'encoded', bytes: await grayPng(gray) } }, signal);
+  const alone = (more: { mostRequests?: number } = {}): Serving => {
+    const made = new Serving({ capture: null, ...more });
+    ends.push(() => made.stop());
+    return made;
+  };
+
+  it('is answered beside the frames of the source, and counted as they are', async () => {
+    const made = serving(pictures);
+    await made.switchTo(await worker());
+    made.start();
+    await expect.poll(() => made.totals.answered.source).toBeGreaterThan(3);
+    expect(await ask(made, 255)).toMatchObject({ release: 'light-reader@1.0.0', result: { label: 'light' } });
+    expect(made.totals.answered.request).toBe(1);
+    const { source, request } = made.totals.answered;
+    expect(made.observe().frames).toBe(source + request);
+    expect(made.totals.upTo.at(-1)?.frames).toBe(source + request);
+  });
+
+  it('that is none says nothing of the release', async () => {
+    const made = alone();
+    await made.switchTo(await worker());
+    const signal = new AbortController().signal;
+    const broken = made.ask({ source: 'app', picture: { kind: 'encoded', bytes: Buffer.from('no picture') } }, signal);
+    await expect(broken).rejects.toMatchObject({ code: 'frame-undecodable' });
+    expect(made.observe()).toMatchObject({ frames: 0, errors: 0 });
+    expect(await ask(made, 0)).toMatchObject({ result: { label: 'dark' } });
+  });
+
+  it('is refused when nothing serves, or too many wait, and forgotten when nobody waits for it', async () => {
+    const made = alone({ mostRequests: 2 });
+    await expect(ask(made, 0)).rejects.toMatchObject({ code: 'nothing-serves' });
+    const handle = await worker();
+    await made.switchTo(handle);
+    process.kill(handle.pid, 'SIGSTOP');
+    // Two are with the worker, two wait.
+    const nobody = new AbortController();
+    const asked = [ask(made, 1), ask(made, 2)];
+    await expect.poll(() => made.waiting.request).toBe(0);
+    asked.push(ask(made, 3, nobody.signal), ask(made, 4));
+    await expect.poll(() => made.waiting.request).toBe(2);
+    await expect(ask(made, 5)).rejects.toMatchObject({ code: 'requests-too-many' });
+    nobody.abort(new Error('gone'));
+    await expect(asked[2]).rejects.toThrow('gone');
+    expect(made.waiting.request).toBe(1);
+    process.kill(handle.pid, 'SIGCONT');
+    const answers = await Promise.all([asked[0], asked[1], asked[3]]);
+    expect(answers.map((answer) => answer?.result.label)).toEqual(['dark', 'dark', 'dark']);
+    expect(made.totals.answered).toEqual({ source: 0, request: 3 });
+  });
+});

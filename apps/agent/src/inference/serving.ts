@@ -1,14 +1,19 @@
-import { type CaptureHandle, type CaptureOptions, type CaptureState, startCapture } from './capture/capture-handle.ts';
-import { WorkerLostError } from './errors.ts';
+import { type CaptureHandle, type CaptureOptions, startCapture } from './capture/capture-handle.ts';
+import type { CaptureState } from './capture/capture-run.ts';
+import { FrameError, InferenceError, RequestRefusedError, WorkerLostError } from './errors.ts';
 import type { AnsweredFrame, Frame } from './frame.ts';
-import { Mailbox } from './mailbox.ts';
+import { type Answer, FrameQueue, type Request, type Waiting } from './frame-queue.ts';
+import { FrameTotals } from './frame-totals.ts';
 import { type MetricsSnapshot, MetricsWindow } from './metrics-window.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
 export interface ServingOptions {
-  readonly capture: CaptureOptions;
+  /** Null: frames come from applications only. */
+  readonly capture: CaptureOptions | null;
   /** Frames that may wait for the worker; the oldest is dropped and counted. Default 4. */
   readonly mailboxSize?: number;
+  /** Requests of applications that may wait for the worker; one more is refused. Default 8. */
+  readonly mostRequests?: number;
   /** A frame that was answered, and by which release. */
   readonly onResult?: (frame: Frame, result: AnsweredFrame, release: string) => void;
   /** One frame that got no answer. */
@@ -29,20 +34,26 @@ export interface Observation {
 /** One that the model runs, and one that waits in the worker's pipe, so that the model never waits for the supervisor. */
 const IN_FLIGHT = 2;
 
-/** Frames from the capture to whichever worker serves now. Without a worker frames are dropped and counted. */
+/**
+ * Frames from the capture, and pictures of applications, to whichever worker serves now. Without a worker frames are
+ * dropped and counted.
+ */
 export class Serving {
   readonly #options: ServingOptions;
-  readonly #mailbox: Mailbox<Frame>;
+  readonly #queue: FrameQueue;
+  /** Since this process began. */
+  readonly totals = new FrameTotals();
   readonly #window = new MetricsWindow();
   readonly #sinceMark = new MetricsWindow();
   #capture: CaptureHandle | null = null;
+  #captureState: CaptureState | null = null;
   #worker: WorkerHandle | null = null;
   /** Frames that a worker has been given and has not answered. */
   readonly #inFlight = new Set<Promise<void>>();
 
   constructor(options: ServingOptions) {
     this.#options = options;
-    this.#mailbox = new Mailbox(options.mailboxSize ?? 4);
+    this.#queue = new FrameQueue(options.mailboxSize ?? 4, options.mostRequests ?? 8);
   }
 
   /** The worker that serves now; null also after it was lost. */
@@ -50,13 +61,63 @@ export class Serving {
     return this.#worker;
   }
 
+  /** What waits for the worker. */
+  get waiting(): { readonly source: number; readonly request: number } {
+    return { source: this.#queue.frames, request: this.#queue.requests };
+  }
+
+  /** Whether frames flow; null until the capture has said so, and where there is none. */
+  get captureState(): CaptureState | null {
+    return this.#captureState;
+  }
+
+  /** How often the capture's process has ended without being asked to. */
+  get captureRestarts(): number {
+    return this.#capture?.restarts ?? 0;
+  }
+
   /** Starts the capture. */
   start(): void {
-    this.#capture ??= startCapture(this.#options.capture, {
+    const { capture } = this.#options;
+    if (capture === null) return;
+    this.#capture ??= startCapture(capture, {
       onFrame: (frame) => this.#offer(frame),
-      onFrameError: (source, words) => this.#failed(source, words),
-      onState: (state) => this.#options.onCaptureState?.(state),
+      onFrameError: (source, words) => this.#failed(source, 'frame-unreadable', words),
+      onState: (state) => {
+        this.#captureState = state;
+        this.#options.onCaptureState?.(state);
+      },
     });
+  }
+
+  /**
+   * The answer to a picture of an application. It counts as the capture's frames do, but for a picture that is none:
+   * that says something of who sent it, and nothing of the release.
+   * @param signal who asked does not wait any more
+   * @throws RequestRefusedError `nothing-serves`, `requests-too-many`; FrameError; WorkerLostError; the signal's reason
+   */
+  async ask(frame: Frame, signal: AbortSignal): Promise<Answer> {
+    signal.throwIfAborted();
+    if (this.#worker === null) {
+      throw new RequestRefusedError('nothing-serves', 'No release serves on this device now. Try again in a while.');
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const request: Request = { frame, resolve, reject };
+    if (!this.#queue.ask(request)) {
+      const words = `${this.#queue.requests} pictures wait for the model already. Try again in a while, or send fewer.`;
+      throw new RequestRefusedError('requests-too-many', words);
+    }
+    const withdraw = (): void => {
+      this.#queue.withdraw(request);
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', withdraw, { once: true });
+    this.#pump();
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', withdraw);
+    }
   }
 
   /**
@@ -95,19 +156,20 @@ export class Serving {
   }
 
   #offer(frame: Frame): void {
-    const dropped = this.#mailbox.offer(frame);
+    const dropped = this.#queue.offer(frame);
     if (dropped > 0) {
       this.#window.dropped(dropped);
       this.#sinceMark.dropped(dropped);
+      this.totals.dropped[this.#worker === null ? 'nothing-serves' : 'worker-busy'] += dropped;
     }
     this.#pump();
   }
 
   #pump(): void {
     while (this.#worker !== null && this.#inFlight.size < IN_FLIGHT) {
-      const frame = this.#mailbox.take();
-      if (frame === undefined) return;
-      const answered = this.#answer(this.#worker, frame).then(() => {
+      const next = this.#queue.take();
+      if (next === undefined) return;
+      const answered = this.#answer(this.#worker, next).then(() => {
         this.#inFlight.delete(answered);
         this.#pump();
       });
@@ -115,22 +177,30 @@ export class Serving {
     }
   }
 
-  async #answer(worker: WorkerHandle, frame: Frame): Promise<void> {
+  async #answer(worker: WorkerHandle, { frame, request }: Waiting): Promise<void> {
     try {
       const result = await worker.infer(frame);
       this.#window.answered(result, frame.truth);
       this.#sinceMark.answered(result, frame.truth);
+      this.totals.countAnswer(request === null ? 'source' : 'request', result);
+      request?.resolve({ result, release: worker.release });
       this.#options.onResult?.(frame, result, worker.release);
     } catch (error) {
-      this.#failed(frame.source, error instanceof Error ? error.message : String(error));
+      request?.reject(error);
+      const isTheirs = request !== null && error instanceof FrameError && error.code === 'frame-undecodable';
+      if (!isTheirs) {
+        const code = error instanceof InferenceError ? error.code : 'frame-failed';
+        this.#failed(frame.source, code, error instanceof Error ? error.message : String(error));
+      }
       // Its owner hears of it by `exited` and decides what comes next; until then frames wait and drop.
       if (error instanceof WorkerLostError && this.#worker === worker) this.#worker = null;
     }
   }
 
-  #failed(source: string, words: string): void {
+  #failed(source: string, code: string, words: string): void {
     this.#window.failed();
     this.#sinceMark.failed();
+    this.totals.countError(code);
     this.#options.onFrameError?.(source, words);
   }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { AcceptanceReport } from './acceptance.ts';
@@ -7,7 +7,7 @@ import type { AnsweredFrame, Frame } from './frame.ts';
 import { type Message, MessageReader, writeMessage } from './framing.ts';
 import { LineReader } from './line-reader.ts';
 import { watchMemory } from './memory-watch.ts';
-import { fenceFlags, minimalEnvironment, programFolders } from './worker-fence.ts';
+import { spawnFenced } from './worker-fence.ts';
 import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
 
 export interface WorkerOptions {
@@ -213,16 +213,15 @@ class WorkerProcess {
       providers: [...this.#options.providers],
       intraOpThreads: this.#options.intraOpThreads ?? 1,
     };
-    const readable = [this.#options.archiveDirectory, ...programFolders(program, WORKER_IMPORTS)];
-    const flags = [
-      `--max-old-space-size=${this.#options.maxHeapMB ?? 256}`,
-      ...fenceFlags(readable, true),
-      ...(this.#options.execArgv ?? []),
-    ];
-    const child = spawn(process.execPath, [...flags, program, JSON.stringify(config)], {
+    const child = spawnFenced({
+      program,
+      imports: WORKER_IMPORTS,
+      config,
+      readable: [this.#options.archiveDirectory],
+      addons: true,
+      heapMB: this.#options.maxHeapMB ?? 256,
       cwd: this.#options.archiveDirectory,
-      env: minimalEnvironment(process.env),
-      stdio: 'pipe',
+      execArgv: this.#options.execArgv,
     });
     this.#child = child;
     this.#watchMemory();

@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Message, MessageReader, writeMessage } from '../inference/framing.ts';
 import { LineReader } from '../inference/line-reader.ts';
 import { ProcessUsageMeter } from '../inference/process-usage.ts';
-import { fenceFlags, minimalEnvironment, programFolders } from '../inference/worker-fence.ts';
+import { spawnFenced } from '../inference/worker-fence.ts';
 import {
   type TrainerConfig,
   type TrainerReply,
@@ -66,15 +65,15 @@ export const runTrainer = async (
   signal.throwIfAborted();
   const program = options.trainerPath ?? fileURLToPath(new URL('./trainer/trainer-main.js', import.meta.url));
   const config: TrainerConfig = { folder, supervisor: process.pid };
-  const flags = [
-    `--max-old-space-size=${HEAP_MB}`,
-    ...fenceFlags([folder, ...programFolders(program, TRAINER_IMPORTS)], true),
-    ...(options.execArgv ?? []),
-  ];
-  const child = spawn(process.execPath, [...flags, program, JSON.stringify(config)], {
+  const child = spawnFenced({
+    program,
+    imports: TRAINER_IMPORTS,
+    config,
+    readable: [folder],
+    addons: true,
+    heapMB: HEAP_MB,
     cwd: folder,
-    env: minimalEnvironment(process.env),
-    stdio: 'pipe',
+    execArgv: options.execArgv,
   });
   let failure: Error | undefined;
   const kill = (error: Error): void => {

@@ -25,6 +25,8 @@ const start = async (path: string, feedback: (id: string, label: string) => Prom
   let laterUntil: number | null = null;
   const source: LocalApiSource = {
     results,
+    infer: async () => result(0),
+    metrics: async () => '',
     health: () => ({ status: 'serving' }),
     feedback,
     waiting: () => ({ release: 'b@1.0.0', since: 1, waitsFor: 'consent', until: null, laterUntil }),
@@ -34,7 +36,7 @@ const start = async (path: string, feedback: (id: string, label: string) => Prom
     },
   };
   const api = new LocalApi(source, log);
-  await api.start(path);
+  await api.start({ socket: path, listen: null });
   ends.push(() => api.stop());
   return { api, results };
 };
@@ -176,7 +178,7 @@ describe('an update', () => {
 
 describe('what cannot be answered', () => {
   it.each([
-    ['GET', '/v1/nothing', undefined, 404, 'route-unknown', '/healthz, /v1/results, /v1/update, /v1/feedback'],
+    ['GET', '/v1/nothing', undefined, 404, 'route-unknown', '/healthz, /metrics, /v1/infer, /v1/results, /v1/update'],
     ['POST', '/v1/update', { decision: 'never' }, 400, 'body-invalid', '{"decision": "allow"}'],
     ['POST', '/v1/update', { decision: 'later' }, 400, 'body-invalid', 'seconds'],
     ['POST', '/v1/update', { decision: 'later', seconds: 86_401 }, 400, 'body-invalid', '86400'],

@@ -1,13 +1,15 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { WaitingUpdate } from '../fleet-member.ts';
 import { type ConsentDecision, LONGEST_LATER_S } from '../update/holding.ts';
+import { type Infer, InferRoute } from './infer-route.ts';
 import { LocalProblem, problemAnswer } from './local-problem.ts';
+import { isFromProgram, type LoopbackAddress, listenOnLoopback } from './loopback.ts';
+import { PROMETHEUS_CONTENT_TYPE } from './prometheus-text.ts';
+import { readJson } from './request-body.ts';
 import type { ResultStream } from './result-stream.ts';
 import { listenOnSocket } from './socket-file.ts';
-
-const LARGEST_BODY_BYTES = 16 * 1024;
 
 const feedbackSchema = z.strictObject({
   id: z.string().min(1).max(128),
@@ -28,6 +30,9 @@ export interface LocalApiSource {
   /** What serves, and what is kept. */
   readonly health: () => Readonly<Record<string, unknown>>;
   readonly results: ResultStream;
+  readonly infer: Infer;
+  /** Text for Prometheus. @param problems requests that could not be done, by code */
+  readonly metrics: (problems: ReadonlyMap<string, number>) => Promise<string>;
   /** Keeps the right answer to a frame. @returns how many are kept @throws FeedbackError */
   readonly feedback: (id: string, label: string) => Promise<number>;
   /** The update that is here and does not serve yet; null when there is none. */
@@ -38,13 +43,31 @@ export interface LocalApiSource {
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<void> | void;
 
-/** HTTP on a Unix socket for the applications on the board. Whoever may open the socket may ask everything. */
+/** Where the API is; null: not there. */
+export interface LocalApiPlaces {
+  /** Path of a Unix socket that this user alone may open. */
+  readonly socket: string | null;
+  /** A port that every program on the board may open. */
+  readonly listen: LoopbackAddress | null;
+}
+
+/** So long a program may take for its request and its body. */
+const REQUEST_PATIENCE_MS = 60_000;
+
+/**
+ * HTTP for the applications on the board, on a Unix socket and, where that is asked for, on a port. Whoever may open one
+ * of them may ask everything.
+ */
 export class LocalApi {
   readonly #source: LocalApiSource;
   readonly #log: Logger;
-  readonly #server = createServer((request, response) => void this.#serve(request, response));
+  readonly #inferRoute: InferRoute;
+  readonly #problems = new Map<string, number>();
+  #servers: Server[] = [];
   readonly #routes: Readonly<Record<string, Readonly<Record<string, Handler>>>> = {
     '/healthz': { GET: (_, response) => sendJson(response, 200, this.#source.health()) },
+    '/metrics': { GET: (_, response) => this.#metrics(response) },
+    '/v1/infer': { POST: (request, response) => this.#infer(request, response) },
     '/v1/results': { GET: (_, response) => this.#results(response) },
     '/v1/update': {
       GET: (_, response) => this.#sendWaiting(response),
@@ -56,25 +79,53 @@ export class LocalApi {
   constructor(source: LocalApiSource, log: Logger) {
     this.#source = source;
     this.#log = log;
+    this.#inferRoute = new InferRoute(source.infer);
   }
 
-  /** @throws SocketPathError; what the disk throws */
-  async start(path: string): Promise<void> {
-    await listenOnSocket(this.#server, path);
-    this.#server.on('error', (error) => this.#log.warn({ err: error }, 'the local API'));
+  /** @throws SocketPathError; ListenError; what the disk or the kernel throws. What is there by then stays until `stop`. */
+  async start({ socket, listen }: LocalApiPlaces): Promise<void> {
+    if (listen !== null) {
+      await listenOnLoopback(
+        this.#serverFor((request) => isFromProgram(request.headers)),
+        listen,
+      );
+    }
+    if (socket !== null) {
+      await listenOnSocket(
+        this.#serverFor(() => true),
+        socket,
+      );
+    }
   }
 
   /** Ends all connections; the socket's file is gone then. */
   async stop(): Promise<void> {
-    if (!this.#server.listening) return;
     this.#source.results.end();
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    this.#server.closeAllConnections();
-    await closed;
+    const servers = this.#servers.filter((server) => server.listening);
+    this.#servers = [];
+    const closed = servers.map((server) => new Promise((resolve) => server.close(resolve)));
+    for (const server of servers) server.closeAllConnections();
+    await Promise.all(closed);
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  #serverFor(isWelcome: (request: IncomingMessage) => boolean): Server {
+    const server = createServer(
+      { requestTimeout: REQUEST_PATIENCE_MS },
+      (request, response) => void this.#serve(request, response, isWelcome(request)),
+    );
+    server.on('listening', () => {
+      server.on('error', (error) => this.#log.warn({ err: error }, 'the local API'));
+    });
+    this.#servers.push(server);
+    return server;
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse, isWelcome: boolean): Promise<void> {
     try {
+      if (!isWelcome) {
+        const words = 'Expected a program on this board as 127.0.0.1 or localhost, got a web page of another origin.';
+        throw new LocalProblem(403, 'origin-refused', words);
+      }
       const [path = ''] = (request.url ?? '').split('?');
       const methods = this.#routes[path];
       if (methods === undefined) {
@@ -89,7 +140,8 @@ export class LocalApi {
       }
       await handler(request, response);
     } catch (error) {
-      const { status, headers, body, isForeseen } = problemAnswer(error);
+      const { status, code, headers, body, isForeseen } = problemAnswer(error);
+      this.#problems.set(code, (this.#problems.get(code) ?? 0) + 1);
       if (!isForeseen) this.#log.error({ err: error }, 'a local request failed');
       if (response.headersSent) {
         response.destroy();
@@ -108,6 +160,15 @@ export class LocalApi {
     }
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     results.add(response);
+  }
+
+  async #infer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    sendJson(response, 200, await this.#inferRoute.answer(request, response));
+  }
+
+  async #metrics(response: ServerResponse): Promise<void> {
+    const text = await this.#source.metrics(this.#problems);
+    response.writeHead(200, { 'content-type': PROMETHEUS_CONTENT_TYPE }).end(text);
   }
 
   #sendWaiting(response: ServerResponse): void {
@@ -137,27 +198,4 @@ export class LocalApi {
 
 const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-};
-
-/** @throws LocalProblem */
-const readJson = async (request: IncomingMessage): Promise<unknown> => {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  // Whoever sends too much gets an answer, too: leaving the loop must not end the connection.
-  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LARGEST_BODY_BYTES) {
-      throw new LocalProblem(
-        413,
-        'body-too-large',
-        `Expected a body of at most ${LARGEST_BODY_BYTES} bytes, got more.`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch {
-    throw new LocalProblem(400, 'body-invalid', `Expected JSON as the body, got ${length} bytes that are none.`);
-  }
 };

@@ -1,18 +1,20 @@
 import type { Writable } from 'node:stream';
+import type { AnsweredFrame } from '../inference/frame.ts';
 
 /** One answer of the model, as applications on the board get it. */
-export interface LocalResult {
-  /** By which a label may be given to it with `POST /v1/feedback`. */
-  readonly id: string;
+export interface LocalResult extends Omit<AnsweredFrame, 'ms' | 'index'> {
   /** ms since 1970, when it was answered. */
   readonly at: number;
-  /** Where the picture came from: a file name. */
+  /** Where the picture came from: a file name, a camera, or what an application has called it. */
   readonly source: string;
   readonly release: string;
-  readonly label: string;
-  readonly confidence: number;
-  readonly lowConfidence: boolean;
 }
+
+/** What applications get of an answer. */
+export const localResult = (source: string, release: string, answered: AnsweredFrame): LocalResult => {
+  const { ms: _ms, index: _index, id, ...answer } = answered;
+  return { id, at: Date.now(), source, release, ...answer };
+};
 
 /** Results that wait for a reader that is slow; then its oldest are let go. */
 const MOST_WAITING = 256;
@@ -24,6 +26,11 @@ const ALIVE_MS = 15_000;
 export class ResultStream {
   readonly #readers = new Set<Reader>();
   #timer: NodeJS.Timeout | undefined;
+
+  /** How many read now. */
+  get readers(): number {
+    return this.#readers.size;
+  }
 
   get isFull(): boolean {
     return this.#readers.size >= MOST_READERS;

@@ -85,6 +85,11 @@ export class Backlog {
     this.#queue.sort((a, b) => a.counter - b.counter);
   }
 
+  /** What waits on the disk. */
+  get bytes(): number {
+    return this.#queue.reduce((sum, { bytes, memory }) => (memory === undefined ? sum + bytes : sum), 0);
+  }
+
   get isEmpty(): boolean {
     return this.#gap === undefined && this.#queue.length === 0;
   }

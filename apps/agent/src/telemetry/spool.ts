@@ -115,6 +115,11 @@ export class Spool {
   }
 
   /** Whether anything waits that has no number yet. */
+  /** What waits on the disk, without the batch that is on its way. */
+  get bytes(): number {
+    return this.#backlog.bytes;
+  }
+
   get isWaiting(): boolean {
     return !this.#backlog.isEmpty;
   }

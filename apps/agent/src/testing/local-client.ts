@@ -1,9 +1,10 @@
-import { type IncomingMessage, request } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 
 /** What a local API answered. */
 export interface LocalAnswer {
   readonly status: number;
   readonly type: string;
+  readonly headers: IncomingHttpHeaders;
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into whatever came
   readonly body: any;
 }
@@ -16,24 +17,62 @@ export interface LocalEvent {
   readonly data: any;
 }
 
-const send = (socketPath: string, method: string, path: string, body?: string): Promise<IncomingMessage> =>
+/** Where the API is: a socket's path, or a port of this machine. */
+type Place = string | { readonly port: number };
+
+const send = (
+  place: Place,
+  method: string,
+  path: string,
+  body?: string | Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    const outgoing = request({ socketPath, method, path, agent: false }, resolve);
+    const to = typeof place === 'string' ? { socketPath: place } : { host: '127.0.0.1', port: place.port };
+    const outgoing = request({ ...to, method, path, headers, agent: false }, resolve);
     outgoing.once('error', reject);
     outgoing.end(body);
   });
 
-/** Asks an agent's socket, as an application on the board does. */
-export const ask = async (socketPath: string, method: string, path: string, body?: unknown): Promise<LocalAnswer> => {
+const textOf = async (response: IncomingMessage): Promise<string> => {
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  return text;
+};
+
+const answerOf = async (response: IncomingMessage): Promise<LocalAnswer> => ({
+  status: response.statusCode ?? 0,
+  type: response.headers['content-type'] ?? '',
+  headers: response.headers,
+  body: JSON.parse(await textOf(response)),
+});
+
+/** Asks an agent, as an application on the board does. */
+export const ask = async (
+  place: Place,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers?: Readonly<Record<string, string>>,
+): Promise<LocalAnswer> => {
   const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
-  const response = await send(socketPath, method, path, text);
-  let answer = '';
-  for await (const chunk of response.setEncoding('utf8')) answer += chunk;
-  return {
-    status: response.statusCode ?? 0,
-    type: response.headers['content-type'] ?? '',
-    body: JSON.parse(answer),
-  };
+  return answerOf(await send(place, method, path, text, headers));
+};
+
+/** Posts a picture; `headers` beside its type. */
+export const postPicture = async (
+  place: Place,
+  query: string,
+  type: string,
+  bytes: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<LocalAnswer> =>
+  answerOf(await send(place, 'POST', `/v1/infer${query}`, bytes, { 'content-type': type, ...headers }));
+
+/** The metrics as text. */
+export const askMetrics = async (place: Place): Promise<{ readonly type: string; readonly text: string }> => {
+  const response = await send(place, 'GET', '/metrics');
+  return { type: response.headers['content-type'] ?? '', text: await textOf(response) };
 };
 
 /** Opens the stream of results; it is read only when `next` is asked for. */

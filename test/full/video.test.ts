@@ -1,0 +1,198 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type CaptureHandle, startCapture } from '../../apps/agent/src/inference/capture/capture-handle.ts';
+import type { CaptureState } from '../../apps/agent/src/inference/capture/capture-run.ts';
+import { parseSource } from '../../apps/agent/src/inference/capture/capture-source.ts';
+import type { Frame } from '../../apps/agent/src/inference/frame.ts';
+import { Serving } from '../../apps/agent/src/inference/serving.ts';
+import { workerFromSource, writeLightRelease } from '../../apps/agent/src/inference/testing/light-release.ts';
+import { startWorker } from '../../apps/agent/src/inference/worker-handle.ts';
+
+// With the real ffmpeg, GStreamer and an RTSP server: apt-get install ffmpeg gstreamer1.0-tools
+// gstreamer1.0-plugins-base gstreamer1.0-plugins-good gir1.2-gst-rtsp-server-1.0 python3-gi
+
+const CAMERA = fileURLToPath(new URL('../support/rtsp-camera.py', import.meta.url));
+const FRAMES = 100;
+
+let folder = '';
+/** 100 frames, 25 a second, each brighter than the one before. */
+let file = '';
+const ends: (() => Promise<unknown>)[] = [];
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'aviary-video-'));
+  file = join(folder, 'brighter.mkv');
+  const brighter = `color=black:size=66x18:rate=25:duration=4,format=gray,geq=lum='20+2*N'`;
+  execFileSync('ffmpeg', ['-loglevel', 'error', '-f', 'lavfi', '-i', brighter, '-c:v', 'ffv1', file]);
+});
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const sourceOf = (text: string, loop = false) => {
+  const source = parseSource(text, loop, (path) => path);
+  if (source === null) throw new Error('expected a source');
+  return source;
+};
+
+const capture = (text: string, { fps = 100, loop = false } = {}) => {
+  const frames: Frame[] = [];
+  const states: CaptureState[] = [];
+  const handle: CaptureHandle = startCapture(
+    { source: sourceOf(text, loop), fps, restartMs: 50 },
+    { onFrame: (frame) => frames.push(frame), onFrameError: () => {}, onState: (state) => states.push(state) },
+  );
+  ends.push(() => handle.stop());
+  return { handle, frames, states, words: () => states.map(({ words }) => words).join('\n') };
+};
+
+const brightness = ({ picture }: Frame): number => picture.bytes[0] ?? -1;
+const isRising = (values: readonly number[]): boolean =>
+  values.every((value, i) => i === 0 || value > (values[i - 1] ?? Number.POSITIVE_INFINITY));
+
+describe('a video file', () => {
+  it('is read frame by frame, each once, at its own pace', async () => {
+    const begun = performance.now();
+    const { frames, states } = capture(`ffmpeg:${file}`);
+    await expect.poll(() => states.at(-1)?.words).toContain('has come to its end');
+    expect(performance.now() - begun).toBeGreaterThan(3_500);
+    expect(frames).toHaveLength(FRAMES);
+    expect(isRising(frames.map(brightness))).toBe(true);
+    expect(frames.every(({ picture }) => picture.kind === 'raw' && picture.width === 66 && picture.height === 18)).toBe(
+      true,
+    );
+  });
+
+  it.each([
+    // Just its own rate: none is lost to rounding.
+    [25, FRAMES],
+    [5, 20],
+    // Of three frames two.
+    [16.666_666, 67],
+    [0.5, 2],
+  ])('gives at most %d frames a second', async (fps, expected) => {
+    const { frames, states } = capture(`ffmpeg:${file}`, { fps });
+    await expect.poll(() => states.at(-1)?.words).toContain('has come to its end');
+    expect(Math.abs(frames.length - expected)).toBeLessThanOrEqual(fps === 25 ? 0 : 1);
+    expect(isRising(frames.map(brightness))).toBe(true);
+  });
+
+  it('is played over and over when asked to', async () => {
+    const { frames, states } = capture(`ffmpeg:${file}`, { loop: true });
+    await expect.poll(() => frames.length).toBeGreaterThan(FRAMES + 20);
+    expect(brightness(frames[FRAMES] as Frame)).toBe(brightness(frames[0] as Frame));
+    expect(states).toHaveLength(1);
+  });
+
+  it('is answered or dropped, and nothing of it gets lost, while the worker is slow', async () => {
+    const archiveDirectory = await writeLightRelease(mkdtempSync(join(folder, 'release-')));
+    const worker = await startWorker({ archiveDirectory, providers: ['cpu'], ...workerFromSource });
+    ends.push(() => worker.stop());
+    let words = '';
+    const serving = new Serving({
+      capture: { source: sourceOf(`ffmpeg:${file}`), fps: 100 },
+      onCaptureState: (state) => {
+        words = state.words;
+      },
+    });
+    ends.push(() => serving.stop());
+    await serving.switchTo(worker);
+    serving.start();
+    await expect.poll(() => serving.totals.answered.source).toBeGreaterThan(10);
+    process.kill(worker.pid, 'SIGSTOP');
+    await expect.poll(() => serving.totals.dropped['worker-busy']).toBeGreaterThan(10);
+    process.kill(worker.pid, 'SIGCONT');
+    await expect.poll(() => words).toContain('has come to its end');
+    const { answered, dropped, errors } = serving.totals;
+    await expect.poll(() => answered.source + dropped['worker-busy']).toBe(FRAMES);
+    expect([answered.request, dropped['nothing-serves'], errors.size]).toEqual([0, 0, 0]);
+    const { frames, dropped: droppedInWindow } = serving.take();
+    expect([frames, droppedInWindow]).toEqual([answered.source, dropped['worker-busy']]);
+  });
+
+  it('that is none, or not there, is told in the words of ffmpeg', async () => {
+    const missing = capture(`ffmpeg:${folder}/missing.mp4`);
+    await expect.poll(missing.words).toContain('No such file or directory');
+    const none = capture(`ffmpeg:${CAMERA}`);
+    await expect.poll(none.words).toContain('Invalid data found');
+  });
+});
+
+describe('an RTSP camera', () => {
+  const camera = async (): Promise<number> => {
+    const server = spawn('/usr/bin/python3', [CAMERA], { stdio: ['ignore', 'pipe', 'inherit'] });
+    ends.push(async () => {
+      server.kill('SIGKILL');
+      await once(server, 'close');
+    });
+    const [line] = await once(server.stdout, 'data');
+    return Number(String(line));
+  };
+  /** Of all processes on this machine, as everybody may read them. */
+  const commandLines = (): string =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => {
+        try {
+          return readFileSync(`/proc/${name}/cmdline`, 'utf8');
+        } catch {
+          return '';
+        }
+      })
+      .join('\n');
+
+  it('is read with a password that no command line shows', async () => {
+    const port = await camera();
+    const { frames, handle } = capture(`ffmpeg:rtsp://ana:s3cret@127.0.0.1:${port}/live`);
+    await expect.poll(() => frames.length, { timeout: 60_000 }).toBeGreaterThan(20);
+    expect(frames[0]).toMatchObject({ source: `rtsp://127.0.0.1:${port}/live`, picture: { width: 64, height: 48 } });
+    expect(readFileSync(`/proc/${handle.pid}/cmdline`, 'utf8')).toContain('ffmpeg');
+    expect(commandLines()).not.toContain('s3cret');
+  });
+
+  it('that refuses the password, is not there or goes away, is told without the password, and is found again', async () => {
+    const port = await camera();
+    const refused = capture(`ffmpeg:rtsp://ana:wr0ng@127.0.0.1:${port}/live`);
+    await expect.poll(refused.words).toMatch(/401|nauthorized/);
+    expect(refused.words()).not.toContain('wr0ng');
+    const nobody = capture('ffmpeg:rtsp://ana:s3cret@127.0.0.1:9/live');
+    await expect.poll(nobody.words).toContain('Connection refused');
+    expect(nobody.words()).not.toContain('s3cret');
+    const { frames, handle, states } = capture(`ffmpeg:rtsp://ana:s3cret@127.0.0.1:${port}/live`);
+    await expect.poll(() => frames.length, { timeout: 60_000 }).toBeGreaterThan(5);
+    process.kill(handle.pid ?? 0, 'SIGKILL');
+    await expect.poll(() => states.map(({ flowing }) => flowing), { timeout: 60_000 }).toEqual([true, false, true]);
+  });
+});
+
+describe('a GStreamer pipeline', () => {
+  it('gives every frame of a source once', async () => {
+    const pattern = 'videotestsrc num-buffers=60 is-live=true ! video/x-raw,width=34,height=22,framerate=30/1';
+    const { frames, handle } = capture(`gst:${pattern}`);
+    await expect.poll(() => handle.restarts).toBe(1);
+    await handle.stop();
+    expect(frames.length).toBeGreaterThanOrEqual(60);
+    // What comes beyond the sixty is of the pipeline that was begun anew.
+    expect(frames.length).toBeLessThan(120);
+    expect(frames[0]).toMatchObject({ source: 'gst:videotestsrc', picture: { width: 34, height: 22, channels: 3 } });
+  });
+
+  it('gives at most so many a second', async () => {
+    const pattern = 'videotestsrc num-buffers=60 is-live=true ! video/x-raw,width=34,height=22,framerate=30/1';
+    const { frames, handle } = capture(`gst:${pattern}`, { fps: 5 });
+    await expect.poll(() => handle.restarts).toBe(1);
+    expect(frames.length).toBeGreaterThanOrEqual(9);
+    expect(frames.length).toBeLessThanOrEqual(13);
+  });
+
+  it('that is none is told in the words of GStreamer', async () => {
+    const { words } = capture('gst:nosuchelement');
+    await expect.poll(words).toContain('nosuchelement');
+  });
+});
