@@ -81,7 +81,10 @@ describe('aviary-agent', () => {
     [['run', '--source', 'rtsp://ana:secret@cam/1'], 'gst:PIPELINE or none, got something else.'],
     [['run', '--source', 'ffmpeg:-re'], 'an input behind its options in --source'],
     [['run', '--source', 'dir:x', '--loop'], 'Expected --loop beside --source ffmpeg:FILE'],
-    [['run', '--source', 'dir:x', '--listen', '0.0.0.0:80'], 'or [::1]:PORT, got "0.0.0.0:80". It asks nobody who they'],
+    [
+      ['run', '--source', 'dir:x', '--listen', '0.0.0.0:80'],
+      'or [::1]:PORT, got "0.0.0.0:80". It asks nobody who they',
+    ],
     [['run', '--source', 'dir:x', '--listen', '127.0.0.1:0'], 'Expected --listen 127.0.0.1:PORT'],
     [['run', '--source', 'dir:x', '--fps', '0'], 'Expected a number above 0 and at most 1000 for --fps, got "0".'],
     [['run', '--source', 'dir:x', '--fps', 'fast'], 'for --fps, got "fast".'],

@@ -66,7 +66,12 @@ describe('an application on the board', () => {
 
     const reader = await openResults(socket);
     const { body } = await post(204);
-    expect(body).toMatchObject({ source: 'hatch', release: 'light-reader@1.0.0', label: 'light', lowConfidence: false });
+    expect(body).toMatchObject({
+      source: 'hatch',
+      release: 'light-reader@1.0.0',
+      label: 'light',
+      lowConfidence: false,
+    });
     expect(body.confidence).toBeCloseTo(0.99993228, 6);
     // Who reads the stream sees it, too.
     expect((await reader.next())?.data).toMatchObject({ id: body.id, source: 'hatch', label: 'light' });

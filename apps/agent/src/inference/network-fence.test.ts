@@ -82,7 +82,9 @@ describe('the network fence', () => {
       words: 'there is no unshare on this board (apt-get install util-linux)',
     });
     const folder = folders.make();
-    writeFileSync(join(folder, 'unshare'), '#!/bin/sh\necho "unshare: Operation not permitted" >&2; exit 1', { mode: 0o755 });
+    writeFileSync(join(folder, 'unshare'), '#!/bin/sh\necho "unshare: Operation not permitted" >&2; exit 1', {
+      mode: 0o755,
+    });
     expect(tryNetworkFence({ PATH: folder })).toEqual({
       closed: false,
       command: [],

@@ -46,7 +46,9 @@ export const tryNetworkFence = (from: NodeJS.ProcessEnv): NetworkFence => {
       env: {},
     });
     if (status === 0) {
-      const namespaces = way.includes('--user') ? 'a network and a user namespace of its own' : 'a network namespace of its own';
+      const namespaces = way.includes('--user')
+        ? 'a network and a user namespace of its own'
+        : 'a network namespace of its own';
       return { closed: true, command: [program, ...way, '--'], words: namespaces };
     }
     words ||= error?.message ?? stderr.trim().split('\n')[0] ?? '';

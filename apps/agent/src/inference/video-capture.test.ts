@@ -31,7 +31,13 @@ const capture = (script: string | null, source: string, options: { stallMs?: num
   const parsed = parseSource(source, false, (path) => path);
   if (parsed === null) throw new Error('expected a source');
   const handle = startCapture(
-    { source: parsed, fps: 100, restartMs: 20, searchPath: script === null ? folder : `${folder}:${process.env.PATH}`, ...options },
+    {
+      source: parsed,
+      fps: 100,
+      restartMs: 20,
+      searchPath: script === null ? folder : `${folder}:${process.env.PATH}`,
+      ...options,
+    },
     { onFrame: (frame) => frames.push(frame), onFrameError: () => {}, onState: (state) => states.push(state) },
   );
   handles.push(handle);

@@ -44,24 +44,34 @@ export const agentMetrics = (now: AgentMetrics): Metric[] => {
       sum: totals.seconds,
     },
     gauge('frames_waiting', 'Frames that wait for the worker.', samplesOf('origin', now.waiting)),
-    gauge('capture_flowing', 'Whether frames come from the source.', captureState === null ? [] : [flag(captureState.flowing)]),
+    gauge(
+      'capture_flowing',
+      'Whether frames come from the source.',
+      captureState === null ? [] : [flag(captureState.flowing)],
+    ),
     counter('capture_restarts', "How often the capture's process has ended by itself.", null, now.captureRestarts),
     gauge('result_readers', 'Programs that read the stream of results.', [{ value: now.readers }]),
-    counter('local_problems', 'Requests of programs on the board that could not be done, by code.', 'code', Object.fromEntries(now.problems)),
+    counter(
+      'local_problems',
+      'Requests of programs on the board that could not be done, by code.',
+      'code',
+      Object.fromEntries(now.problems),
+    ),
     gauge('connected', 'Whether the control plane hears this device.', [flag(now.isConnected)]),
     gauge('spool_bytes', 'Telemetry that waits on the disk.', [{ value: now.spoolBytes }]),
     gauge('network_closed', 'Whether workers are without a network.', [flag(now.isNetworkClosed)]),
-    gauge('resident_memory_bytes', 'Of the supervisor and the worker together.', valueOf(process?.rssBytes)),
-    gauge('board_temperature_celsius', 'The hottest place of the board.', valueOf(board?.temperatureC)),
-    gauge('board_memory_free_bytes', 'Free memory of the board.', valueOf(board?.memoryFreeMB, MEGABYTE)),
-    gauge('board_disk_free_bytes', "Free space where the agent's state lies.", valueOf(board?.diskFreeMB, MEGABYTE)),
-    gauge('board_load1', "The board's load over one minute.", valueOf(board?.load1)),
+    gauge('resident_memory_bytes', 'Of the supervisor and the worker together.', sampleOf(process?.rssBytes)),
+    gauge('board_temperature_celsius', 'The hottest place of the board.', sampleOf(board?.temperatureC)),
+    gauge('board_memory_free_bytes', 'Free memory of the board.', sampleOf(board?.memoryFreeMB, MEGABYTE)),
+    gauge('board_disk_free_bytes', "Free space where the agent's state lies.", sampleOf(board?.diskFreeMB, MEGABYTE)),
+    gauge('board_load1', "The board's load over one minute.", sampleOf(board?.load1)),
   ];
 };
 
 const flag = (is: boolean): Sample => ({ value: is ? 1 : 0 });
 
-const valueOf = (value: number | undefined, unit = 1): Sample[] => (value === undefined ? [] : [{ value: value * unit }]);
+const sampleOf = (value: number | undefined, unit = 1): Sample[] =>
+  value === undefined ? [] : [{ value: value * unit }];
 
 const samplesOf = (label: string, values: Readonly<Record<string, number>>): Sample[] =>
   Object.entries(values).map(([key, value]) => ({ labels: { [label]: key }, value }));

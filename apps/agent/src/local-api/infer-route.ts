@@ -50,7 +50,11 @@ export class InferRoute {
     }
     this.#bytes += length;
     const patience = new AbortController();
-    const late = new LocalProblem(504, 'deadline-past', `The model had no time for it within ${query.seconds} seconds.`);
+    const late = new LocalProblem(
+      504,
+      'deadline-past',
+      `The model had no time for it within ${query.seconds} seconds.`,
+    );
     const timer = setTimeout(() => patience.abort(late), query.seconds * 1000);
     const gone = new LocalProblem(499, 'caller-gone', 'Whoever asked has closed the connection.');
     response.once('close', () => patience.abort(gone));
@@ -73,11 +77,13 @@ const queryOf = (request: IncomingMessage): Query => {
 };
 
 /** @returns what checks the body's length, and what then makes the picture @throws LocalProblem */
-const pictureOf = (type: string | undefined, { width, height, channels }: Query) => {
+const pictureOf = (
+  type: string | undefined,
+  { width, height, channels }: Query,
+): ((length: number) => (bytes: Uint8Array) => Picture) => {
   const [kind = ''] = (type ?? '').toLowerCase().split(';');
   if (kind.startsWith('image/')) {
-    return () =>
-      (bytes: Uint8Array): Picture => ({ kind: 'encoded', bytes });
+    return () => (bytes) => ({ kind: 'encoded', bytes });
   }
   if (kind.trim() !== RAW_TYPE) {
     const words = `Expected an image as Content-Type image/jpeg, image/png, …, or raw pixels as ${RAW_TYPE}, got "${type ?? ''}".`;
@@ -93,6 +99,6 @@ const pictureOf = (type: string | undefined, { width, height, channels }: Query)
       const words = `Expected ${expected} bytes for ${width} × ${height} pixels of ${depth}, got ${length}.`;
       throw new LocalProblem(400, 'body-invalid', words);
     }
-    return (bytes: Uint8Array): Picture => ({ kind: 'raw', width, height, channels: depth, bytes });
+    return (bytes) => ({ kind: 'raw', width, height, channels: depth, bytes });
   };
 };

@@ -30,9 +30,8 @@ export const parseListen = (text: string): LoopbackAddress => {
 export const listenOnLoopback = (server: Server, { host, port }: LoopbackAddress): Promise<void> =>
   new Promise((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException): void => {
-      if (error.code !== 'EADDRINUSE') return reject(error);
       const words = `Another program listens on ${host}, port ${port}. Stop it, or name another port with --listen.`;
-      reject(new ListenError('listen-in-use', words));
+      reject(error.code === 'EADDRINUSE' ? new ListenError('listen-in-use', words) : error);
     };
     server.once('error', refuse);
     server.listen({ host, port, exclusive: true }, () => {
@@ -47,5 +46,7 @@ const OWN_HOST = /^(127\.0\.0\.1|\[::1\]|localhost)(:\d+)?$/i;
  * Whether a request on the port comes from a program, and not from a web page in a browser of this board: pages say
  * where they come from (`Origin`), or have made a name of their own point here (`Host`; DNS rebinding).
  */
-export const isFromProgram = (headers: { readonly host?: string | undefined; readonly origin?: string | undefined }): boolean =>
-  headers.origin === undefined && OWN_HOST.test(headers.host ?? '');
+export const isFromProgram = (headers: {
+  readonly host?: string | undefined;
+  readonly origin?: string | undefined;
+}): boolean => headers.origin === undefined && OWN_HOST.test(headers.host ?? '');

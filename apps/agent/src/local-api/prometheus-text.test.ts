@@ -4,7 +4,12 @@ import { prometheusText } from './prometheus-text.ts';
 describe("Prometheus' text", () => {
   it('is as its format has it', () => {
     const text = prometheusText([
-      { name: 'a_total', help: 'Line 1\nand a \\.', type: 'counter', samples: [{ labels: { why: 'a "b"\\\n' }, value: 2 }] },
+      {
+        name: 'a_total',
+        help: 'Line 1\nand a \\.',
+        type: 'counter',
+        samples: [{ labels: { why: 'a "b"\\\n' }, value: 2 }],
+      },
       { name: 'b', help: 'Nothing to tell.', type: 'gauge', samples: [] },
       {
         name: 'c_seconds',

@@ -27,7 +27,7 @@ export const prometheusText = (metrics: readonly Metric[]): string => metrics.ma
 
 const textOf = (metric: Metric): string => {
   const { name, help, type } = metric;
-  const head = `# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`;
+  const head = `# HELP ${name} ${written(help)}\n# TYPE ${name} ${type}\n`;
   if (metric.type !== 'histogram') {
     if (metric.samples.length === 0) return '';
     return head + metric.samples.map(({ labels, value }) => line(name, labels ?? {}, value)).join('');
@@ -38,8 +38,8 @@ const textOf = (metric: Metric): string => {
 };
 
 const line = (name: string, labels: Readonly<Record<string, string>>, value: number): string => {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escaped(text).replaceAll('"', '\\"')}"`);
+  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${written(text).replaceAll('"', '\\"')}"`);
   return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
 };
 
-const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+const written = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');

@@ -22,10 +22,7 @@ const NO_PROCESS = 0;
 
 interface LocalApiParts {
   readonly results: ResultStream;
-  readonly serving: Pick<
-    Serving,
-    'ask' | 'totals' | 'waiting' | 'worker' | 'captureState' | 'captureRestarts'
-  >;
+  readonly serving: Pick<Serving, 'ask' | 'totals' | 'waiting' | 'worker' | 'captureState' | 'captureRestarts'>;
   readonly meter: Pick<BoardMeter, 'read'>;
   /** Null: the device does not learn. */
   readonly learner: Learner | null;

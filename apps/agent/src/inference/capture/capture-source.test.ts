@@ -60,7 +60,9 @@ describe("a video source's program", () => {
       '',
     ]);
     expect(network).toBe(true);
-    expect(command('ffmpeg:rtsp://ana:secret@cam/live?x=1').input).toContain("file 'rtsp://ana:secret@cam/live?x=1&tcp'");
+    expect(command('ffmpeg:rtsp://ana:secret@cam/live?x=1').input).toContain(
+      "file 'rtsp://ana:secret@cam/live?x=1&tcp'",
+    );
   });
 
   it('plays a file at its own pace, without a network, and over and over when asked to', () => {
@@ -70,7 +72,9 @@ describe("a video source's program", () => {
     expect(once).toMatchObject({ program: 'ffmpeg', network: false, input: '' });
     expect(once.args).toContain('-re');
     expect(once.args).not.toContain('-stream_loop');
-    expect(videoCommand({ ...file, loop: true } as VideoSource, options).args.join(' ')).toContain('-stream_loop -1 -i');
+    expect(videoCommand({ ...file, loop: true } as VideoSource, options).args.join(' ')).toContain(
+      '-stream_loop -1 -i',
+    );
   });
 
   it('takes options of the user after its own, so that they count', () => {

@@ -49,7 +49,9 @@ export const parseSource = (
   // Whatever it is may hold a password: no message repeats it.
   const [, kind, rest = ''] = /^(dir|ffmpeg|gst):(.*\S.*)$/s.exec(text ?? '') ?? [];
   if (loop && kind !== 'ffmpeg') {
-    throw new SourceError('Expected --loop beside --source ffmpeg:FILE: a folder is shown over and over anyway, and a camera does not end.');
+    throw new SourceError(
+      'Expected --loop beside --source ffmpeg:FILE: a folder is shown over and over anyway, and a camera does not end.',
+    );
   }
   if (kind === 'dir') return { kind: 'directory', path: absolute(rest) };
   if (kind === 'ffmpeg') return { kind: 'ffmpeg', loop, ...inputOf(rest.trim()) };
@@ -104,7 +106,7 @@ const secretsOf = (source: VideoSource): string[] => {
   if (source.kind === 'gst') {
     return [...source.pipeline.matchAll(GST_SECRET)].map(([, , , value = '']) => value.replaceAll('"', ''));
   }
-  const [[, , userInfo = ''] = []] = source.input.matchAll(USER_INFO);
+  const userInfo = source.input.matchAll(USER_INFO).next().value?.[2] ?? '';
   const colon = userInfo.indexOf(':');
   const password = colon < 0 ? userInfo : userInfo.slice(colon + 1);
   const query = isAddress(source.input) ? (/\?(.*)$/s.exec(source.input)?.[1] ?? '') : '';

@@ -16,7 +16,9 @@ describe('a stream of PPM and PGM pictures', () => {
 
   it.each([1, 2, 7, 1000])('is read in pieces of %i bytes', (size) => {
     const all = Buffer.concat([color, gray, color]);
-    const chunks = Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.subarray(i * size, (i + 1) * size));
+    const chunks = Array.from({ length: Math.ceil(all.length / size) }, (_, i) =>
+      all.subarray(i * size, (i + 1) * size),
+    );
     const pictures = read(chunks);
     expect(pictures.map(({ width, height, channels, bytes }) => [width, height, channels, [...bytes]])).toEqual([
       [2, 1, 3, [10, 35, 32, 13, 9, 255]],

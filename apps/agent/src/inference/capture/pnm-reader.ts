@@ -76,7 +76,9 @@ export class PnmReader {
 
   #begin(): void {
     const [magic = '', ...numbers] = this.#words;
-    const [width = 0, height = 0, largest] = numbers.map((word) => (/^\d{1,6}$/.test(word) ? Number(word) : Number.NaN));
+    const [width = 0, height = 0, largest] = numbers.map((word) =>
+      /^\d{1,6}$/.test(word) ? Number(word) : Number.NaN,
+    );
     const channels = CHANNELS[magic];
     const length = width * height * (channels ?? 0);
     if (channels === undefined || largest !== 255 || !(length > 0 && length <= MOST_BYTES)) {

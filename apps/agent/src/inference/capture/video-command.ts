@@ -76,7 +76,8 @@ const hiddenList = ({ input, options }: FfmpegSource): string => {
   const lines = ['ffconcat version 1.0', `file ${quoted(address)}`];
   for (const [i, option] of options.entries()) {
     const value = options[i + 1];
-    if (option.startsWith('-') && value?.startsWith('-') === false) lines.push(`option ${option.slice(1)} ${quoted(value)}`);
+    if (option.startsWith('-') && value?.startsWith('-') === false)
+      lines.push(`option ${option.slice(1)} ${quoted(value)}`);
   }
   return `${lines.join('\n')}\n`;
 };

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { LineReader } from '../line-reader.ts';
 import { networkFence } from '../network-fence.ts';
 import { minimalEnvironment } from '../worker-fence.ts';
-import { isAddress, nameOf, secretHider, type VideoSource } from './capture-source.ts';
 import type { CaptureListener, CaptureRun } from './capture-run.ts';
+import { isAddress, nameOf, secretHider, type VideoSource } from './capture-source.ts';
 import { PnmReader } from './pnm-reader.ts';
 import { FRAMES_FD, videoCommand } from './video-command.ts';
 
@@ -41,7 +41,7 @@ export const startVideo = (source: VideoSource, options: VideoRunOptions, listen
   const child = spawn(command ?? program, rest, {
     env: { ...minimalEnvironment(process.env, PASSED_ON), ...(searchPath === undefined ? {} : { PATH: searchPath }) },
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-  });
+  }) as ChildProcessWithoutNullStreams;
   const name = nameOf(source);
   const words = new Words();
   const shown = secretHider(source);
@@ -109,7 +109,10 @@ class Words {
   #last = '';
 
   get text(): string {
-    return [this.#first, this.#last].filter((words) => words !== '').join(' … ').slice(0, LONGEST_WORDS);
+    return [this.#first, this.#last]
+      .filter((words) => words !== '')
+      .join(' … ')
+      .slice(0, LONGEST_WORDS);
   }
 
   add(line: string): void {
