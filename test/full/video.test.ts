@@ -14,7 +14,7 @@ import { workerFromSource, writeLightRelease } from '../../apps/agent/src/infere
 import { startWorker } from '../../apps/agent/src/inference/worker-handle.ts';
 
 // With the real ffmpeg, GStreamer and an RTSP server: apt-get install ffmpeg gstreamer1.0-tools
-// gstreamer1.0-plugins-base gstreamer1.0-plugins-good gir1.2-gst-rtsp-server-1.0 python3-gi
+// gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gir1.2-gst-rtsp-server-1.0 python3-gi
 
 const CAMERA = fileURLToPath(new URL('../support/rtsp-camera.py', import.meta.url));
 const FRAMES = 100;

@@ -77,6 +77,15 @@ describe("a video source's program", () => {
     );
   });
 
+  it('is given a pipeline word by word, as a shell would', () => {
+    const { program, args } = command(`gst:videotestsrc ! textoverlay text="two words" ! video/x-raw,width=8`, {
+      fps: 0.2,
+    });
+    expect(program).toBe('gst-launch-1.0');
+    expect(args.slice(0, 6)).toEqual(['-q', 'videotestsrc', '!', 'textoverlay', 'text=two words', '!']);
+    expect(args).toContain('max-rate=1');
+  });
+
   it('takes options of the user after its own, so that they count', () => {
     const { args } = command('ffmpeg:-rtsp_transport udp rtsp://cam/live');
     expect(args.join(' ')).toContain('-rtsp_transport tcp -rtsp_transport udp -i rtsp://cam/live');

@@ -64,7 +64,7 @@ export const parseSource = (
 /** `INPUT`, or `-OPTION VALUE … INPUT` with words as in a shell. */
 const inputOf = (text: string): Pick<FfmpegSource, 'input' | 'options'> => {
   if (!text.startsWith('-')) return { input: text, options: [] };
-  const words = (text.match(/"[^"]*"|'[^']*'|[^\s"']+/g) ?? []).map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+  const words = wordsOf(text);
   const input = words.at(-1);
   if (input === undefined || input.startsWith('-') || words.length < 2) {
     throw new SourceError(
@@ -73,6 +73,10 @@ const inputOf = (text: string): Pick<FfmpegSource, 'input' | 'options'> => {
   }
   return { input, options: words.slice(0, -1) };
 };
+
+/** Words as a shell splits them: blanks may stand in quotes. */
+export const wordsOf = (text: string): string[] =>
+  (text.match(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g) ?? []).map((word) => word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'));
 
 const SCHEME = /^[a-z][a-z0-9+.-]*:/i;
 /** User and password in an address, up to the last @ before the path: passwords may hold one. */

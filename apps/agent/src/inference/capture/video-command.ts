@@ -1,4 +1,11 @@
-import { type FfmpegSource, type GstSource, holdsSecret, isAddress, type VideoSource } from './capture-source.ts';
+import {
+  type FfmpegSource,
+  type GstSource,
+  holdsSecret,
+  isAddress,
+  type VideoSource,
+  wordsOf,
+} from './capture-source.ts';
 
 /** The descriptor on which frames come: not standard output, on which libraries like to talk. */
 export const FRAMES_FD = 3;
@@ -96,10 +103,11 @@ const gstCommand = ({ pipeline }: GstSource, { fps }: VideoCommandOptions): Vide
   const frames = `videoconvert ! video/x-raw,format=RGB ! pnmenc ! fdsink fd=${FRAMES_FD}`;
   return {
     program: 'gst-launch-1.0',
-    args: ['-q', `${pipeline} ! ${most} ! ${frames}`],
+    // One word each: gst-launch-1.0 takes a blank within one as a part of a value.
+    args: ['-q', ...wordsOf(pipeline), '!', ...wordsOf(`${most} ! ${frames}`)],
     input: '',
     // What is in a pipeline only GStreamer knows.
     network: true,
-    debian: 'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good',
+    debian: 'gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad',
   };
 };
