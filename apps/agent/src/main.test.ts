@@ -143,6 +143,26 @@ describe('aviary-agent', () => {
     );
   });
 
+  it('says why no frames come, and never the password of its camera', async () => {
+    const folder = await joined();
+    const args = runArguments(folder).map((arg) => (arg === `dir:${folder}` ? 'ffmpeg:rtsp://ana:s3cret@cam/1' : arg));
+    const child = spawn(process.execPath, ['--conditions=aviary-source', MAIN, ...args], {
+      env: { ...process.env, PATH: folder },
+    });
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    await expect.poll(() => output).toContain('"code":"capture-stopped"');
+    child.kill('SIGINT');
+    const [code] = await once(child, 'close');
+    expect(code).toBe(0);
+    expect(output).toContain('ffmpeg is not on this board: apt-get install ffmpeg');
+    // The same without unshare, which was not to be found either.
+    expect(output).toContain('"code":"worker-network-open"');
+    expect(output).not.toMatch(/ana|s3cret/);
+  });
+
   it('says in one sentence what is wrong with its files', async () => {
     const folder = await joined();
     await writeFile(join(folder, 'facts.json'), '{"arch":7}');
