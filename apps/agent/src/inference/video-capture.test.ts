@@ -1,10 +1,11 @@
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { type CaptureHandle, startCapture } from './capture/capture-handle.ts';
 import type { CaptureState } from './capture/capture-run.ts';
 import { parseSource } from './capture/capture-source.ts';
 import type { Frame } from './frame.ts';
+import { networkFence } from './network-fence.ts';
 import { TemporaryFolders } from './testing/light-release.ts';
 
 // With a program of our own in the place of ffmpeg's: what the real one does is in test/full/video.test.ts.
@@ -92,6 +93,16 @@ describe('a video source', () => {
     expect(words()).not.toMatch(/ana|secret/);
     expect(readFileSync(join(folder, 'ffmpeg.args'), 'utf8')).not.toMatch(/ana|secret/);
     expect(readFileSync(join(folder, 'ffmpeg.list'), 'utf8')).toContain('rtsp://ana:secret@cam/live');
+  });
+
+  it('has a network where it is an address, and none where it is on the board', async () => {
+    const script = `while :; do ${pixels('abc')}; sleep 0.1; done`;
+    const [camera, device] = [capture(script, 'ffmpeg:rtsp://cam/live'), capture(script, 'ffmpeg:/dev/video7')];
+    await expect.poll(() => Math.min(camera.frames.length, device.frames.length)).toBeGreaterThan(0);
+    const namespaceOf = (pid: number | null): string => readlinkSync(`/proc/${pid ?? 0}/ns/net`);
+    const own = namespaceOf(process.pid);
+    expect(namespaceOf(camera.handle.pid)).toBe(own);
+    expect(namespaceOf(device.handle.pid) !== own).toBe(networkFence().closed);
   });
 
   it('that is a file comes to its end', async () => {

@@ -96,6 +96,12 @@ describe('POST /v1/infer', () => {
     expect(endless).toMatchObject({ status: 411, body: { code: 'length-required' } });
   });
 
+  it('answers also who sends all of what is not wanted', async () => {
+    const { socket } = await start();
+    const large = await postPicture(socket, '', 'image/png', Buffer.alloc(40 * 1024 * 1024));
+    expect(large).toMatchObject({ status: 413, body: { code: 'body-too-large' } });
+  });
+
   it.each([
     [new RequestRefusedError('nothing-serves', 'x'), 503, '1'],
     [new RequestRefusedError('requests-too-many', 'x'), 429, '1'],

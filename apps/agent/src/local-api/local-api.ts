@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { WaitingUpdate } from '../fleet-member.ts';
@@ -53,6 +60,8 @@ export interface LocalApiPlaces {
 
 /** So long a program may take for its request and its body. */
 const REQUEST_PATIENCE_MS = 60_000;
+/** So long it may go on sending what is not wanted. */
+const UNWANTED_BODY_MS = 2_000;
 
 /**
  * HTTP for the applications on the board, on a Unix socket and, where that is asked for, on a port. Whoever may open one
@@ -82,20 +91,17 @@ export class LocalApi {
     this.#inferRoute = new InferRoute(source.infer);
   }
 
-  /** @throws SocketPathError; ListenError; what the disk or the kernel throws. What is there by then stays until `stop`. */
+  /**
+   * Opens what can be opened; that stays until `stop`, also where the other place fails.
+   * @throws SocketPathError; ListenError; what the disk or the kernel throws
+   */
   async start({ socket, listen }: LocalApiPlaces): Promise<void> {
-    if (listen !== null) {
-      await listenOnLoopback(
-        this.#serverFor((request) => isFromProgram(request.headers)),
-        listen,
-      );
-    }
-    if (socket !== null) {
-      await listenOnSocket(
-        this.#serverFor(() => true),
-        socket,
-      );
-    }
+    const opened = await Promise.allSettled([
+      socket !== null && listenOnSocket(this.#serverFor(), socket),
+      listen !== null && listenOnLoopback(this.#serverFor(isFromProgram), listen),
+    ]);
+    const failed = opened.find((one) => one.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   /** Ends all connections; the socket's file is gone then. */
@@ -108,10 +114,11 @@ export class LocalApi {
     await Promise.all(closed);
   }
 
-  #serverFor(isWelcome: (request: IncomingMessage) => boolean): Server {
+  /** @param isWelcome by a request's headers; everybody by default */
+  #serverFor(isWelcome: (headers: IncomingHttpHeaders) => boolean = () => true): Server {
     const server = createServer(
       { requestTimeout: REQUEST_PATIENCE_MS },
-      (request, response) => void this.#serve(request, response, isWelcome(request)),
+      (request, response) => void this.#serve(request, response, isWelcome(request.headers)),
     );
     server.on('listening', () => {
       server.on('error', (error) => this.#log.warn({ err: error }, 'the local API'));
@@ -147,8 +154,12 @@ export class LocalApi {
         response.destroy();
         return;
       }
-      // What is left of a body that is not wanted would be read as the next request.
-      if (!request.complete) response.setHeader('connection', 'close');
+      if (!request.complete) {
+        // What is left of a body that is not wanted would be read as the next request.
+        response.setHeader('connection', 'close');
+        // Who still sends does not listen yet, and would find the connection broken instead of an answer.
+        await letSend(request);
+      }
       response.writeHead(status, headers).end(body);
     }
   }
@@ -195,6 +206,14 @@ export class LocalApi {
     sendJson(response, 200, { kept: true, samples });
   }
 }
+
+/** Lets a body go by, for a while. */
+const letSend = (request: IncomingMessage): Promise<unknown> => {
+  request.resume();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  request.once('close', resolve).once('end', resolve);
+  return Promise.race([promise, pause(UNWANTED_BODY_MS, undefined, { ref: false })]);
+};
 
 const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));

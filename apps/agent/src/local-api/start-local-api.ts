@@ -98,7 +98,7 @@ export const startLocalApi = async (
       throw error;
     }
     const why = error instanceof Error ? error.message : error;
-    tell('warning', 'local-api-off', `the socket for applications on the board cannot be made: ${why}`);
+    tell('warning', 'local-api-off', `where applications on the board reach it cannot be opened: ${why}`);
     return api;
   }
 };
