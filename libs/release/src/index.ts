@@ -8,23 +8,22 @@ export {
   ACCEPTANCE_FOLDER,
   type AcceptanceLimits,
   BOM_FILE,
-  channelCount,
   encodeManifest,
   type Format,
   LABELS_FILE,
   MANIFEST_FILE,
   ManifestError,
+  type ManifestModel,
   type ManifestTraining,
-  type Postprocessing,
+  modelsOf,
   type Precision,
-  type Preprocessing,
   parseManifest,
   type ReleaseManifest,
   type Requirements,
   type Runtime,
   releaseManifestSchema,
   SIGNATURE_FILE,
-  type Task,
+  type Stage,
   TRAINING_STEP_FILE,
 } from './archive/manifest.ts';
 export {
@@ -37,6 +36,19 @@ export {
   verifyModel,
   verifyModelDigests,
 } from './archive/oms.ts';
+export { type Placement, placementOf, type Size } from './archive/placement.ts';
+export {
+  channelCount,
+  type DetectionSpec,
+  detectionSpec,
+  hasDynamicSize,
+  type Postprocessing,
+  type Preprocessing,
+  type Region,
+  type Task,
+  type Tiles,
+} from './archive/processing.ts';
+export { countsText } from './archive/truth.ts';
 export { type UnpackedArchive, UnpackedFileError, unpackArchive } from './archive/unpack-archive.ts';
 export {
   type ArchiveEntry,
@@ -50,12 +62,14 @@ export {
 } from './archive/variant-archive.ts';
 export { type ExpectedVariant, type VerifiedVariant, verifyVariant } from './archive/variant-check.ts';
 export { type DefinitionProblem, ModelDefinitionError } from './definition/definition-problem.ts';
-export type { RunModel } from './definition/golden-outputs.ts';
+export { type RunModel, thinned } from './definition/golden-outputs.ts';
 export { ModelBomError, verifyModelBom } from './definition/model-bom-check.ts';
 export {
   type AcceptanceDefinition,
   type ModelDefinition,
+  type ModelPart,
   parseModelDefinition,
+  partsOf,
   type TrainingDefinition,
   type VariantDefinition,
 } from './definition/model-definition.ts';

@@ -23,16 +23,61 @@ export interface Frame {
 /** How many of the newest frames a worker can still give the features of. */
 export const REMEMBERED_FRAMES = 512;
 
-/** What the model said about one frame. */
-export interface InferenceResult {
-  /** Top-1 label of the release. */
+/** What a later stage of a cascade, or its first one, says about an object. */
+export interface PartAnswer {
+  /** The label, or the text that was read; empty with an embedding. */
   readonly label: string;
-  /** Its index in the release's labels. */
+  readonly confidence: number;
+  /** The confidence is under what the model of this stage asks for. */
+  readonly lowConfidence: boolean;
+  /** Of an embedding, of length 1. */
+  readonly vector?: readonly number[];
+}
+
+/** An object in a frame. */
+export interface DetectedObject {
+  readonly label: string;
+  /** Of the label. */
   readonly index: number;
-  /** After the release's activation; 0 to 1 with softmax. */
+  readonly confidence: number;
+  /** Pixels of the upright frame; not beyond its edges. */
+  readonly box: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  /** Of a cascade: what each further stage says about it, by the id of its model. */
+  readonly answers?: Readonly<Record<string, PartAnswer>>;
+}
+
+/** An output of a model as it is. */
+export interface RawOutput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Of many only the first; `shape` says how many there are. */
+  readonly values: readonly number[];
+}
+
+/** What a release says about one frame: a label with a confidence whatever its task, and what else its task gives. */
+export interface FrameAnswer {
+  /**
+   * Classification: the most probable label. Segmentation: the label with the largest share. Detection: how many objects
+   * of each label, e.g. `2 person; 1 car`, or `none`. Text: what was read. Else empty.
+   */
+  readonly label: string;
+  /** Of a single label, its index in the release's labels. */
+  readonly index?: number;
+  /** 0 to 1 for what says probabilities; see docs/model-yaml.md for what each task means by it. */
   readonly confidence: number;
   /** The confidence is under what the release asks for. */
   readonly lowConfidence: boolean;
+  /** Detection: most sure first; with text in the order of reading. */
+  readonly objects?: readonly DetectedObject[];
+  /** Segmentation: share of the picture's pixels of each label that has any. */
+  readonly shares?: Readonly<Record<string, number>>;
+  /** Embedding: of length 1. */
+  readonly vector?: readonly number[];
+  readonly outputs?: readonly RawOutput[];
+}
+
+/** An answer, and how long it took. */
+export interface InferenceResult extends FrameAnswer {
   /** Milliseconds in the worker: decoding and pre-processing, the model's run, post-processing. */
   readonly ms: {
     readonly preprocess: number;

@@ -148,7 +148,7 @@ describe('a worker that cannot start says why', () => {
       { labels: ['dark', 'light', 'dim'] },
       /expected 3 scores, one per label, but the model gave 2/,
     ],
-    ['another task', { task: 'detection' }, /does classification/],
+    ['another task', { task: 'detection' }, /expected a decoder for task detection/],
   ] as const)('%s', async (_name, change, words) => {
     const manifest = { ...change, ...('labels' in change ? { labels: [...change.labels] } : {}) };
     const folder = await writeLightRelease(folders.make(), { manifest: manifest as never });

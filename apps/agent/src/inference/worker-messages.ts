@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { InferenceResult } from './frame.ts';
 
 /** What the supervisor asks of a worker; a picture's bytes travel as the message's body. */
 export type WorkerRequest =
@@ -16,11 +17,44 @@ export type WorkerRequest =
 
 const milliseconds = z.number().nonnegative();
 
-const resultSchema = z.object({
+const partAnswerSchema = z.object({
+  label: z.string(),
+  confidence: z.number(),
+  lowConfidence: z.boolean(),
+  vector: z.array(z.number()).exactOptional(),
+});
+
+const objectSchema = z.object({
   label: z.string(),
   index: z.number().int().nonnegative(),
   confidence: z.number(),
+  box: z.object({ left: z.number(), top: z.number(), width: z.number(), height: z.number() }),
+  answers: z.record(z.string(), partAnswerSchema).exactOptional(),
+});
+
+const resultSchema = z.object({
+  label: z.string(),
+  index: z.number().int().nonnegative().exactOptional(),
+  confidence: z.number(),
   lowConfidence: z.boolean(),
+  objects: z.array(objectSchema).exactOptional(),
+  shares: z.record(z.string(), z.number()).exactOptional(),
+  vector: z.array(z.number()).exactOptional(),
+  outputs: z
+    .array(
+      z.object({
+        name: z.string(),
+        shape: z.array(z.number().int().nonnegative()),
+        // JSON has neither infinity nor NaN.
+        values: z.array(
+          z
+            .number()
+            .nullable()
+            .transform((value) => value ?? Number.NaN),
+        ),
+      }),
+    )
+    .exactOptional(),
   ms: z.object({ preprocess: milliseconds, run: milliseconds, postprocess: milliseconds, total: milliseconds }),
 });
 
@@ -70,6 +104,10 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
   }),
 ]);
 export type WorkerReply = z.infer<typeof workerReplySchema>;
+/** A reply as the worker says it. */
+export type SpokenReply =
+  | Exclude<WorkerReply, { kind: 'result' }>
+  | { readonly kind: 'result'; readonly id: number; readonly result: InferenceResult };
 
 /** The worker's only argument, as JSON. */
 export const workerConfigSchema = z.object({

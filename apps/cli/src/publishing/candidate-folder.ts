@@ -1,7 +1,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import type { RoundCandidate } from '@aviary/protocol';
-import { type Lineage, type ModelDefinition, type ReleaseTarget, versionSchema } from '@aviary/release';
+import { type Lineage, type ModelDefinition, partsOf, type ReleaseTarget, versionSchema } from '@aviary/release';
 import { parseDocument } from 'yaml';
 import { UsageError } from '../command-line/usage-error.ts';
 import { rebuildHeads } from './candidate-heads.ts';
@@ -83,7 +83,7 @@ export const buildCandidateFolder = async (options: CandidateOptions): Promise<C
     await mkdir(folder);
     const copied = [
       definition.acceptance.samples,
-      ...(typeof definition.labels === 'string' ? [definition.labels] : []),
+      ...partsOf(definition).flatMap(({ labels }) => (typeof labels === 'string' ? [labels] : [])),
       ...variants.filter(({ bytes }) => bytes === undefined).map(({ file }) => file),
     ];
     for (const path of copied) await cp(join(from, path), join(folder, path), { recursive: true, dereference: true });

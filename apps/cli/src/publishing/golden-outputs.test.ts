@@ -1,5 +1,5 @@
 import { buildMlp, GraphBuilder } from '@aviary/onnx';
-import type { Preprocessing, ReleaseManifest, Sample } from '@aviary/release';
+import { modelsOf, type Preprocessing, type ReleaseManifest, type Sample } from '@aviary/release';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { runModel } from './golden-outputs.ts';
@@ -17,7 +17,7 @@ const GREY: Preprocessing = {
 };
 
 /** A model that answers its own input: what a device would give it. */
-const mirror = (shape: readonly number[]): Buffer => {
+const mirror = (shape: readonly (number | string)[]): Buffer => {
   const graph = new GraphBuilder('mirror');
   graph.input('input', 'float32', [...shape]);
   graph.node('Identity', ['input'], 'output');
@@ -28,6 +28,15 @@ const mirror = (shape: readonly number[]): Buffer => {
 const manifestOf = (preprocessing: Preprocessing, runtime = 'onnxruntime'): ReleaseManifest =>
   ({ preprocessing, variant: { runtime } }) as unknown as ReleaseManifest;
 
+/** Of a manifest with one model. */
+const run = (manifest: ReleaseManifest, model: Buffer, samples: readonly Sample[]) => {
+  const [{ preprocessing: input }] = modelsOf({
+    ...manifest,
+    postprocessing: { activation: 'none', confidenceBelow: 0 },
+  });
+  return runModel({ manifest, input, model, samples });
+};
+
 const sampleOf = async (pixels: readonly number[], width: number, channels: 1 | 3): Promise<Sample> =>
   ({
     file: 'a.png',
@@ -36,9 +45,13 @@ const sampleOf = async (pixels: readonly number[], width: number, channels: 1 | 
       .toBuffer(),
   }) as Sample;
 
-const inputOf = async (preprocessing: Preprocessing, shape: readonly number[], sample: Sample): Promise<number[]> => {
-  const outputs = await runModel({ manifest: manifestOf(preprocessing), model: mirror(shape), samples: [sample] });
-  return [...(outputs?.[0] ?? [])];
+const inputOf = async (
+  preprocessing: Preprocessing,
+  shape: readonly (number | string)[],
+  sample: Sample,
+): Promise<number[]> => {
+  const outputs = await run(manifestOf(preprocessing), mirror(shape), [sample]);
+  return Array.from(outputs?.[0] ?? []);
 };
 
 /** Red, green, blue, white. */
@@ -79,11 +92,23 @@ describe('runModel', () => {
     ]);
   });
 
+  it('gives a model whose input follows from the picture one of that size', async () => {
+    const wide = await sampleOf(new Array<number>(32).fill(7), 8, 1);
+    const line = { ...GREY, width: 20, height: 8, resize: 'fixed-height', multipleOf: 1, layout: 'nchw' } as const;
+    expect(await inputOf(line, [1, 1, 8, 'W'], wide)).toEqual(new Array(8 * 16).fill(7));
+    const within = { ...GREY, width: 4, height: 4, resize: 'within', multipleOf: 2, layout: 'nchw' } as const;
+    expect(await inputOf(within, [1, 1, 'H', 'W'], wide)).toEqual(new Array(4 * 2).fill(7));
+  });
+
+  it('answers one picture of a model that takes several at once', async () => {
+    expect(await inputOf({ ...GREY, batch: 3 }, [3, 4], await sampleOf([1, 2, 3, 4], 2, 1))).toEqual([1, 2, 3, 4]);
+  });
+
   it('answers each sample in its order, with the raw output', async () => {
     const w = Float32Array.from([1, 0, 0, 1, 0, 0, 0, 0]);
     const model = Buffer.from(buildMlp([4, 2], [{ w, b: Float32Array.of(0, 1) }]));
     const samples = [await sampleOf([1, 2, 3, 4], 2, 1), await sampleOf([7, 8, 9, 10], 2, 1)];
-    expect(await runModel({ manifest: manifestOf(GREY), model, samples })).toEqual([
+    expect((await run(manifestOf(GREY), model, samples))?.map((output) => Array.from(output))).toEqual([
       [1, 3],
       [7, 9],
     ]);
@@ -91,11 +116,11 @@ describe('runModel', () => {
 
   it('has no answer for a runtime that is not here', async () => {
     const manifest = manifestOf(GREY, 'tensorrt');
-    expect(await runModel({ manifest, model: Buffer.of(1), samples: [] })).toBeUndefined();
+    expect(await run(manifest, Buffer.of(1), [])).toBeUndefined();
   });
 
   it('fails for a model that takes another shape', async () => {
     const samples = [await sampleOf([1, 2, 3, 4], 2, 1)];
-    await expect(runModel({ manifest: manifestOf(GREY), model: mirror([1, 9]), samples })).rejects.toThrow();
+    await expect(run(manifestOf(GREY), mirror([1, 9]), samples)).rejects.toThrow();
   });
 });

@@ -1,12 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { chooseVariant, type MatchableVariant, type Profile } from '@aviary/hardware';
-import { describeModel, readModel } from '@aviary/onnx';
 import { ApiError, problemSchema, type TrustOutcome } from '@aviary/protocol';
 import {
   type BuiltVariant,
   buildRelease,
-  type InspectModel,
   type ModelDefinition,
   type Signer,
   statementsIn,
@@ -18,6 +16,7 @@ import { type Connection, everyItem, fetchOrExplain } from '../connection.ts';
 import { ProgressBar } from '../render/progress-bar.ts';
 import type { FleetRepository } from '../trust/fleet-repository.ts';
 import { sendChange } from '../trust/signed-change.ts';
+import { inspectModel } from './inspect-model.ts';
 import { readModelFolder } from './model-folder.ts';
 import { prepareTraining } from './prepare-training.ts';
 import { loadProfiles } from './profiles.ts';
@@ -25,15 +24,6 @@ import { withScratchFolder } from './scratch-folder.ts';
 
 /** Oldest agent that understands what this command builds. */
 const MIN_AGENT = '0.1.0';
-
-const inspectModel: InspectModel = ({ variant, bytes, labels }) => {
-  if (variant.format !== 'onnx') return;
-  const { outputs } = describeModel(readModel(bytes));
-  const size = outputs[0]?.shape?.at(-1);
-  if (typeof size === 'number' && size !== labels.length) {
-    throw new UsageError(`expected an output of ${labels.length} values, one per label; ${variant.file} has ${size}`);
-  }
-};
 
 /** Whether a board of this profile, with the runtimes that the profile names, could run a variant. */
 const runsOn = (profile: Profile, variant: MatchableVariant): boolean => {

@@ -1,5 +1,14 @@
 import { z } from 'zod';
 import { releaseNameSchema } from '../release-name.ts';
+import { checkManifest } from './manifest-check.ts';
+import {
+  type Postprocessing,
+  type Preprocessing,
+  postprocessingSchema,
+  preprocessingSchema,
+  type Task,
+  taskSchema,
+} from './processing.ts';
 
 /** Path inside an archive: relative, `/` between parts, no `.`, `..` or empty part, no control characters. */
 export const archivePathSchema = z
@@ -14,9 +23,6 @@ export function isArchivePath(path: string): boolean {
   if (/[\\\u0000-\u001f\u007f]/.test(path)) return false;
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
-
-export const taskSchema = z.enum(['classification', 'detection', 'segmentation', 'embedding', 'raw']);
-export type Task = z.infer<typeof taskSchema>;
 
 export const runtimeSchema = z.enum(['onnxruntime', 'tensorrt', 'tflite', 'hailort']);
 export const formatSchema = z.enum(['onnx', 'engine', 'tflite', 'hef']);
@@ -67,36 +73,6 @@ export const requirementsSchema = z.strictObject({
 });
 export type Requirements = z.infer<typeof requirementsSchema>;
 
-/**
- * From a picture to the model's input: resize to `width` × `height`, bring to `color`, then per value
- * `(pixel · scale − mean[c]) ÷ std[c]` with pixel 0 to 255 and one mean and std per channel.
- */
-export const preprocessingSchema = z.strictObject({
-  /** Pixels. */
-  width: z.number().int().min(1).max(8192),
-  height: z.number().int().min(1).max(8192),
-  /** `gray`: one channel; `rgb`, `bgr`: three, in this order. */
-  color: z.enum(['gray', 'rgb', 'bgr']),
-  /** `stretch` ignores the aspect, `letterbox` keeps it and fills, `crop` keeps it and cuts around the centre. */
-  resize: z.enum(['stretch', 'letterbox', 'crop']),
-  /** 0 to 255, what `letterbox` fills with. */
-  fill: z.number().int().min(0).max(255),
-  /** Shape of the input tensor: `[1,C,H,W]`, `[1,H,W,C]`, or `flat`: `[1, H·W·C]` in the order of nhwc. */
-  layout: z.enum(['nchw', 'nhwc', 'flat']),
-  scale: z.number().positive(),
-  mean: z.array(z.number()),
-  std: z.array(z.number().positive()),
-});
-export type Preprocessing = z.infer<typeof preprocessingSchema>;
-
-/** From the model's first output (one value per label) to an answer. */
-export const postprocessingSchema = z.strictObject({
-  activation: z.enum(['softmax', 'none']),
-  /** An answer whose confidence is under this counts as low confidence. */
-  confidenceBelow: z.number().min(0).max(1),
-});
-export type Postprocessing = z.infer<typeof postprocessingSchema>;
-
 /** Limits that a device holds a release to before serving it; an absent limit is not checked. */
 export const acceptanceLimitsSchema = z.strictObject({
   /** Largest absolute difference of any golden output element. */
@@ -109,11 +85,6 @@ export const acceptanceLimitsSchema = z.strictObject({
   maxLowConfidenceRate: z.number().min(0).max(1).optional(),
 });
 export type AcceptanceLimits = z.infer<typeof acceptanceLimitsSchema>;
-
-/** Number of values per pixel. */
-export function channelCount(color: Preprocessing['color']): 1 | 3 {
-  return color === 'gray' ? 1 : 3;
-}
 
 /**
  * How a classifier's head can be trained on the device: the last fully connected layer of the model, which serves with a
@@ -146,8 +117,46 @@ export const SIGNATURE_FILE = 'model.sig';
 export const ACCEPTANCE_FOLDER = 'acceptance';
 export const TRAINING_STEP_FILE = 'training/step.onnx';
 export const BOM_FILE = 'bom.cdx.json';
+/** Folder of the models of a release that has several. */
+export const MODELS_FOLDER = 'models';
 
-/** `manifest.json` of an archive: all that a device needs to run this variant, with nothing outside the archive. */
+/** A model's name within its release: 1 to 31 of a-z, 0-9 and inner hyphens. */
+export const modelIdSchema = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,29}[a-z0-9])?$/, 'expected 1 to 31 of a-z, 0-9 and inner "-", e.g. reader');
+
+const labelsSchema = z.array(z.string().min(1));
+
+/** One model of a release that has several. */
+const manifestModelSchema = z.strictObject({
+  id: modelIdSchema,
+  task: taskSchema,
+  labels: labelsSchema,
+  preprocessing: preprocessingSchema,
+  postprocessing: postprocessingSchema,
+  /** Path in the archive. */
+  file: archivePathSchema,
+});
+
+/** One stage of a cascade. The first sees the frame, each other the objects that the first has found. */
+export const stageSchema = z.strictObject({
+  model: modelIdSchema,
+  /** Degrees, clockwise, by which an object is turned for the stages after this one, by the label that it was given here. */
+  turns: z.record(z.string(), z.union([z.literal(90), z.literal(180), z.literal(270)])).optional(),
+  /** How much of an object's surroundings is seen, as a share of its sides. */
+  margin: z.number().min(0).max(1).optional(),
+  /** Only objects of these labels of the first stage; the others stay as they are. */
+  only: z.array(z.string().min(1)).min(1).optional(),
+});
+export type Stage = z.infer<typeof stageSchema>;
+
+/** `mean` of the models' probabilities, or the label that most of them say. */
+export const ensembleSchema = z.enum(['mean', 'vote']);
+
+/**
+ * `manifest.json` of an archive: all that a device needs to run this variant, with nothing outside the archive. It has
+ * one model, or several in `models` that answer together; see {@link modelsOf}.
+ */
 export const releaseManifestSchema = z
   .strictObject({
     formatVersion: z.literal(1),
@@ -155,16 +164,21 @@ export const releaseManifestSchema = z
     releaseCounter: z.number().int().positive(),
     rollbackFloor: z.number().int().nonnegative(),
     description: z.string().optional(),
+    /** What the release as a whole answers. */
     task: taskSchema,
-    labels: z.array(z.string().min(1)).min(2),
-    preprocessing: preprocessingSchema,
-    postprocessing: postprocessingSchema,
+    labels: labelsSchema,
+    /** Of the one model. */
+    preprocessing: preprocessingSchema.optional(),
+    postprocessing: postprocessingSchema.optional(),
+    models: z.array(manifestModelSchema).min(2).max(8).optional(),
+    ensemble: ensembleSchema.optional(),
+    cascade: z.array(stageSchema).min(2).optional(),
     variant: z.strictObject({
       id: variantIdSchema,
       runtime: runtimeSchema,
       format: formatSchema,
       precision: precisionSchema,
-      /** Path in the archive. */
+      /** Path in the archive; with several models that of the first. */
       file: archivePathSchema,
       /** ONNX Runtime execution providers, preferred first; the device's profile decides when absent. */
       providers: z.array(z.string().min(1)).min(1).optional(),
@@ -172,48 +186,54 @@ export const releaseManifestSchema = z
     training: manifestTrainingSchema.optional(),
     acceptance: z.strictObject({
       limits: acceptanceLimitsSchema,
-      /** Labelled pictures; `file` is a path in the archive, `label` one of `labels`. */
+      /** Pictures and what the release is to answer to them; `file` is a path in the archive. */
       samples: z.array(z.strictObject({ file: archivePathSchema, label: z.string() })).min(1),
-      /** The model's raw first output, before activation, for some of the samples. Empty when it could not be run. */
-      golden: z.array(z.strictObject({ file: archivePathSchema, output: z.array(z.number()).min(1) })),
+      /**
+       * A model's raw first output, before activation, to some of the whole pictures: of every `every`-th value, where
+       * there are many. Empty when it could not be run.
+       */
+      golden: z.array(
+        z.strictObject({
+          file: archivePathSchema,
+          /** Absent: the only one. */
+          model: modelIdSchema.optional(),
+          every: z.number().int().min(2).optional(),
+          output: z.array(z.number()).min(1),
+        }),
+      ),
     }),
   })
   .superRefine((manifest, context) => {
-    const channels = channelCount(manifest.preprocessing.color);
-    for (const key of ['mean', 'std'] as const) {
-      if (manifest.preprocessing[key].length !== channels) {
-        context.addIssue({
-          code: 'custom',
-          path: ['preprocessing', key],
-          message: `expected ${channels} values, one per channel`,
-        });
-      }
+    for (const { path, message } of checkManifest(manifest)) {
+      context.addIssue({ code: 'custom', path: [...path], message });
     }
-    const labels = new Set(manifest.labels);
-    if (labels.size !== manifest.labels.length) {
-      context.addIssue({ code: 'custom', path: ['labels'], message: 'expected each label once' });
-    }
-    const samples = new Set(manifest.acceptance.samples.map((sample) => sample.file));
-    manifest.acceptance.samples.forEach((sample, index) => {
-      if (!labels.has(sample.label)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['acceptance', 'samples', index, 'label'],
-          message: 'expected one of the labels',
-        });
-      }
-    });
-    manifest.acceptance.golden.forEach((golden, index) => {
-      if (!samples.has(golden.file)) {
-        context.addIssue({
-          code: 'custom',
-          path: ['acceptance', 'golden', index, 'file'],
-          message: 'expected the file of a sample',
-        });
-      }
-    });
   });
 export type ReleaseManifest = z.infer<typeof releaseManifestSchema>;
+
+/** One model of a release, with all that it needs. */
+export interface ManifestModel {
+  readonly id: string;
+  readonly task: Task;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly postprocessing: Postprocessing;
+  /** Path in the archive. */
+  readonly file: string;
+}
+
+/** What the only model of a release is called where models have ids. */
+export const ONLY_MODEL = 'model';
+
+/** The models of a release, one or several. @throws ManifestError for a manifest that says of none what it takes */
+export function modelsOf(manifest: ReleaseManifest): readonly [ManifestModel, ...ManifestModel[]] {
+  const { task, labels, preprocessing, postprocessing, variant, models } = manifest;
+  const [first, ...others] = models ?? [];
+  if (first !== undefined) return [first, ...others];
+  if (preprocessing === undefined || postprocessing === undefined) {
+    throw new ManifestError('expected preprocessing and postprocessing, or models');
+  }
+  return [{ id: ONLY_MODEL, task, labels, preprocessing, postprocessing, file: variant.file }];
+}
 
 /** `manifest.json` does not say what a device can run. */
 export class ManifestError extends Error {

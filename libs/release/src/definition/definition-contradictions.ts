@@ -1,12 +1,7 @@
-import { channelCount, type Format, type Runtime } from '../archive/manifest.ts';
-
-/** Something that is wrong only beside something else. */
-export interface Contradiction {
-  readonly path: readonly PropertyKey[];
-  readonly expected: string;
-  readonly received?: string;
-  readonly hint?: string;
-}
+import type { Format, Runtime } from '../archive/manifest.ts';
+import { asRecord, type Contradiction } from './contradiction.ts';
+import { partContradictions } from './part-contradictions.ts';
+import { togetherContradictions } from './together-contradictions.ts';
 
 /**
  * Contradictions between parts of a definition. Takes the content as it came, whatever else is wrong with it, so that
@@ -19,32 +14,12 @@ export function findContradictions(
   const definition = asRecord(content);
   if (!definition) return [];
   return [
-    ...uniqueLabels(definition.labels),
-    ...channels(asRecord(definition.input)),
+    ...(definition.models === undefined ? partContradictions(definition, []) : []),
+    ...togetherContradictions(definition),
     ...variantsOf(definition.variants, formats),
-    ...trained(definition.training, asRecord(definition.output)),
+    ...trained(definition),
     ...floor(definition.rollbackFloor, definition.releaseCounter),
   ];
-}
-
-function uniqueLabels(labels: unknown): Contradiction[] {
-  if (!Array.isArray(labels)) return [];
-  return labels.flatMap((label: unknown, index) =>
-    labels.indexOf(label) < index ? [{ path: ['labels', index], expected: 'each label once' }] : [],
-  );
-}
-
-function channels(input: Record<string, unknown> | undefined): Contradiction[] {
-  const color = input?.color ?? 'rgb';
-  if (!input || (color !== 'gray' && color !== 'rgb' && color !== 'bgr')) return [];
-  const count = channelCount(color);
-  return (['mean', 'std'] as const).flatMap((key) => {
-    const values = input[key];
-    // Other lengths than 1 and 3 are refused by the schema already.
-    return Array.isArray(values) && (values.length === 1 || values.length === 3) && values.length !== count
-      ? [{ path: ['input', key], expected: `${count} ${count === 1 ? 'value' : 'values'} for color ${color}` }]
-      : [];
-  });
 }
 
 function variantsOf(
@@ -100,8 +75,13 @@ function variantsOf(
   return found;
 }
 
-function trained(training: unknown, output: Record<string, unknown> | undefined): Contradiction[] {
-  if (training === undefined || output?.activation !== 'none') return [];
+function trained({ training, task, models, output }: Record<string, unknown>): Contradiction[] {
+  if (training === undefined) return [];
+  if (models !== undefined || (typeof task === 'string' && task !== 'classification')) {
+    return [{ path: ['training'], expected: 'it beside one model of task classification only' }];
+  }
+  const activation = asRecord(output)?.activation;
+  if (activation === undefined || activation === 'softmax') return [];
   return [
     {
       path: ['output', 'activation'],
@@ -124,10 +104,4 @@ function isRuntime(text: string, formats: Readonly<Record<Runtime, unknown>>): t
 
 function isFormat(text: string, formats: Readonly<Record<Runtime, readonly Format[]>>): text is Format {
   return Object.values(formats).some((list) => list.some((format) => format === text));
-}
-
-function asRecord(value: unknown): Record<string, unknown> | undefined {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : undefined;
 }

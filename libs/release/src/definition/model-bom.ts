@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { LABELS_FILE, type ReleaseManifest, SIGNATURE_FILE } from '../archive/manifest.ts';
+import {
+  LABELS_FILE,
+  type ManifestModel,
+  modelsOf,
+  type ReleaseManifest,
+  SIGNATURE_FILE,
+} from '../archive/manifest.ts';
+import { channelCount } from '../archive/processing.ts';
 import { sortedNames } from '../archive/variant-archive.ts';
 import type { Lineage } from '../documents/release-statement.ts';
 import { splitReleaseName } from '../release-name.ts';
@@ -65,8 +72,8 @@ const bomSchema = z.strictObject({
               }),
             )
             .optional(),
-          inputs: z.array(z.strictObject({ format: z.string() })).length(1),
-          outputs: z.array(z.strictObject({ format: z.string() })).length(1),
+          inputs: z.array(z.strictObject({ format: z.string() })).min(1),
+          outputs: z.array(z.strictObject({ format: z.string() })).min(1),
         }),
         properties: z.array(propertySchema),
       }),
@@ -125,8 +132,8 @@ export function encodeModelBom(content: BomContent): Buffer {
           modelParameters: {
             task: manifest.task,
             ...(definition.datasets === undefined ? {} : { datasets: definition.datasets.map(datasetOf) }),
-            inputs: [{ format: inputOf(manifest) }],
-            outputs: [{ format: outputOf(manifest) }],
+            inputs: modelsOf(manifest).map((model) => ({ format: inputOf(model) })),
+            outputs: modelsOf(manifest).map((model) => ({ format: outputOf(model) })),
           },
           properties: [
             ...properties('acceptance', manifest.acceptance.limits),
@@ -171,8 +178,8 @@ function isSample(name: string, manifest: ReleaseManifest): boolean {
   return manifest.acceptance.samples.some(({ file }) => file === name);
 }
 
-function inputOf({ preprocessing: { width, height, color, layout, scale } }: ReleaseManifest): string {
-  const channels = color === 'gray' ? 1 : 3;
+function inputOf({ preprocessing: { width, height, color, layout, scale } }: ManifestModel): string {
+  const channels = channelCount(color);
   const shape = {
     nchw: `[1,${channels},${height},${width}]`,
     nhwc: `[1,${height},${width},${channels}]`,
@@ -181,8 +188,13 @@ function inputOf({ preprocessing: { width, height, color, layout, scale } }: Rel
   return `picture of ${width} × ${height} pixels, ${color}, as a float tensor ${shape} (${layout}, pixel · ${scale})`;
 }
 
-function outputOf({ labels, postprocessing }: ReleaseManifest): string {
-  return `one value for each of ${labels.length} labels (${LABELS_FILE}), activation ${postprocessing.activation}`;
+function outputOf({ task, labels, postprocessing }: ManifestModel): string {
+  const { activation, decoder } = postprocessing;
+  if (task === 'classification') {
+    return `one value for each of ${labels.length} labels (${LABELS_FILE}), activation ${activation}`;
+  }
+  const of = labels.length === 0 ? '' : `, of ${labels.length} labels`;
+  return `${task}${of}${decoder === undefined ? '' : `, as ${decoder}`}, activation ${activation}`;
 }
 
 function authorOf(text: string): { name: string; email?: string } {

@@ -120,7 +120,7 @@ releaseCounter: 4
   it('names every problem at once, in the order of the file, each with its place', () => {
     const problems = problemsOf(`name: Meter
 versoin: 1.0.0
-task: detection
+task: detecting
 labels: [0, "1"]
 input:
   width: wide
@@ -199,10 +199,15 @@ acceptance:
       { path: 'version', line: 2, column: 10, expected: 'a text (write numbers in quotes)', received: '1' },
     ],
     [
-      'a task of later',
+      'a task that there is not',
       'classification',
-      'segmentation',
-      { path: 'task', line: 3, column: 7, expected: 'classification' },
+      'translation',
+      {
+        path: 'task',
+        line: 3,
+        column: 7,
+        expected: 'one of classification, detection, segmentation, embedding, text, raw',
+      },
     ],
     [
       'a number as label',
@@ -301,7 +306,7 @@ acceptance:
       expect.objectContaining({
         code: 'model-definition-invalid',
         message: expect.stringContaining(
-          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, variants, acceptance, training, lineage, license, authors, datasets, sources, provenance, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
+          'line 3, column 1, taks: expected one of the keys name, version, description, task, labels, input, output, models, ensemble, cascade, variants, acceptance, training, lineage, license, authors, datasets, sources, provenance, rollbackFloor, releaseCounter, got "taks" (did you mean "task"?)',
         ),
       }),
     );

@@ -2,40 +2,57 @@ import { z } from 'zod';
 import {
   type AcceptanceLimits,
   acceptanceLimitsSchema,
-  channelCount,
+  ensembleSchema,
   type Format,
   formatSchema,
   isArchivePath,
-  type Postprocessing,
+  modelIdSchema,
+  ONLY_MODEL,
   type Precision,
-  type Preprocessing,
-  postprocessingSchema,
   precisionSchema,
-  preprocessingSchema,
   type Requirements,
   type Runtime,
   requirementsSchema,
   runtimeSchema,
-  type Task,
-  taskSchema,
+  type Stage,
+  stageSchema,
   variantIdSchema,
 } from '../archive/manifest.ts';
+import {
+  channelCount,
+  filledPostprocessing,
+  hasDynamicSize,
+  type Postprocessing,
+  type Preprocessing,
+  postprocessingSchema,
+  preprocessingSchema,
+  type Task,
+  taskSchema,
+} from '../archive/processing.ts';
 import { modelNameSchema, versionSchema } from '../release-name.ts';
 import { findContradictions } from './definition-contradictions.ts';
 import { type DefinitionProblem, ModelDefinitionError } from './definition-problem.ts';
 import { type ModelOrigin, modelOriginShape, originOf } from './model-origin.ts';
 import { YamlSource } from './yaml-source.ts';
 
-/** `model.yaml` with every default filled in. Paths are relative to its folder. */
-export interface ModelDefinition extends ModelOrigin {
-  readonly name: string;
-  readonly version: string;
-  readonly description?: string;
+/** What a model is, apart from its files. */
+export interface ModelPart {
   readonly task: Task;
-  /** In the order of the model's output, or the path of a text file with one label per line. */
+  /** In the order of the model's output, or the path of a text file with one label per line; none for some tasks. */
   readonly labels: readonly string[] | string;
   readonly input: Preprocessing;
   readonly output: Postprocessing;
+}
+
+/** One model of several. */
+export interface NamedModelPart extends ModelPart {
+  readonly id: string;
+}
+
+interface DefinitionOfAll extends ModelOrigin {
+  readonly name: string;
+  readonly version: string;
+  readonly description?: string;
   readonly variants: readonly VariantDefinition[];
   readonly acceptance: AcceptanceDefinition;
   /** Absent: federated rounds cannot improve it. */
@@ -48,13 +65,32 @@ export interface ModelDefinition extends ModelOrigin {
   readonly releaseCounter?: number;
 }
 
+/** `model.yaml` of one model. */
+export interface SingleDefinition extends DefinitionOfAll, ModelPart {
+  readonly models?: undefined;
+}
+
+/** `model.yaml` of several models that answer together: exactly one of `ensemble` and `cascade` says how. */
+export interface ComposedDefinition extends DefinitionOfAll {
+  /** What the release as a whole answers. */
+  readonly task: Task;
+  readonly models: readonly NamedModelPart[];
+  readonly ensemble?: z.infer<typeof ensembleSchema>;
+  readonly cascade?: readonly Stage[];
+}
+
+/** `model.yaml` with every default filled in. Paths are relative to its folder. */
+export type ModelDefinition = SingleDefinition | ComposedDefinition;
+
 export interface VariantDefinition {
   readonly id: string;
   readonly runtime: Runtime;
   readonly format: Format;
   readonly precision: Precision;
-  /** Path of the model file. */
+  /** Path of the model file; of several that of the first model. */
   readonly file: string;
+  /** Of several models, the path of each one's file by its id. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly providers?: readonly string[];
   readonly requires?: Requirements;
 }
@@ -112,7 +148,8 @@ const variantInputSchema = z.strictObject({
   runtime: runtimeSchema.default('onnxruntime'),
   format: formatSchema.optional(),
   precision: precisionSchema.default('fp32'),
-  file: sourcePathSchema,
+  file: sourcePathSchema.optional(),
+  files: z.record(modelIdSchema, sourcePathSchema).optional(),
   providers: z.array(z.string().min(1)).min(1).optional(),
   requires: requirementsSchema.optional(),
 });
@@ -122,33 +159,47 @@ const channelValues = <T extends z.ZodType>(value: T) =>
     .array(value)
     .refine((values) => values.length === 1 || values.length === 3, 'expected one value per channel: 1 or 3');
 
+const labelsInputSchema = z.union(
+  [z.array(labelSchema).min(1), sourcePathSchema],
+  'expected a list of labels (texts; write numbers in quotes), or the path of a text file with one per line',
+);
+
+const pictureInputSchema = z.strictObject({
+  ...preprocessingSchema.shape,
+  color: preprocessingSchema.shape.color.default('rgb'),
+  resize: preprocessingSchema.shape.resize.default('stretch'),
+  fill: preprocessingSchema.shape.fill.default(0),
+  layout: preprocessingSchema.shape.layout.default('nchw'),
+  scale: scaleSchema.default(1 / 255),
+  mean: channelValues(z.number()).optional(),
+  std: channelValues(z.number().positive()).optional(),
+});
+
+const outputInputSchema = postprocessingSchema.partial().prefault({});
+
 const definitionInputSchema = z.strictObject({
   name: modelNameSchema,
   version: versionSchema,
   description: z.string().max(1000).optional(),
-  // The manifest's format knows more tasks, so that an agent of today refuses them with a reason; none is made yet.
-  task: taskSchema.extract(['classification']),
-  labels: z.union(
-    [z.array(labelSchema).min(2), sourcePathSchema],
-    'expected a list of at least 2 labels (texts; write numbers in quotes), or the path of a text file with one per line',
-  ),
-  input: z.strictObject({
-    width: preprocessingSchema.shape.width,
-    height: preprocessingSchema.shape.height,
-    color: preprocessingSchema.shape.color.default('rgb'),
-    resize: preprocessingSchema.shape.resize.default('stretch'),
-    fill: preprocessingSchema.shape.fill.default(0),
-    layout: preprocessingSchema.shape.layout.default('nchw'),
-    scale: scaleSchema.default(1 / 255),
-    mean: channelValues(z.number()).optional(),
-    std: channelValues(z.number().positive()).optional(),
-  }),
-  output: z
-    .strictObject({
-      activation: postprocessingSchema.shape.activation.default('softmax'),
-      confidenceBelow: postprocessingSchema.shape.confidenceBelow.default(0.5),
-    })
-    .prefault({}),
+  task: taskSchema,
+  labels: labelsInputSchema.optional(),
+  input: pictureInputSchema.optional(),
+  output: outputInputSchema,
+  models: z
+    .array(
+      z.strictObject({
+        id: modelIdSchema,
+        task: taskSchema,
+        labels: labelsInputSchema.optional(),
+        input: pictureInputSchema,
+        output: outputInputSchema,
+      }),
+    )
+    .min(2)
+    .max(8)
+    .optional(),
+  ensemble: ensembleSchema.optional(),
+  cascade: z.array(stageSchema).min(2).optional(),
   variants: z.array(variantInputSchema).min(1).max(64),
   acceptance: acceptanceLimitsSchema.extend({
     samples: sourcePathSchema,
@@ -168,9 +219,25 @@ const definitionInputSchema = z.strictObject({
 
 type DefinitionInput = z.infer<typeof definitionInputSchema>;
 
+/** The models of a definition, one or several, in its order. */
+export function partsOf(definition: ModelDefinition): readonly NamedModelPart[] {
+  return definition.models ?? [{ ...definition, id: ONLY_MODEL }];
+}
+
+/** The id of the model whose labels the release answers with. */
+export function answeringPart(definition: ModelDefinition): string {
+  if (definition.models === undefined) return ONLY_MODEL;
+  return definition.cascade?.at(-1)?.model ?? definition.models[0]?.id ?? ONLY_MODEL;
+}
+
+/** Path of a variant's file for one of the models. */
+export function fileOf(variant: VariantDefinition, model: string): string {
+  return variant.files?.[model] ?? variant.file;
+}
+
 /**
- * Reads `model.yaml`. What may be left out: `description`, `output` (softmax, 0.5), of `input` all but width and height
- * (rgb, stretch, nchw, scale 1/255, mean 0, std 1), of a variant all but `file` (onnxruntime, the runtime's format, fp32,
+ * Reads `model.yaml`. What may be left out: `description`, `output` (what its task does by default), of `input` all but width and height
+ * (rgb, stretch, nchw, scale 1/255, mean 0, std 1), of a variant all but its files (onnxruntime, the runtime's format, fp32,
  * id `format-precision`), the limits of `acceptance`, `training`, `lineage`, where it comes
  * from, `rollbackFloor` and `releaseCounter`.
  * @throws ModelDefinitionError with every problem at once, each with its line and column.
@@ -191,26 +258,22 @@ export function parseModelDefinition(yamlText: string): ModelDefinition {
 
 function resolve(input: DefinitionInput): ModelDefinition {
   const { samples, goldenSamples, ...limits } = input.acceptance;
-  const { mean, std, ...preprocessing } = input.input;
-  const channels = channelCount(preprocessing.color);
+  const models = input.models?.map(({ id, ...model }) => ({ id, ...resolvePart(model) }));
   return {
     name: input.name,
     version: input.version,
     ...(input.description === undefined ? {} : { description: input.description }),
-    task: input.task,
-    labels: input.labels,
-    input: {
-      ...preprocessing,
-      mean: mean ?? new Array<number>(channels).fill(0),
-      std: std ?? new Array<number>(channels).fill(1),
-    },
-    output: input.output,
-    variants: input.variants.map(({ providers, requires, ...variant }) => {
+    ...(models === undefined ? resolvePart(input) : { task: input.task, models }),
+    ...(input.ensemble === undefined ? {} : { ensemble: input.ensemble }),
+    ...(input.cascade === undefined ? {} : { cascade: input.cascade }),
+    variants: input.variants.map(({ file, files, providers, requires, ...variant }) => {
       const format = variant.format ?? FORMATS[variant.runtime][0];
       return {
         ...variant,
         id: variant.id ?? `${format}-${variant.precision}`,
         format,
+        file: file ?? files?.[models?.[0]?.id ?? ''] ?? '',
+        ...(files === undefined ? {} : { files }),
         ...(providers === undefined ? {} : { providers }),
         ...(requires === undefined ? {} : { requires }),
       };
@@ -221,5 +284,24 @@ function resolve(input: DefinitionInput): ModelDefinition {
     ...originOf(input),
     ...(input.rollbackFloor === undefined ? {} : { rollbackFloor: input.rollbackFloor }),
     ...(input.releaseCounter === undefined ? {} : { releaseCounter: input.releaseCounter }),
+  };
+}
+
+type PartInput = Pick<DefinitionInput, 'task' | 'labels' | 'input' | 'output'>;
+
+function resolvePart({ task, labels, input, output }: PartInput): ModelPart {
+  if (input === undefined) throw new TypeError('expected an input: findContradictions lets nothing through without');
+  const { mean, std, ...picture } = input;
+  const channels = channelCount(picture.color);
+  return {
+    task,
+    labels: labels ?? [],
+    input: {
+      ...picture,
+      ...(hasDynamicSize(picture) ? { multipleOf: picture.multipleOf ?? (picture.resize === 'within' ? 32 : 1) } : {}),
+      mean: mean ?? new Array<number>(channels).fill(0),
+      std: std ?? new Array<number>(channels).fill(1),
+    },
+    output: filledPostprocessing(task, output),
   };
 }

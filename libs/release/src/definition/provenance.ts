@@ -113,7 +113,11 @@ async function differencesOf(
       differing.set(name, 'was changed');
   }
   const known = new Set(files.map(({ name }) => name));
-  for (const { file } of definition.variants) if (!known.has(file)) differing.set(file, 'was added');
+  for (const { file, files: several } of definition.variants) {
+    for (const path of several === undefined ? [file] : Object.values(several)) {
+      if (!known.has(path)) differing.set(path, 'was added');
+    }
+  }
   return differing;
 }
 

@@ -9,6 +9,8 @@ import {
   encodeManifest,
   LABELS_FILE,
   MANIFEST_FILE,
+  MODELS_FOLDER,
+  modelsOf,
   type ReleaseManifest,
   SIGNATURE_FILE,
   TRAINING_STEP_FILE,
@@ -19,19 +21,20 @@ import { type ReleaseStatement, type ReleaseTarget, releaseStatementSchema } fro
 import type { Signer } from '../documents/signing-key.ts';
 import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
 import { encodeModelBom } from './model-bom.ts';
-import type { ModelDefinition, VariantDefinition } from './model-definition.ts';
+import { fileOf, type ModelDefinition, type ModelPart, partsOf, type VariantDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 import { type ReleaseSource, readReleaseSource } from './release-source.ts';
 import { writeSealedFile } from './sealed-file.ts';
 import { type PrepareTraining, type TrainableModel, trainableModelOf } from './trainable-model.ts';
 
-/** Throws, with what is wrong, when the bytes are not a model of the variant's format. */
+/** Throws, with what is wrong, when the bytes are not a model of the variant's format, or not one of this task. */
 export type InspectModel = (request: {
   readonly variant: VariantDefinition;
+  /** Path of the model file. */
+  readonly file: string;
   readonly bytes: Buffer;
-  /** How many values its output must have. */
   readonly labels: readonly string[];
-  readonly input: ModelDefinition['input'];
+  readonly part: ModelPart;
 }) => void | Promise<void>;
 
 export type BuildStep =
@@ -146,17 +149,19 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
 
 async function inspect(options: BuildReleaseOptions, source: ReleaseSource, variant: VariantDefinition): Promise<void> {
   options.onProgress?.({ step: 'inspect', variant: variant.id });
-  try {
-    await options.inspectModel({
-      variant,
-      bytes: modelOf(source, variant),
-      labels: source.labels,
-      input: options.definition.input,
-    });
-  } catch (cause) {
-    throw new ReleaseBuildError('model-invalid', `${variant.file} (variant ${variant.id}): ${messageOf(cause)}`, {
-      cause,
-    });
+  for (const part of partsOf(options.definition)) {
+    const file = fileOf(variant, part.id);
+    try {
+      await options.inspectModel({
+        variant,
+        file,
+        bytes: modelOf(source, file),
+        labels: source.labels.get(part.id) ?? [],
+        part,
+      });
+    } catch (cause) {
+      throw new ReleaseBuildError('model-invalid', `${file} (variant ${variant.id}): ${messageOf(cause)}`, { cause });
+    }
   }
 }
 
@@ -167,13 +172,13 @@ async function buildVariant(
 ): Promise<BuiltVariant> {
   const { definition } = options;
   const trainable = await makeTrainable(options, source, variant);
-  const model = trainable?.model ?? modelOf(source, variant);
-  const manifest = await manifestOf(options, source, variant, model, trainable?.training);
+  const models = modelFiles(definition, source, variant, trainable);
+  const manifest = await manifestOf(options, source, variant, models, trainable?.training);
   const files = new Map<string, Uint8Array>([
-    [manifest.variant.file, model],
+    ...models,
     ...(trainable === undefined ? [] : [[TRAINING_STEP_FILE, trainable.step] as const]),
     [MANIFEST_FILE, encodeManifest(manifest)],
-    [LABELS_FILE, Buffer.from(`${source.labels.join('\n')}\n`, 'utf8')],
+    [LABELS_FILE, Buffer.from(source.answers.map((label) => `${label}\n`).join(''), 'utf8')],
     ...source.samples.map((sample): [string, Uint8Array] => [`${ACCEPTANCE_FOLDER}/${sample.file}`, sample.bytes]),
     ...(source.provenance?.files ?? []),
   ]);
@@ -218,10 +223,30 @@ async function makeTrainable(
 ): Promise<TrainableModel | undefined> {
   if (definition.training === undefined || prepareTraining === undefined || variant.format !== 'onnx') return undefined;
   onProgress?.({ step: 'training', variant: variant.id });
-  const request = { variant, bytes: modelOf(source, variant), labels: source.labels };
+  const request = { variant, bytes: modelOf(source, variant.file), labels: source.answers };
   const trainable = await trainableModelOf(prepareTraining, definition.training, request);
   if (trainable === undefined) onProgress?.({ step: 'training-skipped', variant: variant.id });
   return trainable;
+}
+
+/** Where a model lies in the archive. */
+function archiveFile({ models }: ModelDefinition, { format }: VariantDefinition, id: string): string {
+  return models === undefined ? `model.${format}` : `${MODELS_FOLDER}/${id}.${format}`;
+}
+
+/** The variant's models by their paths in the archive. */
+function modelFiles(
+  definition: ModelDefinition,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+  trainable: TrainableModel | undefined,
+): Map<string, Uint8Array> {
+  return new Map(
+    partsOf(definition).map(({ id }) => [
+      archiveFile(definition, variant, id),
+      trainable?.model ?? modelOf(source, fileOf(variant, id)),
+    ]),
+  );
 }
 
 /** What the control plane has to know of it; the rest is for the device. */
@@ -238,11 +263,12 @@ async function manifestOf(
   options: BuildReleaseOptions,
   source: ReleaseSource,
   variant: VariantDefinition,
-  model: Uint8Array,
+  models: ReadonlyMap<string, Uint8Array>,
   training: TrainableModel['training'] | undefined,
 ): Promise<ReleaseManifest> {
   const { definition } = options;
   const { id, runtime, format, precision, providers } = variant;
+  const [firstFile = ''] = models.keys();
   const manifest: ReleaseManifest = {
     formatVersion: 1,
     release: releaseOf(definition),
@@ -250,15 +276,14 @@ async function manifestOf(
     rollbackFloor: options.rollbackFloor,
     ...(definition.description === undefined ? {} : { description: definition.description }),
     task: definition.task,
-    labels: [...source.labels],
-    preprocessing: definition.input,
-    postprocessing: definition.output,
+    labels: [...source.answers],
+    ...modelsIn(definition, source, variant),
     variant: {
       id,
       runtime,
       format,
       precision,
-      file: `model.${format}`,
+      file: firstFile,
       ...(providers === undefined ? {} : { providers: [...providers] }),
     },
     ...(training === undefined ? {} : { training: { ...training, step: TRAINING_STEP_FILE } }),
@@ -272,18 +297,46 @@ async function manifestOf(
   if (limits.goldenTolerance === undefined || options.runModel === undefined) return manifest;
   options.onProgress?.({ step: 'golden', variant: id });
   const samples = source.samples.slice(0, goldenSamples);
-  const golden = await goldenOutputsOf(options.runModel, variant, { manifest, model, samples });
-  if (golden === undefined) options.onProgress?.({ step: 'golden-skipped', variant: id });
-  return { ...manifest, acceptance: { ...manifest.acceptance, golden: golden ?? [] } };
+  const all: ReleaseManifest['acceptance']['golden'] = [];
+  for (const part of modelsOf(manifest)) {
+    const model = models.get(part.file) ?? Buffer.of();
+    const golden = await goldenOutputsOf(options.runModel, variant, part, { manifest, model, samples });
+    if (golden === undefined) options.onProgress?.({ step: 'golden-skipped', variant: id });
+    all.push(...(golden ?? []));
+  }
+  return { ...manifest, acceptance: { ...manifest.acceptance, golden: all } };
+}
+
+function modelsIn(
+  definition: ModelDefinition,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+): Pick<ReleaseManifest, 'preprocessing' | 'postprocessing' | 'models' | 'ensemble' | 'cascade'> {
+  if (definition.models === undefined) {
+    return { preprocessing: definition.input, postprocessing: definition.output };
+  }
+  const { models, ensemble, cascade } = definition;
+  return {
+    models: models.map(({ id, task, input, output }) => ({
+      id,
+      task,
+      labels: [...(source.labels.get(id) ?? [])],
+      preprocessing: input,
+      postprocessing: output,
+      file: archiveFile(definition, variant, id),
+    })),
+    ...(ensemble === undefined ? {} : { ensemble }),
+    ...(cascade === undefined ? {} : { cascade: [...cascade] }),
+  };
 }
 
 function releaseOf(definition: ModelDefinition): string {
   return `${definition.name}@${definition.version}`;
 }
 
-function modelOf(source: ReleaseSource, variant: VariantDefinition): Buffer {
-  const bytes = source.models.get(variant.id);
-  if (bytes === undefined) throw new ReleaseBuildError('files-missing', `${variant.file} was not read`);
+function modelOf(source: ReleaseSource, file: string): Buffer {
+  const bytes = source.models.get(file);
+  if (bytes === undefined) throw new ReleaseBuildError('files-missing', `${file} was not read`);
   return bytes;
 }
 

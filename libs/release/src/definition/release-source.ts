@@ -2,24 +2,30 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { isArchivePath } from '../archive/manifest.ts';
+import { TASK_OUTPUTS } from '../archive/processing.ts';
+import { normalTruth, TRUTH_WORDS, type TruthKind, truthKind } from '../archive/truth.ts';
 import { type Lineage, lineageSchema } from '../documents/release-statement.ts';
 import { splitReleaseName } from '../release-name.ts';
-import type { ModelDefinition } from './model-definition.ts';
+import { answeringPart, fileOf, type ModelDefinition, type NamedModelPart, partsOf } from './model-definition.ts';
 import { type Provenance, readProvenance } from './provenance.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
 
-/** A labelled picture of the acceptance suite; `file` is relative to its folder. */
+/** A picture of the acceptance suite; `file` is relative to its folder. */
 export interface Sample {
   readonly file: string;
+  /** What the release is to answer, as a frame's answer would say it. */
   readonly label: string;
   readonly bytes: Buffer;
 }
 
 /** Everything a definition names, read into memory. */
 export interface ReleaseSource {
-  readonly labels: readonly string[];
+  /** Of each model, by its id. */
+  readonly labels: ReadonlyMap<string, readonly string[]>;
+  /** Those that the release answers with. */
+  readonly answers: readonly string[];
   readonly samples: readonly Sample[];
-  /** Bytes of each variant's model file, by the variant's id. */
+  /** Bytes of each model file, by its path. */
   readonly models: ReadonlyMap<string, Buffer>;
   readonly lineage?: Lineage;
   readonly provenance?: Provenance;
@@ -35,18 +41,19 @@ const SAMPLES_LIST = 'labels.csv';
 export async function readReleaseSource(directory: string, definition: ModelDefinition): Promise<ReleaseSource> {
   const { samples: folder } = definition.acceptance;
   const list = `${folder}/${SAMPLES_LIST}`;
+  const parts = partsOf(definition);
+  const modelFiles = definition.variants.flatMap((variant) => parts.map(({ id }) => fileOf(variant, id)));
   const named = [
-    ...(typeof definition.labels === 'string' ? [definition.labels] : []),
-    ...definition.variants.map((variant) => variant.file),
+    ...parts.flatMap((part) => (typeof part.labels === 'string' ? [part.labels] : [])),
+    ...modelFiles,
     list,
     ...(definition.lineage === undefined ? [] : [definition.lineage]),
   ];
   await expectFiles(directory, named);
-  const labels =
-    typeof definition.labels === 'string'
-      ? parseLabels(await readText(directory, definition.labels), definition.labels)
-      : definition.labels;
-  const rows = parseSamples(await readText(directory, list), list, labels);
+  const labels = new Map<string, readonly string[]>();
+  for (const part of parts) labels.set(part.id, await labelsOf(directory, part));
+  const answers = labels.get(answeringPart(definition)) ?? [];
+  const rows = parseSamples(await readText(directory, list), list, truthKind(definition), answers);
   await expectFiles(
     directory,
     rows.map((row) => `${folder}/${row.file}`),
@@ -54,10 +61,11 @@ export async function readReleaseSource(directory: string, definition: ModelDefi
   const samples: Sample[] = [];
   for (const row of rows) samples.push({ ...row, bytes: await readFile(join(directory, folder, row.file)) });
   const models = new Map<string, Buffer>();
-  for (const variant of definition.variants) models.set(variant.id, await readFile(join(directory, variant.file)));
+  for (const file of new Set(modelFiles)) models.set(file, await readFile(join(directory, file)));
   const provenance = await readProvenance(directory, definition);
   return {
     labels,
+    answers,
     samples,
     models,
     ...(provenance === undefined ? {} : { provenance }),
@@ -109,8 +117,24 @@ async function readText(directory: string, file: string): Promise<string> {
   }
 }
 
+async function labelsOf(directory: string, { labels, task }: NamedModelPart): Promise<readonly string[]> {
+  if (typeof labels !== 'string') return labels;
+  const text = await readText(directory, labels);
+  return task === 'text' ? parseDictionary(text, labels) : parseLabels(text, labels, TASK_OUTPUTS[task].minLabels ?? 0);
+}
+
+/** One character per line, as it stands there: a dictionary may have a blank of some kind among its characters. */
+function parseDictionary(text: string, file: string): string[] {
+  const lines = text.replace(/(\r?\n)+$/, '').split(/\r?\n/);
+  const empty = lines.indexOf('');
+  if (empty >= 0) {
+    throw new ReleaseBuildError('labels-invalid', `${file}, line ${empty + 1}: expected a character, got nothing`);
+  }
+  return lines;
+}
+
 /** One label per line; blank lines at the end do not count. */
-function parseLabels(text: string, file: string): string[] {
+function parseLabels(text: string, file: string, least: number): string[] {
   const labels = text
     .trimEnd()
     .split(/\r?\n/)
@@ -122,18 +146,25 @@ function parseLabels(text: string, file: string): string[] {
       throw new ReleaseBuildError('labels-invalid', `${file}, line ${index + 1}: "${label}" is there twice`);
     }
   });
-  if (labels.length < 2)
-    throw new ReleaseBuildError('labels-invalid', `${file}: expected at least 2 labels, one per line`);
+  if (labels.length < least)
+    throw new ReleaseBuildError(
+      'labels-invalid',
+      `${file}: expected at least ${least} ${least === 1 ? 'label' : 'labels'}, one per line`,
+    );
   return labels;
 }
 
 /** CSV (RFC 4180) with the header `file,label`. */
-function parseSamples(text: string, list: string, labels: readonly string[]): { file: string; label: string }[] {
+function parseSamples(
+  text: string,
+  list: string,
+  kind: TruthKind,
+  labels: readonly string[],
+): { file: string; label: string }[] {
   const problem = (line: number, what: string) =>
     new ReleaseBuildError('samples-invalid', `${list}, line ${line}: ${what}`);
   const [header = '', ...lines] = text.trimEnd().split(/\r?\n/);
   if (header.trim() !== 'file,label') throw problem(1, `expected the header file,label, got ${JSON.stringify(header)}`);
-  const known = new Set(labels);
   const files = new Set<string>();
   const rows = lines.map((line, index) => {
     const fields = line.match(/^(?:"((?:[^"]|"")*)"|([^",]*)),(?:"((?:[^"]|"")*)"|([^",]*))$/);
@@ -144,9 +175,10 @@ function parseSamples(text: string, list: string, labels: readonly string[]): { 
     if (!isArchivePath(file) || file.length > 200)
       throw problem(number, `expected a file in the folder, got ${JSON.stringify(file)}`);
     if (files.has(file)) throw problem(number, `${file} is there twice`);
-    if (!known.has(label)) throw problem(number, `expected one of the model's labels, got ${JSON.stringify(label)}`);
+    const truth = normalTruth(kind, label, labels);
+    if (truth === undefined) throw problem(number, `expected ${TRUTH_WORDS[kind]}, got ${JSON.stringify(label)}`);
     files.add(file);
-    return { file, label };
+    return { file, label: truth };
   });
   if (rows.length === 0) throw problem(1, 'expected at least one sample under the header');
   return rows;

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { thinned } from '@aviary/release';
 import { type AcceptanceReport, AcceptanceTally, judgeAcceptance } from '../acceptance.ts';
 import type { Picture } from '../frame.ts';
 import type { LoadedRelease } from './loaded-release.ts';
@@ -32,8 +33,9 @@ export async function runAcceptance(
     tally.sample(await release.answer(await read(sample.file)), sample.label);
     onProgress();
   }
-  for (const { file, output } of golden) {
-    tally.golden(await release.rawOutput(await read(file)), output);
+  for (const { file, model, every, output } of golden) {
+    const values = await release.rawOutput(await read(file), model);
+    tally.golden(every === undefined ? values : thinned(values, every), output);
     onProgress();
   }
   return judgeAcceptance(tally.figures(), limits);

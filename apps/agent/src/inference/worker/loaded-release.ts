@@ -1,97 +1,94 @@
-import { join } from 'node:path';
-import type { ReleaseManifest } from '@aviary/release';
-import { type InferenceSession, Tensor } from 'onnxruntime-node';
+import { type ManifestModel, modelsOf, type Preprocessing, type ReleaseManifest } from '@aviary/release';
 import { FrameError, WorkerStartError } from '../errors.ts';
-import { type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
+import { type FrameAnswer, type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
-import { classify } from './classify.ts';
+import { answerTogether } from './answers/ensemble.ts';
+import { answerOf, meanProbabilities, type SeenView } from './answers/task-answers.ts';
+import { followObjects, type LoadedStage } from './cascade.ts';
 import { FeatureMemory } from './feature-memory.ts';
-import { Preprocessor, tensorShape } from './preprocess.ts';
-import { type OpenedSession, openSession } from './session.ts';
+import { LoadedModel, type Stopwatch } from './loaded-model.ts';
+import type { ModelOutputs } from './model-outputs.ts';
+import { cut, type RawPicture, unpack } from './pixels.ts';
+import type { OpenedSession } from './session.ts';
+import { partsOfFrame, seesParts } from './views.ts';
 
-/** A release with its model in memory; answers one picture at a time, because ORT's `run` blocks the process. */
+type Models = readonly [LoadedModel, ...LoadedModel[]];
+
+/** A release with its models in memory; answers one picture at a time, because ORT's `run` blocks the process. */
 export class LoadedRelease {
   readonly manifest: ReleaseManifest;
-  readonly opened: OpenedSession;
-  readonly #preprocessor: Preprocessor;
-  readonly #input: Float32Array;
-  readonly #feeds: Record<string, Tensor>;
-  readonly #output: string;
-  /** What the model is asked for: its first output, and the head's input where the head can be trained. */
-  readonly #wanted: readonly string[];
+  /** In the order of the manifest; those of a cascade in the order of its stages. */
+  readonly #models: Models;
+  /** Stages of a cascade after the first. */
+  readonly #stages: readonly LoadedStage[];
+  /** All pixels of a frame are needed, for parts of it are cut out. */
+  readonly #looksAtParts: boolean;
   readonly #memory: FeatureMemory | null;
 
-  private constructor(manifest: ReleaseManifest, opened: OpenedSession, inputName: string, outputName: string) {
+  private constructor(manifest: ReleaseManifest, models: Models, stages: readonly LoadedStage[]) {
     this.manifest = manifest;
-    this.opened = opened;
-    this.#preprocessor = new Preprocessor(manifest.preprocessing);
-    const shape = tensorShape(manifest.preprocessing);
-    // One tensor for the life of the process: each frame overwrites the one before.
-    this.#input = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    this.#feeds = { [inputName]: new Tensor('float32', this.#input, shape) };
-    this.#output = outputName;
+    this.#models = models;
+    this.#stages = stages;
+    this.#looksAtParts = stages.length > 0 || models.some(({ part }) => seesParts(part.preprocessing));
     const { training } = manifest;
-    this.#wanted = training === undefined ? [outputName] : [outputName, training.featuresOutput];
     this.#memory = training === undefined ? null : new FeatureMemory(REMEMBERED_FRAMES, training.features);
   }
 
   /**
-   * Opens the manifest's model and checks that it takes what the pre-processing makes and gives one value per label, with
-   * one run on an empty picture.
+   * Opens the manifest's models and checks that they take what their pre-processing makes and give what their tasks need,
+   * with one run of each on an empty picture.
    * @throws WorkerStartError `worker-start-failed`, saying what does not fit.
    */
   static async load(manifest: ReleaseManifest, config: WorkerConfig): Promise<LoadedRelease> {
-    const { runtime, format, file } = manifest.variant;
+    const { runtime, format } = manifest.variant;
     if (runtime !== 'onnxruntime' || format !== 'onnx') {
       throw refused(`this worker runs ONNX files with onnxruntime, the variant is ${format} for ${runtime}`);
     }
-    if (manifest.task !== 'classification') {
-      throw refused(`this worker does classification, the release's task is ${manifest.task}`);
+    const { training, cascade } = manifest;
+    const loaded = new Map<string, LoadedModel>();
+    for (const part of inOrder(manifest)) {
+      const model = await LoadedModel.load(part, config, training === undefined ? [] : [training.featuresOutput]);
+      loaded.set(part.id, model);
     }
-    const opened = await openSession({
-      modelFile: join(config.archiveDirectory, file),
-      providers: config.providers,
-      intraOpThreads: config.intraOpThreads,
+    const [first, ...others] = loaded.values();
+    if (first === undefined) throw refused('the manifest names no model');
+    const stages = (cascade ?? []).slice(1).flatMap((stage): LoadedStage[] => {
+      const model = loaded.get(stage.model);
+      return model === undefined ? [] : [{ stage, model }];
     });
-    const [inputName, outputName] = checkedSignature(opened.session, tensorShape(manifest.preprocessing));
-    const loaded = new LoadedRelease(manifest, opened, inputName, outputName);
-    try {
-      const outputs = await loaded.#run();
-      classify(loaded.#scores(outputs), manifest.labels, manifest.postprocessing);
-      loaded.#featuresIn(outputs);
-    } catch (error) {
-      throw refused(
-        `the model does not run on an empty picture: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
-    return loaded;
+    const release = new LoadedRelease(manifest, [first, ...others], stages);
+    for (const model of release.#models) await release.#tryOut(model);
+    return release;
+  }
+
+  /** The session of the first model, which sees every frame. */
+  get opened(): OpenedSession {
+    return this.#models[0].opened;
   }
 
   /**
    * @param frame under which the picture's features are remembered, where the release can be trained; without one they
    * are not
-   * @throws FrameError when the picture cannot be read, or the model gives nothing that is an answer.
+   * @throws FrameError when the picture cannot be read, or a model gives nothing that is an answer.
    */
   async answer(picture: Picture, frame?: number): Promise<InferenceResult> {
     const start = performance.now();
-    await this.#preprocessor.run(picture, this.#input);
-    const prepared = performance.now();
-    const outputs = await this.#run();
-    const ran = performance.now();
-    const classification = classify(this.#scores(outputs), this.manifest.labels, this.manifest.postprocessing);
-    const features = frame === undefined ? undefined : this.#featuresIn(outputs);
-    if (frame !== undefined && features !== undefined) this.#memory?.keep(frame, features);
-    const end = performance.now();
-    return {
-      ...classification,
-      ms: { preprocess: prepared - start, run: ran - prepared, postprocess: end - ran, total: end - start },
-    };
+    const watch = { preprocess: 0, run: 0 };
+    const answer = await this.#answer(picture, watch, frame);
+    const total = performance.now() - start;
+    return { ...answer, ms: { ...watch, postprocess: Math.max(0, total - watch.preprocess - watch.run), total } };
   }
 
-  /** The model's first output for a picture, as it gives it. @throws FrameError as `answer`. */
-  async rawOutput(picture: Picture): Promise<ArrayLike<number>> {
-    await this.#preprocessor.run(picture, this.#input);
-    return this.#scores(await this.#run());
+  /**
+   * A model's first output for a whole picture, as it gives it, without regions, tiles and stages.
+   * @param id of the model, where there are several
+   * @throws FrameError as `answer`.
+   */
+  async rawOutput(picture: Picture, id?: string): Promise<ArrayLike<number>> {
+    const model = id === undefined ? this.#models[0] : this.#models.find(({ part }) => part.id === id);
+    if (model === undefined) throw new FrameError('frame-failed', `the release has no model "${id}"`);
+    const [seen] = await model.see([picture], { preprocess: 0, run: 0 });
+    return seen?.outputs[0].values ?? [];
   }
 
   /** The features of a frame that was answered a little while ago; undefined when they are forgotten. */
@@ -99,31 +96,58 @@ export class LoadedRelease {
     return this.#memory?.find(frame);
   }
 
-  /** Gives the session back. */
+  /** Gives the sessions back. */
   async release(): Promise<void> {
-    await this.opened.session.release();
+    for (const model of this.#models) await model.release();
   }
 
-  async #run(): Promise<InferenceSession.OnnxValueMapType> {
+  async #answer(picture: Picture, watch: Stopwatch, frame: number | undefined): Promise<FrameAnswer> {
+    const { ensemble } = this.manifest;
+    const [first] = this.#models;
+    const whole = this.#looksAtParts ? await this.#unpacked(picture, watch) : null;
+    const views = await look(first, whole ?? picture, watch);
+    if (ensemble !== undefined) {
+      const said = [meanProbabilities(first.part, views)];
+      for (const model of this.#models.slice(1)) {
+        said.push(meanProbabilities(model.part, await look(model, whole ?? picture, watch)));
+      }
+      return answerTogether(said, ensemble, this.manifest.labels, first.part.postprocessing.confidenceBelow);
+    }
+    const answer = answerOf(first.part, views);
+    if (this.#stages.length > 0 && whole !== null) return followObjects(whole, answer, this.#stages, watch);
+    const features = frame === undefined ? undefined : this.#featuresIn(views[0].outputs);
+    if (frame !== undefined && features !== undefined) this.#memory?.keep(frame, features);
+    return answer;
+  }
+
+  async #unpacked(picture: Picture, watch: Stopwatch): Promise<RawPicture> {
+    const start = performance.now();
+    const whole = await unpack(picture, this.#models[0].part.preprocessing.fill);
+    watch.preprocess += performance.now() - start;
+    return whole;
+  }
+
+  /** One run on an empty picture, which has to give an answer. */
+  async #tryOut(model: LoadedModel): Promise<void> {
     try {
-      return await this.opened.session.run(this.#feeds, this.#wanted);
+      const { width, height } = model.part.preprocessing;
+      const empty = { kind: 'raw', bytes: new Uint8Array(width * height), width, height, channels: 1 } as const;
+      const [{ outputs, view }] = await look(model, empty, { preprocess: 0, run: 0 }, {});
+      if (model.part.task !== 'embedding') answerOf(model.part, [{ outputs, view }]);
+      this.#featuresIn(outputs);
     } catch (error) {
-      throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
+      throw refused(
+        `${this.#models.length > 1 ? `${model.part.id}: ` : ''}the model does not run on an empty picture: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 
-  #scores(outputs: InferenceSession.OnnxValueMapType): Float32Array {
-    const data = outputs[this.#output]?.data;
-    if (data instanceof Float32Array) return data;
-    throw new FrameError('frame-failed', `expected float32 values from the model's output "${this.#output}"`);
-  }
-
   /** @throws FrameError when the release promises other features than the model gives. */
-  #featuresIn(outputs: InferenceSession.OnnxValueMapType): Float32Array | undefined {
+  #featuresIn(outputs: ModelOutputs): Float32Array | undefined {
     const { training } = this.manifest;
     if (training === undefined) return undefined;
-    const data = outputs[training.featuresOutput]?.data;
-    if (data instanceof Float32Array && data.length === training.features) return data;
+    const values = outputs.find(({ name }) => name === training.featuresOutput)?.values;
+    if (values instanceof Float32Array && values.length === training.features) return values;
     throw new FrameError(
       'frame-failed',
       `expected ${training.features} float32 features from the model's output "${training.featuresOutput}"`,
@@ -131,27 +155,35 @@ export class LoadedRelease {
   }
 }
 
-/** The names of the model's input and first output, when it takes one float32 tensor of this shape. */
-function checkedSignature(session: InferenceSession, shape: readonly number[]): [input: string, output: string] {
-  const [input, ...others] = session.inputMetadata;
-  const output = session.outputNames[0];
-  if (input === undefined || others.length > 0 || output === undefined) {
-    throw refused(`expected a model with one input and an output, it has inputs ${session.inputNames.join(', ')}`);
+/** A model's outputs for each of the parts of a frame that it sees. */
+async function look(
+  model: LoadedModel,
+  frame: Picture,
+  watch: Stopwatch,
+  parts: Pick<Preprocessing, 'region' | 'tiles'> = model.part.preprocessing,
+): Promise<readonly [SeenView, ...SeenView[]]> {
+  if (frame.kind === 'encoded' || !seesParts(parts)) {
+    const seen = (await model.see([frame], watch))[0];
+    if (seen === undefined) throw new FrameError('frame-failed', 'the model gave nothing');
+    const { outputs, placement } = seen;
+    return [{ outputs, view: placement && { left: 0, top: 0, ...placement.picture, placement } }];
   }
-  if (!input.isTensor || input.type !== 'float32') {
-    throw refused(
-      `expected float32 as the type of the model's input "${input.name}", it is ${input.isTensor ? input.type : 'no tensor'}`,
-    );
-  }
-  const fits =
-    input.shape.length === shape.length &&
-    input.shape.every((size, i) => typeof size !== 'number' || size === shape[i]);
-  if (!fits) {
-    throw refused(
-      `the pre-processing makes a tensor of ${shape.join('×')}, the model's input "${input.name}" takes ${input.shape.join('×')}; change width, height, colour or layout in model.yaml`,
-    );
-  }
-  return [input.name, output];
+  const rectangles = partsOfFrame(frame, parts);
+  const seen = await model.see(
+    rectangles.map((rectangle) => cut(frame, rectangle)),
+    watch,
+  );
+  const [first, ...others] = seen.map(({ outputs, placement }, index) => {
+    const rectangle = rectangles[index];
+    return { outputs, view: placement === null || rectangle === undefined ? null : { ...rectangle, placement } };
+  });
+  if (first === undefined) throw new FrameError('frame-failed', 'the model gave nothing');
+  return [first, ...others];
+}
+
+function inOrder(manifest: ReleaseManifest): readonly ManifestModel[] {
+  const models = modelsOf(manifest);
+  return manifest.cascade?.flatMap(({ model: id }) => models.filter((model) => model.id === id)) ?? models;
 }
 
 function refused(words: string): WorkerStartError {

@@ -4,7 +4,7 @@ import { MANIFEST_FILE, parseManifest } from '@aviary/release';
 import sharp from 'sharp';
 import { FrameError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
-import { type WorkerReply, type WorkerRequest, workerConfigSchema } from '../worker-messages.ts';
+import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../worker-messages.ts';
 import { runAcceptance } from './acceptance-run.ts';
 import { readMessage, sayMessage } from './blocking-pipe.ts';
 import { LoadedRelease } from './loaded-release.ts';
@@ -18,13 +18,13 @@ sharp.cache(false);
 // Ctrl-C in a terminal reaches the whole group; the supervisor decides when a worker ends.
 process.on('SIGINT', () => {});
 
-function say(reply: WorkerReply): void {
+function say(reply: SpokenReply): void {
   sayMessage(reply);
 }
 
 function sayFeatures(loaded: LoadedRelease, { id, frame }: Extract<WorkerRequest, { kind: 'features' }>): void {
   const vector = loaded.features(frame);
-  const reply: WorkerReply = { kind: 'features', id, remembered: vector !== undefined };
+  const reply: SpokenReply = { kind: 'features', id, remembered: vector !== undefined };
   sayMessage(reply, vector && new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength));
 }
 
@@ -32,7 +32,7 @@ async function answer(
   loaded: LoadedRelease,
   request: Exclude<WorkerRequest, { kind: 'features' }>,
   body: Uint8Array,
-): Promise<WorkerReply> {
+): Promise<SpokenReply> {
   const { id } = request;
   try {
     if (request.kind === 'ping') return { kind: 'pong', id };

@@ -1,0 +1,211 @@
+import { join } from 'node:path';
+import { hasDynamicSize, type ManifestModel, type Placement, placementOf, type Size } from '@aviary/release';
+import { type InferenceSession, Tensor } from 'onnxruntime-node';
+import { FrameError, WorkerStartError } from '../errors.ts';
+import type { Picture } from '../frame.ts';
+import type { WorkerConfig } from '../worker-messages.ts';
+import { type ModelOutput, type ModelOutputs, outputOfEach } from './model-outputs.ts';
+import { sizeOf } from './pixels.ts';
+import { Preprocessor, tensorShape } from './preprocess.ts';
+import { type OpenedSession, openSession } from './session.ts';
+
+/** What a model gave for one picture. */
+export interface Seen {
+  readonly outputs: ModelOutputs;
+  /** Where the picture lay in the model's input; of a model whose answers name no places `null`. */
+  readonly placement: Placement | null;
+}
+
+/** Milliseconds that went by in a model's parts of a frame. */
+export interface Stopwatch {
+  preprocess: number;
+  run: number;
+}
+
+/** A tensor that each run overwrites, for pictures of one size. */
+interface Input {
+  readonly values: Float32Array;
+  /** Elements of one picture. */
+  readonly each: number;
+  readonly feeds: Readonly<Record<string, Tensor>>;
+}
+
+/** One model of a release in memory, with the pre-processing of its pictures. */
+export class LoadedModel {
+  readonly part: ManifestModel;
+  readonly opened: OpenedSession;
+  readonly #preprocessor: Preprocessor;
+  readonly #inputName: string;
+  readonly #wanted: readonly string[];
+  /** First dimension of the tensor, where the model insists on one. */
+  readonly #fixedBatch: number | null;
+  readonly #hasDynamicSize: boolean;
+  /** Where a picture lies in the tensor counts, and with it how large it is. */
+  readonly #needsSize: boolean;
+  /** Of the size, and the number of pictures, that was asked for last: frames of one source are all alike. */
+  #input: { readonly size: Size; readonly pictures: number; readonly input: Input } | null = null;
+
+  private constructor(part: ManifestModel, opened: OpenedSession, signature: Signature, wanted: readonly string[]) {
+    this.part = part;
+    this.opened = opened;
+    this.#preprocessor = new Preprocessor(part.preprocessing);
+    this.#inputName = signature.input;
+    this.#fixedBatch = signature.batch;
+    this.#wanted = wanted;
+    this.#hasDynamicSize = hasDynamicSize(part.preprocessing);
+    this.#needsSize = this.#hasDynamicSize || part.task === 'detection' || part.task === 'segmentation';
+  }
+
+  /**
+   * Opens a model and checks that it takes what its pre-processing makes.
+   * @param more names of outputs that are wanted beside those of its task
+   * @throws WorkerStartError `worker-start-failed`, saying what does not fit.
+   */
+  static async load(part: ManifestModel, config: WorkerConfig, more: readonly string[] = []): Promise<LoadedModel> {
+    const opened = await openSession({
+      modelFile: join(config.archiveDirectory, part.file),
+      providers: config.providers,
+      intraOpThreads: config.intraOpThreads,
+    });
+    const signature = checkedSignature(opened.session, part);
+    return new LoadedModel(part, opened, signature, [...wantedOutputs(opened.session, part), ...more]);
+  }
+
+  /** Most pictures in one run. */
+  get batch(): number {
+    return this.part.preprocessing.batch ?? 1;
+  }
+
+  /**
+   * What the model gives for each picture; those that make tensors of one size go in together, as many as `batch` allows.
+   * @throws FrameError when a picture cannot be read, or the model does not run on them.
+   */
+  async see(pictures: readonly Picture[], watch: Stopwatch): Promise<Seen[]> {
+    const seen: Seen[] = [];
+    for (let from = 0; from < pictures.length; ) {
+      const start = performance.now();
+      const placement = this.#needsSize ? await this.#placementOf(pictures[from] as Picture) : null;
+      const size = this.#hasDynamicSize && placement !== null ? placement : this.part.preprocessing;
+      const together: { picture: Picture; placement: Placement | null }[] = [
+        { picture: pictures[from] as Picture, placement },
+      ];
+      while (together.length < this.batch && from + together.length < pictures.length) {
+        const picture = pictures[from + together.length] as Picture;
+        const its = this.#needsSize ? await this.#placementOf(picture) : null;
+        if (this.#hasDynamicSize && !isSameSize(its, size)) break;
+        together.push({ picture, placement: its });
+      }
+      const input = this.#inputOf(size, together.length);
+      for (const [index, { picture }] of together.entries()) {
+        const { values, each } = input;
+        const into = values.length === each ? values : values.subarray(index * each, (index + 1) * each);
+        await this.#preprocessor.run(picture, into, size);
+      }
+      const prepared = performance.now();
+      const tensors = await this.#run(input);
+      const ran = performance.now();
+      watch.preprocess += prepared - start;
+      watch.run += ran - prepared;
+      const given = this.#fixedBatch ?? together.length;
+      const outputs = this.#wanted.map((name) => outputOfEach(name, tensors[name], given));
+      for (const [index, one] of together.entries()) {
+        seen.push({ outputs: pictureOutputs(outputs, index), placement: one.placement });
+      }
+      from += together.length;
+    }
+    return seen;
+  }
+
+  /** Gives the session back. */
+  async release(): Promise<void> {
+    await this.opened.session.release();
+  }
+
+  async #placementOf(picture: Picture): Promise<Placement> {
+    return placementOf(this.part.preprocessing, await sizeOf(picture));
+  }
+
+  #inputOf(size: Size, pictures: number): Input {
+    const count = this.#fixedBatch ?? pictures;
+    if (this.#input !== null && this.#input.pictures === count && isSameSize(this.#input.size, size)) {
+      return this.#input.input;
+    }
+    const shape = tensorShape(this.part.preprocessing, size, count);
+    const values = new Float32Array(shape.reduce((product, length) => product * length, 1));
+    const feeds = { [this.#inputName]: new Tensor('float32', values, shape) };
+    const input = { values, each: values.length / count, feeds };
+    this.#input = { size: { width: size.width, height: size.height }, pictures: count, input };
+    return input;
+  }
+
+  async #run({ feeds }: Input): Promise<Readonly<Record<string, Tensor>>> {
+    try {
+      return await this.opened.session.run(feeds, this.#wanted);
+    } catch (error) {
+      throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+function isSameSize(a: Size | null, b: Size): boolean {
+  return a?.width === b.width && a.height === b.height;
+}
+
+function pictureOutputs(outputs: readonly (readonly ModelOutput[])[], index: number): ModelOutputs {
+  const [first, ...others] = outputs.map((each) => each[index] as ModelOutput);
+  return [first as ModelOutput, ...others];
+}
+
+/** The first output, and where the task reads others those. */
+function wantedOutputs(session: InferenceSession, { task, postprocessing }: ManifestModel): readonly string[] {
+  if (task === 'raw') return session.outputNames;
+  const { outputs } = postprocessing;
+  if (outputs === undefined) return session.outputNames.slice(0, 1);
+  const named = [outputs.boxes, outputs.scores, outputs.classes];
+  const missing = named.filter((name) => !session.outputNames.includes(name));
+  if (missing.length > 0) {
+    throw refused(
+      `expected outputs of the names ${missing.join(', ')}, the model has ${session.outputNames.join(', ')}`,
+    );
+  }
+  return named;
+}
+
+interface Signature {
+  readonly input: string;
+  readonly batch: number | null;
+}
+
+/** The name of the model's input, when it takes one float32 tensor of what the pre-processing makes. */
+function checkedSignature(session: InferenceSession, { preprocessing }: ManifestModel): Signature {
+  const [input, ...others] = session.inputMetadata;
+  if (input === undefined || others.length > 0 || session.outputNames.length === 0) {
+    throw refused(`expected a model with one input and an output, it has inputs ${session.inputNames.join(', ')}`);
+  }
+  if (!input.isTensor || input.type !== 'float32') {
+    throw refused(
+      `expected float32 as the type of the model's input "${input.name}", it is ${input.isTensor ? input.type : 'no tensor'}`,
+    );
+  }
+  const { batch = 1 } = preprocessing;
+  const shape: (number | string)[] = tensorShape(preprocessing, preprocessing, batch);
+  if (hasDynamicSize(preprocessing)) {
+    const [vertical, across] = preprocessing.layout === 'nchw' ? [2, 3] : [1, 2];
+    shape[across] = 'W';
+    if (preprocessing.resize === 'within') shape[vertical] = 'H';
+  }
+  const fits =
+    input.shape.length === shape.length &&
+    input.shape.every((size, i) => typeof size !== 'number' || size === shape[i]);
+  if (!fits) {
+    throw refused(
+      `the pre-processing makes a tensor of ${shape.join('×')}, the model's input "${input.name}" takes ${input.shape.join('×')}; change width, height, colour, layout, resize or batch in model.yaml`,
+    );
+  }
+  const [first] = input.shape;
+  return { input: input.name, batch: typeof first === 'number' ? first : null };
+}
+
+function refused(words: string): WorkerStartError {
+  return new WorkerStartError('worker-start-failed', words);
+}
