@@ -28,10 +28,12 @@ export function placementOf(spec: Preprocessing, { width: across, height: down }
     return { width, height, picture, scaleX: acrossX, scaleY: acrossY, left: 0, top: 0 };
   }
   const scale = spec.resize === 'letterbox' ? Math.min(acrossX, acrossY) : Math.max(acrossX, acrossY);
-  // Both sides are scaled alike, and of what rounding to whole pixels adds or takes each end gets a half, as in libvips.
-  const from = (length: number, picture: number) => {
-    const inner = Math.max(1, Math.round(picture * scale));
-    return Math.trunc((length - inner) / 2) + (inner - picture * scale) / 2;
+  // As sharp and libvips do it: both sides are scaled alike, each end gets a half of what rounding to whole pixels adds or
+  // takes, and what is cut unevenly loses the odd one on the left.
+  const from = (length: number, whole: number) => {
+    const inner = Math.max(1, Math.round(whole * scale));
+    const start = inner > length ? -Math.trunc((inner - length + 1) / 2) : Math.trunc((length - inner) / 2);
+    return start + (inner - whole * scale) / 2;
   };
   const [left, top] = [from(width, picture.width), from(height, picture.height)];
   return { width, height, picture, scaleX: scale, scaleY: scale, left, top };
