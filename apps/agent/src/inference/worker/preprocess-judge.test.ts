@@ -24,51 +24,58 @@ const catmullRom = (x: number): number => {
 
 const whole = (value: number): number => Math.max(0, Math.min(255, Math.round(value)));
 
-/** Along one line, with what lies beyond its ends as its last pixels, each pixel as `scale` of one. */
-function resampled(line: Float64Array, scale: number): Float64Array {
-  if (scale >= 1) return sampled(line, scale, Math.max(1, Math.round(line.length * scale)));
-  const box = Math.floor(1 / scale / 2);
-  if (box <= 1) return sampled(line, scale, Math.max(1, Math.round(line.length * scale)));
-  const boxed = Float64Array.from({ length: Math.ceil(line.length / box) }, (_, i) => {
-    const parts = Array.from({ length: box }, (__, k) => line[Math.min(line.length - 1, i * box + k)] as number);
-    return parts.reduce((sum, part) => sum + part, 0) / box;
-  });
-  return sampled(boxed, scale * box, Math.max(1, Math.round(line.length * scale)));
-}
+type Along = (line: Float64Array) => Float64Array;
 
-function sampled(line: Float64Array, scale: number, length: number): Float64Array {
-  if (scale === 1) return line;
-  const factor = 1 / scale;
-  const [kernel, reach] = factor > 1 ? [lanczos3, 3 * factor] : [catmullRom, 2];
-  const across = Math.max(1, factor);
-  const beyond = (length - line.length * scale) / 2;
-  return Float64Array.from({ length }, (_, i) => {
-    const centre = factor > 1 ? (i - beyond + 0.5) * factor - 0.5 : i * factor - 0.5;
-    let [sum, weights] = [0, 0];
-    for (let at = Math.ceil(centre - reach); at <= Math.floor(centre + reach); at += 1) {
-      const weight = kernel((at - centre) / across);
-      sum += weight * (line[Math.max(0, Math.min(line.length - 1, at))] as number);
-      weights += weight;
-    }
-    return sum / weights;
-  });
-}
-
-function resized({ width, height, values }: Plane, scaleX: number, scaleY: number): Plane {
-  const columns = Array.from({ length: width }, (_, x) => {
-    const column = Float64Array.from({ length: height }, (__, y) => values[y * width + x] as number);
-    return resampled(column, scaleY);
-  });
-  const rows = Array.from({ length: columns[0]?.length ?? 0 }, (_, y) => {
-    const row = Float64Array.from(columns, (column) => column[y] as number);
-    return resampled(row, scaleX);
-  });
-  const [first] = rows;
+/** Columns first, then rows. */
+function inBoth({ width, height, values }: Plane, down: Along, across: Along): Plane {
+  const columns = Array.from({ length: width }, (_, x) =>
+    down(Float64Array.from({ length: height }, (__, y) => values[y * width + x] as number)),
+  );
+  const rows = Array.from({ length: columns[0]?.length ?? 0 }, (_, y) =>
+    across(Float64Array.from(columns, (column) => column[y] as number)),
+  );
   return {
-    width: first?.length ?? 0,
+    width: rows[0]?.length ?? 0,
     height: rows.length,
     values: Float64Array.from(rows.flatMap((row) => [...row])),
   };
+}
+
+/** The mean of each `box` pixels, in whole numbers. */
+const boxed =
+  (box: number): Along =>
+  (line) =>
+    Float64Array.from({ length: Math.ceil(line.length / box) }, (_, i) => {
+      const parts = Array.from({ length: box }, (__, k) => line[Math.min(line.length - 1, i * box + k)] as number);
+      return whole(parts.reduce((sum, part) => sum + part, 0) / box);
+    });
+
+/** Each pixel as `scale` of one; what lies beyond the ends is as the last pixels. */
+const sampled =
+  (scale: number, length: number): Along =>
+  (line) => {
+    if (scale === 1) return line;
+    const factor = 1 / scale;
+    const [kernel, reach] = factor > 1 ? [lanczos3, 3 * factor] : [catmullRom, 2];
+    const across = Math.max(1, factor);
+    const beyond = (length - line.length * scale) / 2;
+    return Float64Array.from({ length }, (_, i) => {
+      const centre = factor > 1 ? (i - beyond + 0.5) * factor - 0.5 : i * factor - 0.5;
+      let [sum, weights] = [0, 0];
+      for (let at = Math.ceil(centre - reach); at <= Math.floor(centre + reach); at += 1) {
+        const weight = kernel((at - centre) / across);
+        sum += weight * (line[Math.max(0, Math.min(line.length - 1, at))] as number);
+        weights += weight;
+      }
+      return sum / weights;
+    });
+  };
+
+function resized(plane: Plane, scaleX: number, scaleY: number): Plane {
+  const [boxX, boxY] = [scaleX, scaleY].map((scale) => Math.max(1, Math.floor(1 / scale / 2))) as [number, number];
+  const [width, height] = [plane.width * scaleX, plane.height * scaleY].map(Math.round) as [number, number];
+  const smaller = inBoth(plane, boxed(boxY), boxed(boxX));
+  return inBoth(smaller, sampled(scaleY * boxY, height), sampled(scaleX * boxX, width));
 }
 
 /** Where the resized picture begins in a side of the tensor; what is cut unevenly loses the odd pixel there. */
@@ -98,8 +105,8 @@ function judged({ width, height, resize, ...spec }: Preprocessing, planes: reado
 }
 
 /**
- * Waves of other directions in each colour; a picture that lies half a pixel off differs by several levels. They are soft:
- * at a hard edge libvips, which rounds between its passes, is up to two levels from what it should be.
+ * Waves of other directions in each colour; a picture that lies half a pixel off differs by several levels. They are soft: libvips
+ * rounds between its passes, and a hard edge makes more of that.
  */
 function paint(width: number, height: number): { planes: Plane[]; pixels: Uint8Array } {
   const pixels = new Uint8Array(width * height * 3);
