@@ -141,7 +141,7 @@ const labelSchema = z
   .string()
   .min(1)
   .max(128)
-  .refine((label) => !/[\r\n]/.test(label) && label.trim() === label, 'expected one line without spaces around it');
+  .refine((label) => !/[\r\n]/.test(label), 'expected one line');
 
 const variantInputSchema = z.strictObject({
   id: variantIdSchema.optional(),

@@ -36,10 +36,14 @@ function labels(task: Task, value: unknown, place: Path): Contradiction[] {
     ...(value.length > 0 && value.length < minLabels
       ? [{ path, expected: `a list of at least ${minLabels} labels for task ${task}` }]
       : []),
-    ...value.flatMap((label: unknown, index) =>
-      task !== 'text' && value.indexOf(label) < index ? [{ path: [...path, index], expected: 'each label once' }] : [],
-    ),
+    // Characters of a dictionary may be blanks, and some dictionaries repeat themselves.
+    ...(task === 'text' ? [] : value.flatMap((label: unknown, index) => labelProblems(value, label, [...path, index]))),
   ];
+}
+
+function labelProblems(labels: readonly unknown[], label: unknown, path: Path): Contradiction[] {
+  if (typeof label === 'string' && label.trim() !== label) return [{ path, expected: 'a label without spaces around it' }];
+  return labels.indexOf(label) < Number(path.at(-1)) ? [{ path, expected: 'each label once' }] : [];
 }
 
 function input(value: unknown, place: Path): Contradiction[] {
