@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DetectedObject } from '../../apps/agent/src/inference/frame.ts';
 import { workerFromSource } from '../../apps/agent/src/inference/testing/light-release.ts';
@@ -116,7 +116,7 @@ const read = async (file: string) =>
   worker.infer({ source: file, picture: { kind: 'encoded', bytes: await draw(PICTURES[file] ?? { lines: [] }) } });
 
 /** A picture as the last two models take it: blue, green, red, each as `pixel ÷ 127.5 − 1`. */
-async function tensorOf(picture: sharp.Sharp, width: number): Promise<Tensor> {
+async function tensorOf(picture: Sharp, width: number): Promise<Tensor> {
   const pixels = await picture.resize(width, 48, { fit: 'fill' }).toColourspace('srgb').raw().toBuffer();
   const values = new Float32Array(3 * 48 * width);
   for (let i = 0; i < 48 * width; i += 1) {
@@ -139,7 +139,9 @@ async function readDirectly(picture: Buffer, { box }: DetectedObject) {
   const [left, top] = [Math.floor(box.left), Math.floor(box.top)];
   const [right, bottom] = [Math.ceil(box.left + box.width), Math.ceil(box.top + box.height)];
   const cutOut = { left, top, width: right - left, height: bottom - top };
-  const crop = await sharp(await sharp(picture).extract(cutOut).png().toBuffer()).raw().toBuffer();
+  const crop = await sharp(await sharp(picture).extract(cutOut).png().toBuffer())
+    .raw()
+    .toBuffer();
   const raw = (bytes: Uint8Array) => sharp(bytes, { raw: { width: cutOut.width, height: cutOut.height, channels: 3 } });
   const direction = (await run(DIRECTION, await tensorOf(raw(crop), 192))).values;
   const [upright = 0, upside = 0] = direction;

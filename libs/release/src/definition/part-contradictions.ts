@@ -42,7 +42,8 @@ function labels(task: Task, value: unknown, place: Path): Contradiction[] {
 }
 
 function labelProblems(labels: readonly unknown[], label: unknown, path: Path): Contradiction[] {
-  if (typeof label === 'string' && label.trim() !== label) return [{ path, expected: 'a label without spaces around it' }];
+  if (typeof label === 'string' && label.trim() !== label)
+    return [{ path, expected: 'a label without spaces around it' }];
   return labels.indexOf(label) < Number(path.at(-1)) ? [{ path, expected: 'each label once' }] : [];
 }
 

@@ -113,14 +113,17 @@ describe('a detector', () => {
   it.each([undefined, 2, 4])('merges what several tiles have found, %s in a run', async (batch) => {
     const tiles = { width: 32, height: 16, overlap: 16 };
     const release = await load([bright(32, 16, { tiles, ...(batch === undefined ? {} : { batch }) })]);
-    // The second lies in two tiles.
-    const answer = await release.answer(picture(64, 16, [2, 2, 6, 6, 255], [20, 4, 8, 8, 204], [50, 4, 8, 8, 255]));
+    // The second lies in two tiles; the third in one, and with three of its columns in another.
+    const spots: Rectangle[] = [
+      [2, 2, 6, 6, 255],
+      [20, 4, 8, 8, 204],
+      [45, 4, 12, 8, 255],
+    ];
+    const answer = await release.answer(picture(64, 16, ...spots));
     expect(answer.label).toBe('3 spot');
-    expect(answer.objects?.map(({ box }) => box).sort((a, b) => a.left - b.left)).toEqual([
-      { left: 2, top: 2, width: 6, height: 6 },
-      { left: 20, top: 4, width: 8, height: 8 },
-      { left: 50, top: 4, width: 8, height: 8 },
-    ]);
+    expect(answer.objects?.map(({ box }) => box).sort((a, b) => a.left - b.left)).toEqual(
+      spots.map(([left, top, width, height]) => ({ left, top, width, height })),
+    );
   });
 
   it('takes frames of any size with an input whose sides follow from them', async () => {

@@ -75,6 +75,9 @@ export class LoadedRelease {
     const start = performance.now();
     const watch = { preprocess: 0, run: 0 };
     const answer = await this.#answer(picture, watch, frame);
+    if (!Number.isFinite(answer.confidence)) {
+      throw new FrameError('frame-failed', `the model's confidence in "${answer.label}" is ${answer.confidence}`);
+    }
     const total = performance.now() - start;
     return { ...answer, ms: { ...watch, postprocess: Math.max(0, total - watch.preprocess - watch.run), total } };
   }

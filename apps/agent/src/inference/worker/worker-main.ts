@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MANIFEST_FILE, parseManifest } from '@aviary/release';
 import sharp from 'sharp';
-import { FrameError } from '../errors.ts';
+import { FrameError, InferenceError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
 import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../worker-messages.ts';
 import { runAcceptance } from './acceptance-run.ts';
@@ -22,6 +22,17 @@ function say(reply: SpokenReply): void {
   sayMessage(reply);
 }
 
+/** An answer with more in it than a message holds leaves its frame unanswered, and not the supervisor without a worker. */
+function sayWithin(reply: Extract<SpokenReply, { id: number }>): void {
+  try {
+    say(reply);
+  } catch (error) {
+    if (!(error instanceof InferenceError && error.code === 'protocol-broken')) throw error;
+    const words = `the answer is too long to be told: ${error.message}`;
+    say({ kind: 'error', id: reply.id, code: 'frame-failed', words });
+  }
+}
+
 function sayFeatures(loaded: LoadedRelease, { id, frame }: Extract<WorkerRequest, { kind: 'features' }>): void {
   const vector = loaded.features(frame);
   const reply: SpokenReply = { kind: 'features', id, remembered: vector !== undefined };
@@ -32,7 +43,7 @@ async function answer(
   loaded: LoadedRelease,
   request: Exclude<WorkerRequest, { kind: 'features' }>,
   body: Uint8Array,
-): Promise<SpokenReply> {
+): Promise<Extract<SpokenReply, { id: number }>> {
   const { id } = request;
   try {
     if (request.kind === 'ping') return { kind: 'pong', id };
@@ -64,7 +75,7 @@ try {
     // hundredth of a 1 ms model's time per frame. Replies, which come from where foreign models run, are checked.
     const request = message.head as WorkerRequest;
     if (request.kind === 'features') sayFeatures(release, request);
-    else say(await answer(release, request, message.body));
+    else sayWithin(await answer(release, request, message.body));
   }
   await release.release();
 } catch (error) {

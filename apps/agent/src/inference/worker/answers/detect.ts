@@ -2,7 +2,7 @@ import { countsText, detectionSpec, type ManifestModel } from '@aviary/release';
 import type { DetectedObject, FrameAnswer } from '../../frame.ts';
 import type { ModelOutputs } from '../model-outputs.ts';
 import type { View } from '../views.ts';
-import { type FoundObject, type FoundObjects, suppress } from './found-object.ts';
+import { type FoundObject, type FoundObjects, joinViews, suppress } from './found-object.ts';
 import { readListed } from './listed-objects.ts';
 import { readTextMap } from './text-map.ts';
 import { readYolo } from './yolo.ts';
@@ -51,15 +51,10 @@ function suppressed(objects: readonly FoundObject[], spec: ReturnType<typeof det
 
 /** The objects of all views, each once. */
 export function joinObjects(views: readonly FoundObjects[], part: ManifestModel): FoundObjects {
-  const [only, ...others] = views;
-  if (only !== undefined && others.length === 0) return only;
   const { iouThreshold, maxObjects } = detectionSpec(part.postprocessing);
+  const each = views.map(({ objects }) => objects);
   return {
-    objects: suppress(
-      views.flatMap(({ objects }) => objects),
-      iouThreshold,
-      maxObjects,
-    ),
+    objects: joinViews(each, iouThreshold, maxObjects),
     bestRejected: Math.max(0, ...views.map(({ bestRejected }) => bestRejected)),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type FoundObject, overlap, suppress } from './found-object.ts';
+import { type FoundObject, joinViews, overlap, suppress } from './found-object.ts';
 
 const at = (left: number, score: number, index = 0): FoundObject => ({
   index,
@@ -30,5 +30,24 @@ describe('suppress', () => {
   it('does not let one that is gone suppress another', () => {
     // The second is gone because of the first; the third touches only the second.
     expect(suppress([at(0, 0.9), at(4, 0.8), at(8, 0.7)], 0.3, 10).map(({ left }) => left)).toEqual([0, 8]);
+  });
+});
+
+describe('joinViews', () => {
+  it('takes a part that another view has seen for the whole, though the part be surer', () => {
+    const part = { ...at(0, 0.9), right: 3 };
+    expect(joinViews([[part], [at(0, 0.6)]], 0.45, 10)).toEqual([at(0, 0.9)]);
+  });
+
+  it('leaves apart what one view has seen as two, what has another label, and what hardly touches', () => {
+    const [inner, outer] = [{ ...at(0, 0.9), right: 3 }, at(0, 0.6)];
+    expect(joinViews([[inner, outer], []], 0.45, 10)).toEqual([inner, outer]);
+    expect(joinViews([[inner], [{ ...outer, index: 1 }]], 0.45, 10)).toHaveLength(2);
+    expect(joinViews([[at(0, 0.9)], [at(8, 0.6)]], 0.45, 10)).toHaveLength(2);
+  });
+
+  it('keeps the surest so many', () => {
+    expect(joinViews([[at(0, 0.5)], [at(30, 0.9)], [at(60, 0.7)]], 0.45, 2).map(({ left }) => left)).toEqual([30, 60]);
+    expect(joinViews([], 0.45, 2)).toEqual([]);
   });
 });

@@ -18,7 +18,7 @@ export interface SeenView {
 
 type Views = readonly [SeenView, ...SeenView[]];
 
-/** Numbers of an output that applications get; a tensor can have millions. */
+/** Numbers of raw outputs that applications get, all outputs together; a tensor can have millions. */
 const MOST_RAW_VALUES = 4096;
 
 /**
@@ -44,7 +44,7 @@ export function answerOf(part: ManifestModel, views: Views): FrameAnswer {
     case 'text':
       return readViews(part, views);
     case 'raw':
-      return { ...SURE, outputs: views.flatMap(({ outputs }) => outputs.map(rawOutput)) };
+      return { ...SURE, outputs: rawOutputs(views[0].outputs) };
   }
 }
 
@@ -115,12 +115,13 @@ function isUnder(confidence: number, { confidenceBelow }: Pick<Postprocessing, '
   return confidence < confidenceBelow;
 }
 
-function rawOutput({ name, dims, values }: ModelOutputs[0]): RawOutput {
-  return {
-    name,
-    shape: dims,
-    values: Array.from({ length: Math.min(values.length, MOST_RAW_VALUES) }, (_, i) => values[i] as number),
-  };
+function rawOutputs(outputs: ModelOutputs): RawOutput[] {
+  let left = MOST_RAW_VALUES;
+  return outputs.map(({ name, dims, values }) => {
+    const length = Math.min(left, values.length);
+    left -= length;
+    return { name, shape: dims, values: Array.from({ length }, (_, i) => values[i] as number) };
+  });
 }
 
 function placed(view: View | null): View {
