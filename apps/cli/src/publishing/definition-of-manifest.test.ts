@@ -40,7 +40,52 @@ const MANIFEST: ReleaseManifest = {
   },
 };
 
+/** A detector, and a reader of what it finds. */
+const composed = (): ReleaseManifest => {
+  const { preprocessing, postprocessing, ...rest } = MANIFEST;
+  if (preprocessing === undefined || postprocessing === undefined) throw new TypeError('expected one model');
+  return {
+    ...rest,
+    task: 'text',
+    labels: ['a', '\u3000'],
+    models: [
+      {
+        id: 'find',
+        task: 'detection',
+        labels: ['meter'],
+        preprocessing,
+        postprocessing: { activation: 'none', confidenceBelow: 0.5, decoder: 'yolov8', scoreThreshold: 0.3 },
+        file: 'models/find.onnx',
+      },
+      {
+        id: 'read',
+        task: 'text',
+        labels: ['a', '\u3000'],
+        preprocessing: { ...preprocessing, resize: 'fixed-height', multipleOf: 8 },
+        postprocessing: { activation: 'none', confidenceBelow: 0.5, blank: 'first', space: true },
+        file: 'models/read.onnx',
+      },
+    ],
+    cascade: [{ model: 'find' }, { model: 'read', margin: 0.1 }],
+    variant: { ...rest.variant, file: 'models/find.onnx' },
+    acceptance: { ...rest.acceptance, golden: [] },
+  };
+};
+
 describe('what a pulled release can be made of again', () => {
+  it('says of several models what the manifest does', () => {
+    const manifest = composed();
+    const definition = parseModelDefinition(definitionOfManifest(manifest).yaml);
+    expect(definition).toMatchObject({
+      task: 'text',
+      models: manifest.models?.map(({ id, task, labels, preprocessing, postprocessing }) => {
+        return { id, task, labels, input: preprocessing, output: postprocessing };
+      }),
+      cascade: manifest.cascade,
+      variants: [{ files: { find: 'models/find.onnx', read: 'models/read.onnx' } }],
+    });
+  });
+
   it('says of the model what its manifest does', () => {
     const definition = parseModelDefinition(definitionOfManifest(MANIFEST).yaml);
     expect(definition).toMatchObject({

@@ -30,7 +30,7 @@ const expectedSize = ({ part, labels }: Inspected): { fromEnd: number; size: num
 };
 
 /** Looks into an ONNX file whether its output can be what its task needs. @throws UsageError, NotAnOnnxModelError */
-export const inspectModel: InspectModel = (inspected) => {
+export const inspectModel: InspectModel = async (inspected) => {
   const { variant, file, bytes, part } = inspected;
   if (variant.format !== 'onnx') return;
   const { outputs } = describeModel(readModel(bytes));
