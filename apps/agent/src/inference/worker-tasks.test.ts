@@ -5,7 +5,8 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { Picture } from './frame.ts';
 import { TemporaryFolders, workerFromSource } from './testing/light-release.ts';
 import { grayInput, mirrorModel, type TaskModel, writeTaskRelease } from './testing/task-release.ts';
-import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import { convolutionModel } from './testing/test-models.ts';
+import { startWorker, type WorkerHandle, type WorkerOptions } from './worker-handle.ts';
 
 const folders = new TemporaryFolders();
 const started: WorkerHandle[] = [];
@@ -14,8 +15,8 @@ afterEach(async () => {
 });
 afterAll(() => folders.remove());
 
-const worker = async (archiveDirectory: string): Promise<WorkerHandle> => {
-  const handle = await startWorker({ archiveDirectory, providers: ['cpu'], ...workerFromSource });
+const worker = async (archiveDirectory: string, options: Partial<WorkerOptions> = {}): Promise<WorkerHandle> => {
+  const handle = await startWorker({ archiveDirectory, providers: ['cpu'], ...workerFromSource, ...options });
   started.push(handle);
   return handle;
 };
@@ -78,6 +79,30 @@ describe("a detector's worker", () => {
     });
     const { failures } = await (await worker(folder)).runAcceptance();
     expect(failures.map(({ limit }) => limit)).toEqual(['accuracy', 'goldenDifference']);
+  });
+});
+
+describe('a frame of many runs', () => {
+  it('may take longer than the supervisor waits for a sign of life', async () => {
+    const folder = folders.make();
+    const side = 64;
+    const tiles = { width: side, height: side, overlap: side / 2 };
+    const preprocessing = grayInput(side, side, { tiles });
+    const bytes = convolutionModel({ side, channels: 16, depth: 12, outputs: 2 }, () => 0.5);
+    const model = { id: 'slow', task: 'classification', labels: ['a', 'b'], preprocessing, bytes } as const;
+    await writeTaskRelease(folder, [{ ...model, postprocessing: { activation: 'softmax' } }], {
+      acceptance: { limits: {}, samples: [{ file: 'acceptance/00.png', label: 'a' }], golden: [] },
+    });
+    const handle = await worker(folder, { frameTimeoutMs: 3000 });
+    const seen = async (count: number) => {
+      const width = side + (count - 1) * (side / 2);
+      return (await handle.infer({ source: 'large', picture: raw(new Uint8Array(width * side), width, side) })).ms
+        .total;
+    };
+    await seen(8);
+    const each = (await seen(8)) / 8;
+    // However fast this machine is, and though it be a third faster in a moment.
+    expect(await seen(Math.ceil(4500 / each))).toBeGreaterThan(3000);
   });
 });
 

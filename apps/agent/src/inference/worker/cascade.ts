@@ -38,10 +38,8 @@ export async function followObjects(
       turned(cut(frame, rectangleOf(object, stage.margin ?? 0, frame)), degrees),
     );
     watch.preprocess += performance.now() - start;
-    const seen = await model.see(crops, watch);
-    wanted.forEach((one, index) => {
-      const outputs = seen[index]?.outputs;
-      if (outputs === undefined) return;
+    await model.see(crops, watch, ({ outputs }, index) => {
+      const one = wanted[index] as Followed;
       const answer = partAnswerOf(model.part, outputs);
       one.answers[stage.model] = answer;
       // An unsure stage turns nothing: most objects stand as they should.

@@ -20,7 +20,13 @@ export interface Seen {
 export interface Stopwatch {
   preprocess: number;
   run: number;
+  /** When somebody has last heard of this frame; `performance.now()`. */
+  signAt: number;
+  /** Called between two runs when nobody has heard of a frame for a while: one of many runs may take long as a whole. */
+  readonly onAlive: () => void;
 }
+
+const ALIVE_MS = 1000;
 
 /** A tensor that each run overwrites, for pictures of one size. */
 interface Input {
@@ -77,11 +83,13 @@ export class LoadedModel {
   }
 
   /**
-   * What the model gives for each picture; those that make tensors of one size go in together, as many as `batch` allows.
+   * What is read of the model's outputs for each picture; those that make tensors of one size go in together, as many as
+   * `batch` allows.
+   * @param read is called as soon as there are outputs, so that those of many pictures need not be kept
    * @throws FrameError when a picture cannot be read, or the model does not run on them.
    */
-  async see(pictures: readonly Picture[], watch: Stopwatch): Promise<Seen[]> {
-    const seen: Seen[] = [];
+  async see<T>(pictures: readonly Picture[], watch: Stopwatch, read: (seen: Seen, picture: number) => T): Promise<T[]> {
+    const all: T[] = [];
     for (let from = 0; from < pictures.length; ) {
       const start = performance.now();
       const placement = this.#needsSize ? await this.#placementOf(pictures[from] as Picture) : null;
@@ -106,14 +114,18 @@ export class LoadedModel {
       const ran = performance.now();
       watch.preprocess += prepared - start;
       watch.run += ran - prepared;
+      if (ran - watch.signAt > ALIVE_MS) {
+        watch.signAt = ran;
+        watch.onAlive();
+      }
       const given = this.#fixedBatch ?? together.length;
       const outputs = this.#wanted.map((name) => outputOfEach(name, tensors[name], given));
       for (const [index, one] of together.entries()) {
-        seen.push({ outputs: pictureOutputs(outputs, index), placement: one.placement });
+        all.push(read({ outputs: pictureOutputs(outputs, index), placement: one.placement }, from + index));
       }
       from += together.length;
     }
-    return seen;
+    return all;
   }
 
   /** Gives the session back. */

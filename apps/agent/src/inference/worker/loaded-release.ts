@@ -3,7 +3,7 @@ import { FrameError, WorkerStartError } from '../errors.ts';
 import { type FrameAnswer, type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
 import { answerTogether } from './answers/ensemble.ts';
-import { answerOf, meanProbabilities, type SeenView } from './answers/task-answers.ts';
+import { answerOf, meanProbabilities, outputsIn, type ReadViews, readView } from './answers/task-answers.ts';
 import { followObjects, type LoadedStage } from './cascade.ts';
 import { FeatureMemory } from './feature-memory.ts';
 import { LoadedModel, type Stopwatch } from './loaded-model.ts';
@@ -25,8 +25,11 @@ export class LoadedRelease {
   readonly #looksAtParts: boolean;
   readonly #memory: FeatureMemory | null;
 
-  private constructor(manifest: ReleaseManifest, models: Models, stages: readonly LoadedStage[]) {
+  readonly #onAlive: () => void;
+
+  private constructor(manifest: ReleaseManifest, models: Models, stages: readonly LoadedStage[], onAlive: () => void) {
     this.manifest = manifest;
+    this.#onAlive = onAlive;
     this.#models = models;
     this.#stages = stages;
     this.#looksAtParts = stages.length > 0 || models.some(({ part }) => seesParts(part.preprocessing));
@@ -37,9 +40,14 @@ export class LoadedRelease {
   /**
    * Opens the manifest's models and checks that they take what their pre-processing makes and give what their tasks need,
    * with one run of each on an empty picture.
+   * @param onAlive is called about every second while a picture that takes many runs is in work
    * @throws WorkerStartError `worker-start-failed`, saying what does not fit.
    */
-  static async load(manifest: ReleaseManifest, config: WorkerConfig): Promise<LoadedRelease> {
+  static async load(
+    manifest: ReleaseManifest,
+    config: WorkerConfig,
+    onAlive: () => void = () => {},
+  ): Promise<LoadedRelease> {
     const { runtime, format } = manifest.variant;
     if (runtime !== 'onnxruntime' || format !== 'onnx') {
       throw refused(`this worker runs ONNX files with onnxruntime, the variant is ${format} for ${runtime}`);
@@ -56,7 +64,7 @@ export class LoadedRelease {
       const model = loaded.get(stage.model);
       return model === undefined ? [] : [{ stage, model }];
     });
-    const release = new LoadedRelease(manifest, [first, ...others], stages);
+    const release = new LoadedRelease(manifest, [first, ...others], stages, onAlive);
     for (const model of release.#models) await release.#tryOut(model);
     return release;
   }
@@ -72,14 +80,15 @@ export class LoadedRelease {
    * @throws FrameError when the picture cannot be read, or a model gives nothing that is an answer.
    */
   async answer(picture: Picture, frame?: number): Promise<InferenceResult> {
-    const start = performance.now();
-    const watch = { preprocess: 0, run: 0 };
+    const watch = this.#watch();
+    const start = watch.signAt;
     const answer = await this.#answer(picture, watch, frame);
     if (!Number.isFinite(answer.confidence)) {
       throw new FrameError('frame-failed', `the model's confidence in "${answer.label}" is ${answer.confidence}`);
     }
     const total = performance.now() - start;
-    return { ...answer, ms: { ...watch, postprocess: Math.max(0, total - watch.preprocess - watch.run), total } };
+    const { preprocess, run } = watch;
+    return { ...answer, ms: { preprocess, run, postprocess: Math.max(0, total - preprocess - run), total } };
   }
 
   /**
@@ -90,8 +99,8 @@ export class LoadedRelease {
   async rawOutput(picture: Picture, id?: string): Promise<ArrayLike<number>> {
     const model = id === undefined ? this.#models[0] : this.#models.find(({ part }) => part.id === id);
     if (model === undefined) throw new FrameError('frame-failed', `the release has no model "${id}"`);
-    const [seen] = await model.see([picture], { preprocess: 0, run: 0 });
-    return seen?.outputs[0].values ?? [];
+    const [values] = await model.see([picture], this.#watch(), ({ outputs }) => outputs[0].values);
+    return values ?? [];
   }
 
   /** The features of a frame that was answered a little while ago; undefined when they are forgotten. */
@@ -110,19 +119,25 @@ export class LoadedRelease {
     const whole = this.#looksAtParts ? await this.#unpacked(picture, watch) : null;
     const views = await look(first, whole ?? picture, watch);
     if (ensemble !== undefined) {
-      const said = [meanProbabilities(first.part, views)];
+      const said = [meanProbabilities(first.part, outputsIn(views))];
       for (const model of this.#models.slice(1)) {
-        said.push(meanProbabilities(model.part, await look(model, whole ?? picture, watch)));
+        said.push(meanProbabilities(model.part, outputsIn(await look(model, whole ?? picture, watch))));
       }
       return answerTogether(said, ensemble, this.manifest.labels, first.part.postprocessing.confidenceBelow);
     }
     const answer = answerOf(first.part, views);
     if (this.#stages.length > 0 && whole !== null) return followObjects(whole, answer, this.#stages, watch);
-    const features = frame === undefined ? undefined : this.#featuresIn(views[0].outputs);
+    const [view] = views;
+    const features = frame === undefined || view.kind !== 'outputs' ? undefined : this.#featuresIn(view.outputs);
     if (frame !== undefined && features !== undefined) this.#memory?.keep(frame, features);
     return answer;
   }
 
+  #watch(): Stopwatch {
+    return { preprocess: 0, run: 0, signAt: performance.now(), onAlive: this.#onAlive };
+  }
+
+  /** The frame's pixels, where parts of it are cut out. */
   async #unpacked(picture: Picture, watch: Stopwatch): Promise<RawPicture> {
     const start = performance.now();
     const whole = await unpack(picture, this.#models[0].part.preprocessing.fill);
@@ -135,9 +150,10 @@ export class LoadedRelease {
     try {
       const { width, height } = model.part.preprocessing;
       const empty = { kind: 'raw', bytes: new Uint8Array(width * height), width, height, channels: 1 } as const;
-      const [{ outputs, view }] = await look(model, empty, { preprocess: 0, run: 0 }, {});
-      if (model.part.task !== 'embedding') answerOf(model.part, [{ outputs, view }]);
-      this.#featuresIn(outputs);
+      const views = await look(model, empty, this.#watch(), {});
+      // An empty picture may have no direction.
+      if (model.part.task !== 'embedding') answerOf(model.part, views);
+      if (views[0].kind === 'outputs') this.#featuresIn(views[0].outputs);
     } catch (error) {
       throw refused(
         `${this.#models.length > 1 ? `${model.part.id}: ` : ''}the model does not run on an empty picture: ${error instanceof Error ? error.message : String(error)}`,
@@ -158,27 +174,20 @@ export class LoadedRelease {
   }
 }
 
-/** A model's outputs for each of the parts of a frame that it sees. */
+/** What a model gave for each of the parts of a frame that it sees. */
 async function look(
   model: LoadedModel,
   frame: Picture,
   watch: Stopwatch,
   parts: Pick<Preprocessing, 'region' | 'tiles'> = model.part.preprocessing,
-): Promise<readonly [SeenView, ...SeenView[]]> {
-  if (frame.kind === 'encoded' || !seesParts(parts)) {
-    const seen = (await model.see([frame], watch))[0];
-    if (seen === undefined) throw new FrameError('frame-failed', 'the model gave nothing');
-    const { outputs, placement } = seen;
-    return [{ outputs, view: placement && { left: 0, top: 0, ...placement.picture, placement } }];
-  }
-  const rectangles = partsOfFrame(frame, parts);
-  const seen = await model.see(
-    rectangles.map((rectangle) => cut(frame, rectangle)),
-    watch,
-  );
-  const [first, ...others] = seen.map(({ outputs, placement }, index) => {
-    const rectangle = rectangles[index];
-    return { outputs, view: placement === null || rectangle === undefined ? null : { ...rectangle, placement } };
+): Promise<ReadViews> {
+  const rectangles = frame.kind === 'raw' && seesParts(parts) ? partsOfFrame(frame, parts) : undefined;
+  const pictures =
+    rectangles === undefined || frame.kind === 'encoded' ? [frame] : rectangles.map((one) => cut(frame, one));
+  const [first, ...others] = await model.see(pictures, watch, ({ outputs, placement }, index) => {
+    const rectangle = rectangles?.[index];
+    const view = placement && { left: 0, top: 0, ...(rectangle ?? placement.picture), placement };
+    return readView(model.part, outputs, view);
   });
   if (first === undefined) throw new FrameError('frame-failed', 'the model gave nothing');
   return [first, ...others];

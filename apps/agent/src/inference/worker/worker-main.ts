@@ -63,7 +63,7 @@ async function answer(
 
 try {
   const manifest = parseManifest(readFileSync(join(config.archiveDirectory, MANIFEST_FILE)));
-  const release = await LoadedRelease.load(manifest, config);
+  const release = await LoadedRelease.load(manifest, config, () => say({ kind: 'alive' }));
   const { requested, effective, rejected } = release.opened.provider;
   say({
     kind: 'ready',

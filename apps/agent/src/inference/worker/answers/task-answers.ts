@@ -6,59 +6,83 @@ import type { View } from '../views.ts';
 import { type Areas, readAreas } from './areas.ts';
 import { classify, probabilities } from './classify.ts';
 import { detectIn, detectionAnswer, joinObjects } from './detect.ts';
+import type { FoundObjects } from './found-object.ts';
 import { readLine } from './read-line.ts';
 import { unitVector } from './unit-vector.ts';
 
-/** What a model gave for one view of a frame. */
-export interface SeenView {
-  readonly outputs: ModelOutputs;
-  /** Where it lay: `null` for a model whose answers name no places. */
-  readonly view: View | null;
-}
+/** What is kept of a model's outputs for one view of a frame until all have been seen: of large ones what they say. */
+export type ReadView =
+  | { readonly kind: 'found'; readonly found: FoundObjects }
+  | { readonly kind: 'areas'; readonly areas: Areas; readonly pixels: number }
+  | { readonly kind: 'outputs'; readonly outputs: ModelOutputs };
 
-type Views = readonly [SeenView, ...SeenView[]];
+export type ReadViews = readonly [ReadView, ...ReadView[]];
 
 /** Numbers of raw outputs that applications get, all outputs together; a tensor can have millions. */
 const MOST_RAW_VALUES = 4096;
 
 /**
+ * Reads what a model gave for one view.
+ * @param view where it lay; `null` for a model whose answers name no places
+ * @throws FrameError `frame-failed` when its outputs are no answer of its task
+ */
+export function readView(part: ManifestModel, outputs: ModelOutputs, view: View | null): ReadView {
+  if (part.task === 'detection') return { kind: 'found', found: detectIn(outputs, part, placed(view)) };
+  if (part.task !== 'segmentation') return { kind: 'outputs', outputs };
+  const { width, height, placement } = placed(view);
+  const areas = readAreas(outputs[0], part.labels.length, part.postprocessing, placement);
+  return { kind: 'areas', areas, pixels: width * height };
+}
+
+/**
  * What a model says about a frame that it has seen in one view or in several.
  * @throws FrameError `frame-failed` when its outputs are no answer of its task
  */
-export function answerOf(part: ManifestModel, views: Views): FrameAnswer {
+export function answerOf(part: ManifestModel, views: ReadViews): FrameAnswer {
   switch (part.task) {
     case 'classification':
-      return classifyViews(part, views);
+      return classifyViews(part, outputsIn(views));
     case 'detection':
       return detectionAnswer(
         joinObjects(
-          views.map(({ outputs, view }) => detectIn(outputs, part, placed(view))),
+          views.flatMap((view) => (view.kind === 'found' ? [view.found] : [])),
           part,
         ),
         part,
       );
     case 'segmentation':
-      return segment(part, views);
+      return segment(
+        part,
+        views.flatMap((view) => (view.kind === 'areas' ? [view] : [])),
+      );
     case 'embedding':
-      return { ...SURE, vector: meanVector(views) };
+      return { ...SURE, vector: meanVector(outputsIn(views)) };
     case 'text':
-      return readViews(part, views);
+      return readFirst(part, outputsIn(views));
     case 'raw':
-      return { ...SURE, outputs: rawOutputs(views[0].outputs) };
+      return { ...SURE, outputs: rawOutputs(outputsIn(views)[0]) };
   }
 }
 
 /** What a later stage of a cascade says about an object. */
 export function partAnswerOf(part: ManifestModel, outputs: ModelOutputs): PartAnswer {
-  const { label, confidence, lowConfidence, vector } = answerOf(part, [{ outputs, view: null }]);
+  const { label, confidence, lowConfidence, vector } = answerOf(part, [{ kind: 'outputs', outputs }]);
   return { label, confidence, lowConfidence, ...(vector === undefined ? {} : { vector }) };
 }
 
+type Outputs = readonly [ModelOutputs, ...ModelOutputs[]];
+
+/** Of views whose outputs are kept as they are. */
+export function outputsIn(views: ReadViews): Outputs {
+  const [first, ...others] = views.flatMap((view) => (view.kind === 'outputs' ? [view.outputs] : []));
+  if (first === undefined) throw new FrameError('frame-failed', 'expected the outputs of a model, got what they say');
+  return [first, ...others];
+}
+
 /** How probable each label of a classifier is, as the mean of the views. */
-export function meanProbabilities({ labels, postprocessing }: ManifestModel, views: Views): Float64Array {
+export function meanProbabilities({ labels, postprocessing }: ManifestModel, views: Outputs): Float64Array {
   const means = new Float64Array(labels.length);
-  for (const { outputs } of views) {
-    const { values } = outputs[0];
+  for (const [{ values }] of views) {
     // It says what is wrong with the scores.
     if (values.length !== labels.length) classify(values, labels, postprocessing);
     const each = probabilities(values, postprocessing.activation);
@@ -67,9 +91,9 @@ export function meanProbabilities({ labels, postprocessing }: ManifestModel, vie
   return means;
 }
 
-function classifyViews(part: ManifestModel, views: Views): FrameAnswer {
+function classifyViews(part: ManifestModel, views: Outputs): FrameAnswer {
   const { labels, postprocessing } = part;
-  if (views.length === 1) return classify(views[0].outputs[0].values, labels, postprocessing);
+  if (views.length === 1) return classify(views[0][0].values, labels, postprocessing);
   const { confidenceBelow } = postprocessing;
   return classify(meanProbabilities(part, views), labels, { activation: 'none', confidenceBelow });
 }
@@ -77,14 +101,13 @@ function classifyViews(part: ManifestModel, views: Views): FrameAnswer {
 /** The task says nothing of how sure the model is. */
 const SURE = { label: '', confidence: 1, lowConfidence: false } as const;
 
-function segment({ labels, postprocessing }: ManifestModel, views: Views): FrameAnswer {
-  const each = views.map(({ outputs, view }) => {
-    const at = placed(view);
-    return { pixels: at.width * at.height, areas: readAreas(outputs[0], labels.length, postprocessing, at.placement) };
-  });
-  const all = each.reduce((sum, { pixels }) => sum + pixels, 0);
+function segment(
+  { labels, postprocessing }: ManifestModel,
+  views: readonly { readonly areas: Areas; readonly pixels: number }[],
+): FrameAnswer {
+  const all = views.reduce((sum, { pixels }) => sum + pixels, 0);
   const mean = (of: (areas: Areas) => number) =>
-    each.reduce((sum, { pixels, areas }) => sum + of(areas) * pixels, 0) / all;
+    views.reduce((sum, { pixels, areas }) => sum + of(areas) * pixels, 0) / all;
   const shares = labels.map((_, index) => mean((areas) => areas.shares[index] as number));
   const index = shares.indexOf(Math.max(...shares));
   const confidence = mean((areas) => areas.confidence);
@@ -92,22 +115,22 @@ function segment({ labels, postprocessing }: ManifestModel, views: Views): Frame
     label: labels[index] ?? '',
     index,
     confidence,
-    lowConfidence: confidence < postprocessing.confidenceBelow,
+    lowConfidence: isUnder(confidence, postprocessing),
     shares: Object.fromEntries(
       labels.flatMap((label, i) => ((shares[i] as number) > 0 ? [[label, shares[i] as number]] : [])),
     ),
   };
 }
 
-function meanVector(views: Views): number[] {
-  const vectors = views.map(({ outputs }) => unitVector(outputs[0].values));
+function meanVector(views: Outputs): number[] {
+  const vectors = views.map(([{ values }]) => unitVector(values));
   const [first = []] = vectors;
   if (vectors.length === 1) return first;
   return unitVector(first.map((_, i) => vectors.reduce((sum, vector) => sum + (vector[i] as number), 0)));
 }
 
-function readViews({ labels, postprocessing }: ManifestModel, [{ outputs }]: Views): FrameAnswer {
-  const { text, confidence } = readLine(outputs[0], labels, postprocessing);
+function readFirst({ labels, postprocessing }: ManifestModel, [[output]]: Outputs): FrameAnswer {
+  const { text, confidence } = readLine(output, labels, postprocessing);
   return { label: text, confidence, lowConfidence: isUnder(confidence, postprocessing) };
 }
 
