@@ -4,7 +4,7 @@ import { type InferenceSession, Tensor } from 'onnxruntime-node';
 import { FrameError, WorkerStartError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
-import { type ModelOutput, type ModelOutputs, outputOfEach } from './model-outputs.ts';
+import { type ModelOutputs, outputOfEach } from './model-outputs.ts';
 import { sizeOf } from './pixels.ts';
 import { Preprocessor, tensorShape } from './preprocess.ts';
 import { type OpenedSession, openSession } from './session.ts';
@@ -94,20 +94,21 @@ export class LoadedModel {
       const start = performance.now();
       const placement = this.#needsSize ? await this.#placementOf(pictures[from] as Picture) : null;
       const size = this.#hasDynamicSize && placement !== null ? placement : this.part.preprocessing;
-      const together: { picture: Picture; placement: Placement | null }[] = [
-        { picture: pictures[from] as Picture, placement },
-      ];
-      while (together.length < this.batch && from + together.length < pictures.length) {
-        const picture = pictures[from + together.length] as Picture;
+      const placements = [placement];
+      while (placements.length < this.batch && from + placements.length < pictures.length) {
+        const picture = pictures[from + placements.length] as Picture;
         const its = this.#needsSize ? await this.#placementOf(picture) : null;
         if (this.#hasDynamicSize && !isSameSize(its, size)) break;
-        together.push({ picture, placement: its });
+        placements.push(its);
       }
-      const input = this.#inputOf(size, together.length);
-      for (const [index, { picture }] of together.entries()) {
-        const { values, each } = input;
+      const count = placements.length;
+      const input = this.#inputOf(size, count);
+      const { values, each } = input;
+      for (let index = 0; index < count; index += 1) {
+        const picture = pictures[from + index] as Picture;
         const into = values.length === each ? values : values.subarray(index * each, (index + 1) * each);
-        await this.#preprocessor.run(picture, into, size);
+        // Waiting for what is done already costs a turn of the queue, per frame.
+        if (!this.#preprocessor.runAtOnce(picture, into, size)) await this.#preprocessor.run(picture, into, size);
       }
       const prepared = performance.now();
       const tensors = await this.#run(input);
@@ -118,12 +119,13 @@ export class LoadedModel {
         watch.signAt = ran;
         watch.onAlive();
       }
-      const given = this.#fixedBatch ?? together.length;
+      const given = this.#fixedBatch ?? count;
       const outputs = this.#wanted.map((name) => outputOfEach(name, tensors[name], given));
-      for (const [index, one] of together.entries()) {
-        all.push(read({ outputs: pictureOutputs(outputs, index), placement: one.placement }, from + index));
+      for (let index = 0; index < count; index += 1) {
+        const its = outputs.map((one) => one[index]) as unknown as ModelOutputs;
+        all.push(read({ outputs: its, placement: placements[index] ?? null }, from + index));
       }
-      from += together.length;
+      from += count;
     }
     return all;
   }
@@ -161,11 +163,6 @@ export class LoadedModel {
 
 function isSameSize(a: Size | null, b: Size): boolean {
   return a?.width === b.width && a.height === b.height;
-}
-
-function pictureOutputs(outputs: readonly (readonly ModelOutput[])[], index: number): ModelOutputs {
-  const [first, ...others] = outputs.map((each) => each[index] as ModelOutput);
-  return [first as ModelOutput, ...others];
 }
 
 /** The first output, and where the task reads others those. */

@@ -3,7 +3,14 @@ import { FrameError, WorkerStartError } from '../errors.ts';
 import { type FrameAnswer, type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
 import { answerTogether } from './answers/ensemble.ts';
-import { answerOf, meanProbabilities, outputsIn, type ReadViews, readView } from './answers/task-answers.ts';
+import {
+  answerOf,
+  meanProbabilities,
+  outputsIn,
+  type ReadView,
+  type ReadViews,
+  readView,
+} from './answers/task-answers.ts';
 import { followObjects, type LoadedStage } from './cascade.ts';
 import { FeatureMemory } from './feature-memory.ts';
 import { LoadedModel, type Stopwatch } from './loaded-model.ts';
@@ -184,13 +191,11 @@ async function look(
   const rectangles = frame.kind === 'raw' && seesParts(parts) ? partsOfFrame(frame, parts) : undefined;
   const pictures =
     rectangles === undefined || frame.kind === 'encoded' ? [frame] : rectangles.map((one) => cut(frame, one));
-  const [first, ...others] = await model.see(pictures, watch, ({ outputs, placement }, index) => {
-    const rectangle = rectangles?.[index];
-    const view = placement && { left: 0, top: 0, ...(rectangle ?? placement.picture), placement };
+  const views = await model.see(pictures, watch, ({ outputs, placement }, index) => {
+    const view = placement && { left: 0, top: 0, ...(rectangles?.[index] ?? placement.picture), placement };
     return readView(model.part, outputs, view);
   });
-  if (first === undefined) throw new FrameError('frame-failed', 'the model gave nothing');
-  return [first, ...others];
+  return views as [ReadView, ...ReadView[]];
 }
 
 function inOrder(manifest: ReleaseManifest): readonly ManifestModel[] {

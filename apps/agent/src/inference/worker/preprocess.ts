@@ -46,15 +46,21 @@ export class Preprocessor {
    * @throws FrameError `frame-undecodable` when the bytes are no picture that can be read.
    */
   async run(picture: Picture, into: Float32Array, size: Size = this.#spec): Promise<void> {
-    const { width, height } = size;
-    // Raw pixels of the right size need no decoder: this is the path of a camera that already gives what the model takes.
-    if (picture.kind === 'raw' && picture.width === width && picture.height === height) {
-      checkRaw(picture);
-      this.#fill(picture.bytes, picture.channels, into);
-      return;
-    }
+    if (this.runAtOnce(picture, into, size)) return;
     const { pixels, channels } = await this.#decode(picture, size);
     this.#fill(pixels, channels, into);
+  }
+
+  /**
+   * `run` for raw pixels of the right size, which need no decoder: this is the path of a camera that already gives what
+   * the model takes.
+   * @returns false when the picture needs more than that, and nothing was done
+   */
+  runAtOnce(picture: Picture, into: Float32Array, { width, height }: Size = this.#spec): boolean {
+    if (picture.kind !== 'raw' || picture.width !== width || picture.height !== height) return false;
+    checkRaw(picture);
+    this.#fill(picture.bytes, picture.channels, into);
+    return true;
   }
 
   async #decode(picture: Picture, { width, height }: Size): Promise<{ pixels: Uint8Array; channels: 1 | 3 }> {

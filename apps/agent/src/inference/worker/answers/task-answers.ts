@@ -74,6 +74,8 @@ type Outputs = readonly [ModelOutputs, ...ModelOutputs[]];
 
 /** Of views whose outputs are kept as they are. */
 export function outputsIn(views: ReadViews): Outputs {
+  const [only] = views;
+  if (views.length === 1 && only.kind === 'outputs') return [only.outputs];
   const [first, ...others] = views.flatMap((view) => (view.kind === 'outputs' ? [view.outputs] : []));
   if (first === undefined) throw new FrameError('frame-failed', 'expected the outputs of a model, got what they say');
   return [first, ...others];
