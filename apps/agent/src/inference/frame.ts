@@ -11,6 +11,9 @@ export type Picture =
       readonly channels: 1 | 3;
     };
 
+/** Rows of pixels. */
+export type RawPicture = Extract<Picture, { kind: 'raw' }>;
+
 /** A picture on its way to the worker. */
 export interface Frame {
   /** Where it came from, for people: a file name. */

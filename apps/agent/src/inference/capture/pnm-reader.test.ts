@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PnmReader, type RawPicture } from './pnm-reader.ts';
+import type { RawPicture } from '../frame.ts';
+import { PnmReader } from './pnm-reader.ts';
 
 const read = (chunks: readonly Uint8Array[]): RawPicture[] => {
   const pictures: RawPicture[] = [];

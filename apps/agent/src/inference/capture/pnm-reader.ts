@@ -1,7 +1,5 @@
 import { InferenceError } from '../errors.ts';
-import type { Picture } from '../frame.ts';
-
-export type RawPicture = Extract<Picture, { kind: 'raw' }>;
+import type { RawPicture } from '../frame.ts';
 
 /** A raw 8K frame has 100 MB. */
 const MOST_BYTES = 128 * 1024 * 1024;

@@ -1,9 +1,9 @@
 import { countsText, type Stage } from '@aviary/release';
-import type { DetectedObject, FrameAnswer, PartAnswer } from '../frame.ts';
+import type { DetectedObject, FrameAnswer, PartAnswer, RawPicture } from '../frame.ts';
 import { inReadingOrder } from './answers/reading-order.ts';
 import { partAnswerOf } from './answers/task-answers.ts';
 import type { LoadedModel, Stopwatch } from './loaded-model.ts';
-import { cut, type RawPicture, turned } from './pixels.ts';
+import { cut, turned } from './pixels.ts';
 import type { Rectangle } from './views.ts';
 
 /** A later stage of a cascade, with its model. */

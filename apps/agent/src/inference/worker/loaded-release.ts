@@ -1,6 +1,6 @@
 import { type ManifestModel, modelsOf, type Preprocessing, type ReleaseManifest } from '@aviary/release';
 import { FrameError, WorkerStartError } from '../errors.ts';
-import { type FrameAnswer, type InferenceResult, type Picture, REMEMBERED_FRAMES } from '../frame.ts';
+import { type FrameAnswer, type InferenceResult, type Picture, type RawPicture, REMEMBERED_FRAMES } from '../frame.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
 import { answerTogether } from './answers/ensemble.ts';
 import {
@@ -15,7 +15,7 @@ import { followObjects, type LoadedStage } from './cascade.ts';
 import { FeatureMemory } from './feature-memory.ts';
 import { LoadedModel, type Stopwatch } from './loaded-model.ts';
 import type { ModelOutputs } from './model-outputs.ts';
-import { cut, type RawPicture, unpack } from './pixels.ts';
+import { cut, unpack } from './pixels.ts';
 import type { OpenedSession } from './session.ts';
 import { partsOfFrame, seesParts } from './views.ts';
 

@@ -1,13 +1,11 @@
 import type { Size } from '@aviary/release';
 import sharp from 'sharp';
 import { FrameError } from '../errors.ts';
-import type { Picture } from '../frame.ts';
+import type { Picture, RawPicture } from '../frame.ts';
 import type { Rectangle } from './views.ts';
 
 /** A picture of more pixels is refused before it is unpacked: a small file can claim any size. */
 export const MAX_PIXELS = 100_000_000;
-
-export type RawPicture = Extract<Picture, { kind: 'raw' }>;
 
 /** The size of a picture when it stands upright. @throws FrameError `frame-undecodable` */
 export async function sizeOf(picture: Picture): Promise<Size> {
