@@ -11,7 +11,10 @@ export const acceleratorSchema = z.object({
   /** `vendor:device` in hex, as `lspci -n` and `lsusb` write it. */
   id: text.optional(),
   driver: text.optional().describe('version of the kernel driver'),
-  library: text.optional().describe('version of the user-space library that must match the driver'),
+  library: text.optional().describe('version of the library through which programs use it'),
+  architecture: text
+    .optional()
+    .describe('what models are compiled for, where one id stands for several: hailo8, hailo8l'),
   computeCapability: text.optional().describe('CUDA only, e.g. 8.7'),
   memoryMB: z.number().int().positive().optional(),
 });
@@ -21,6 +24,7 @@ export const runtimeFactSchema = z.object({
   name: z.enum(['onnxruntime', 'tensorrt', 'tflite', 'hailort']),
   version: text,
   providers: z.array(text).default([]).describe('of ONNX Runtime: what this build offers, e.g. cpu, cuda'),
+  usable: z.boolean().optional().describe('false: it is installed, and this agent cannot run models with it'),
 });
 
 /** What an agent finds out about its board. Everything that a board may not tell is optional. */
@@ -32,11 +36,13 @@ export const deviceFactsSchema = z
     kernel: text,
     glibc: text.optional(),
     l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
+    cuda: text.optional().describe('CUDA toolkit or runtime, e.g. 12.6.68'),
     cpu: z.object({ model: text, cores: z.number().int().positive() }),
     memoryMB: z.number().int().positive(),
     timeZone: text.optional().describe('of the IANA database, e.g. Europe/Paris'),
     diskFreeMB: z.number().int().nonnegative().optional(),
     deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
+    revision: text.optional().describe('revision code of a Raspberry Pi, e.g. d04170'),
     accelerators: z.array(acceleratorSchema),
     runtimes: z.array(runtimeFactSchema),
     simulated: z.boolean().optional().describe('these facts were given to the agent, not found by it'),

@@ -68,6 +68,21 @@ describe('matchProfile', () => {
     expect(matchProfile({ ...facts, accelerators }, profiles).profile?.id).toBe('rpi5');
   });
 
+  // What such boards say on carriers of others, and in other power modes: meta-tegra's wiki, and tegra.yaml of Linux.
+  it.each([
+    ['nvidia,p3768-0000+p3767-0005-super', 'jetson-orin-nano'],
+    ['nvidia,p3509-0000+p3767-0005', 'jetson-orin-nano'],
+    ['nvidia,p3509-0000+p3668-0001', 'jetson-xavier-nx'],
+    ['nvidia,p3449-0000+p3668-0003', 'jetson-xavier-nx'],
+    ['nvidia,p3737-0000+p3701-0008', 'jetson-agx-orin'],
+    // An Orin NX, of which there is no profile.
+    ['nvidia,p3768-0000+p3767-0000', null],
+    ['nvidia,p3767-0005+p3767-0000', null],
+  ])('knows a module by the name of its carrier and itself, as in %s', (compatible, id) => {
+    const facts = { ...exampleFacts('jetson-orin-nano'), deviceTree: { model: 'x', compatible: [compatible] } };
+    expect(matchProfile(facts, profiles).profile?.id ?? null).toBe(id);
+  });
+
   it('says why it fits, check by check', () => {
     expect(matchProfile(exampleFacts('rpi5-hailo8l'), profiles).reasons).toEqual([
       'fits: architecture arm64, wanted arm64',

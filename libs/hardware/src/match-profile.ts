@@ -20,12 +20,21 @@ export interface ProfileMatch {
 export const specificity = ({ match }: Profile): number =>
   (match.accelerator === undefined ? 0 : 2) + (match.deviceTree === undefined ? 0 : 1);
 
+/**
+ * All that a compatible string says. NVIDIA names carrier and module together, and a module in another power mode by a
+ * suffix: `nvidia,p3768-0000+p3767-0005-super` is a `nvidia,p3767-0005` on some carrier.
+ */
+const namesIn = (compatible: string): string[] => {
+  const [, maker, module] = /^([^,]+),[^+]+\+(.+?)(?:-super)?$/.exec(compatible) ?? [];
+  return module === undefined ? [compatible] : [compatible, `${maker},${module}`];
+};
+
 const consider = (facts: DeviceFacts, profile: Profile): ProfileCandidate => {
   const checks: { holds: boolean; words: string }[] = [];
   const { arch, deviceTree, accelerator } = profile.match;
   checks.push({ holds: arch.includes(facts.arch), words: `architecture ${facts.arch}, wanted ${arch.join(' or ')}` });
   if (deviceTree !== undefined) {
-    const found = facts.deviceTree?.compatible.find((name) => deviceTree.includes(name));
+    const found = facts.deviceTree?.compatible.find((name) => namesIn(name).some((one) => deviceTree.includes(one)));
     const has = facts.deviceTree?.compatible.join(', ') || 'no device tree';
     checks.push({
       holds: found !== undefined,

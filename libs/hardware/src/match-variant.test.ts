@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { exampleFacts } from './example-facts.ts';
+import { EXAMPLE_BOARDS, exampleFacts } from './example-facts.ts';
 import type { DeviceFacts } from './facts.ts';
-import { chooseVariant, type MatchableVariant, type RejectionCode } from './match-variant.ts';
+import { chooseVariant } from './match-variant.ts';
 import { type Profile, parseProfile } from './profile.ts';
+import { type MatchableVariant, REJECTION_CODES, type RejectionCode } from './variant-filter.ts';
 
 const profile = (runtimes: readonly Partial<Profile['runtimes'][number]>[], id = 'board'): Profile =>
   parseProfile({
@@ -15,6 +17,10 @@ const profile = (runtimes: readonly Partial<Profile['runtimes'][number]>[], id =
     runtimes,
     sources: ['https://example.com/datasheet'],
   });
+
+/** A profile as it ships. */
+const profileOf = (id: string): Profile =>
+  parseProfile(JSON.parse(readFileSync(new URL(`../../../firmware-profiles/${id}.json`, import.meta.url), 'utf8')));
 
 const jetson = profile([
   { runtime: 'tensorrt', formats: ['engine'], precisions: ['int8', 'fp16'], adapter: 'gpu' },
@@ -90,18 +96,34 @@ describe('chooseVariant', () => {
     expect(chooseVariant(orin, twice, [onnx('a')]).providers).toEqual(['cuda', 'cpu']);
   });
 
-  it('lets a measurement decide between equals only, and an unmeasured variant come last', () => {
-    const [a, b, c] = [onnx('a'), onnx('b'), onnx('c')];
-    expect(chooseVariant(rpi5, hailo, [b, c, a]).chosen).toBe(a);
-    expect(chooseVariant(rpi5, hailo, [a, b, c], { b: 30, c: 20 }).considered.map(({ rank }) => rank)).toEqual([
-      3, 2, 1,
+  it('prefers one for just this chip to one for its kind, and that to one for all', () => {
+    const all = engine('a');
+    const kind = engine('b', { computeCapability: '8.7' });
+    const chip = engine('c', { soc: ['tegra234'] });
+    const { considered } = chooseVariant(orin, jetson, [all, kind, chip]);
+    expect(considered.map(({ rank }) => rank)).toEqual([3, 2, 1]);
+    expect(considered.map(({ behind }) => behind)).toEqual([
+      'b is made for just this kind of GPU',
+      'c is made for just this chip',
+      null,
     ]);
-    const better = onnx('z', 'int8');
-    expect(chooseVariant(rpi5, hailo, [a, better], { a: 1, z: 900 }).chosen).toBe(better);
   });
 
-  it('does not take what every object has for a measurement', () => {
-    expect(chooseVariant(rpi5, hailo, [onnx('toString'), onnx('b')], { b: 10 }).chosen?.id).toBe('b');
+  it('says of each that can run why another is better', () => {
+    const { considered } = chooseVariant(orin, jetson, [
+      engine('t'),
+      onnx('m', 'fp16'),
+      onnx('n', 'fp32', { soc: ['tegra234'] }),
+      onnx('p'),
+      onnx('o'),
+    ]);
+    expect(considered.map(({ behind }) => behind)).toEqual([
+      null,
+      'board prefers tensorrt to onnxruntime',
+      'board prefers fp16 to fp32',
+      'its id comes later',
+      'n is made for just this chip',
+    ]);
   });
 
   it('does not depend on the order of the variants', () => {
@@ -130,6 +152,13 @@ describe('a variant is refused', () => {
     ['precision', rpi5, hailo, onnx('a', 'fp16'), 'onnxruntime on board does int8, fp32, not fp16'],
     ['adapter', { ...orin, accelerators: [] }, jetson, engine('a'), 'tensorrt needs a gpu, and none was found'],
     ['runtime-missing', { ...rpi5, runtimes: [] }, hailo, onnx('a'), 'onnxruntime is not installed'],
+    [
+      'runtime-unusable',
+      { ...withHailo, runtimes: withHailo.runtimes.map((one) => ({ ...one, usable: one.name === 'onnxruntime' })) },
+      hailo,
+      hef,
+      'hailort is installed, and the agent there cannot run models with it',
+    ],
     ['arch', rpi5, hailo, onnx('a', 'fp32', { arch: ['x64', 'arm'] }), 'needs architecture x64 or arm, has arm64'],
     ['memory', rpi5, hailo, onnx('a', 'fp32', { minMemoryMB: 8_053 }), 'needs MB of memory 8053, has 8052'],
     [
@@ -143,16 +172,65 @@ describe('a variant is refused', () => {
     ['l4t', orin, jetson, engine('a', { l4t: '35' }), 'needs Jetson Linux 35, has 36.4.3'],
     ['hailort', withHailo, hailo, { ...hef, requires: { hailort: '4.19' } }, 'needs HailoRT 4.19, has 4.20.0'],
     ['glibc', rpi5, hailo, onnx('a', 'fp32', { glibc: '2.38' }), 'needs glibc 2.38, has 2.36'],
+    [
+      'soc',
+      withHailo,
+      hailo,
+      { ...hef, requires: { soc: ['hailo8', 'hailo10h'] } },
+      'needs chip hailo8 or hailo10h, has 5-model-b, bcm2712, hailo8l',
+    ],
+    [
+      'opset',
+      { ...rpi5, runtimes: [{ name: 'onnxruntime', version: '1.16.3', providers: ['cpu'] }] },
+      hailo,
+      { ...onnx('a'), opset: 20 },
+      'needs operator set 20, has 19',
+    ],
   ])('for %s', (code, facts, on, variant, words) => {
     const [considered] = chooseVariant(facts, on, [variant]).considered;
-    expect(considered).toEqual({ variant, rank: null, rejections: [{ code, words }] });
+    expect(considered).toEqual({ variant, rank: null, behind: null, rejections: [{ code, words }] });
   });
 
   it('for a driver that its library does not match', () => {
     const accelerators = withHailo.accelerators.map((one) => ({ ...one, library: '4.19.0' }));
     const [line] = chooseVariant({ ...withHailo, accelerators }, hailo, [hef]).words;
-    expect(line).toBe('hef: cannot run: driver 4.20.0 and library 4.19.0 differ');
+    expect(line).toBe('hef: cannot run: driver 4.20.0 and HailoRT 4.19.0 differ');
     expect(codes({ ...withHailo, accelerators }, hailo, onnx('a'))).toEqual([]);
+  });
+
+  it.each<[string, Partial<DeviceFacts['accelerators'][number]>, string]>([
+    ['library is not known', { library: undefined }, 'HailoRT is not installed, or nothing tells its version'],
+    [
+      'driver is not known',
+      { driver: undefined },
+      'its driver is not loaded, or tells no version; HailoRT 4.20.0 needs the same',
+    ],
+  ])('as made for a Hailo whose %s', (_, change, words) => {
+    const accelerators = withHailo.accelerators.map((one) => ({ ...one, ...change }));
+    const [considered] = chooseVariant({ ...withHailo, accelerators }, hailo, [hef]).considered;
+    expect(considered?.rejections).toEqual([{ code: 'driver-library', words }]);
+  });
+
+  it('as made for an Edge TPU whose library is missing, whatever its driver is', () => {
+    const coral = exampleFacts('coral-dev-board');
+    const board = profile([{ runtime: 'tflite', formats: ['tflite'], precisions: ['int8'], adapter: 'tpu' }]);
+    const tflite: MatchableVariant = { id: 'tpu', runtime: 'tflite', format: 'tflite', precision: 'int8' };
+    expect(codes(coral, board, tflite)).toEqual([]);
+    const accelerators = coral.accelerators.map(({ library: _, ...one }) => one);
+    expect(codes({ ...coral, accelerators }, board, tflite)).toEqual(['driver-library']);
+  });
+
+  it.each([
+    ['1.20.1', 21, true],
+    ['1.20.1', 22, false],
+    ['1.12', 17, true],
+    ['1.12', 18, false],
+    // Newer than the table: nobody guesses.
+    ['1.30.0', 99, true],
+    ['2.0.0', 99, true],
+  ])('as ONNX, by ONNX Runtime %s with operator set %i: it runs: %s', (version, opset, runs) => {
+    const facts = { ...rpi5, runtimes: [{ name: 'onnxruntime' as const, version, providers: ['cpu'] }] };
+    expect(codes(facts, hailo, { ...onnx('a'), opset })).toEqual(runs ? [] : ['opset']);
   });
 
   it('for all reasons at once', () => {
@@ -199,5 +277,103 @@ describe('a variant is refused', () => {
   it('not for what exactly suffices', () => {
     expect(codes(rpi5, hailo, onnx('a', 'fp32', { minMemoryMB: 8_052, arch: ['arm64'] }))).toEqual([]);
     expect(codes(orin, jetson, engine('a', { computeCapability: '8.7', l4t: '36.4' }))).toEqual([]);
+  });
+});
+
+describe('whatever the board and the release', () => {
+  const version = fc.constantFrom('8.5', '10', '10.3', '4.20', '4.19', '36.4', '2.31', '2.38');
+  const requirements = fc.record(
+    {
+      minMemoryMB: fc.constantFrom(512, 4_000, 64_000),
+      arch: fc.constantFrom(['arm64'], ['x64'], ['x64', 'arm64']),
+      soc: fc.constantFrom(['tegra234'], ['hailo8l', 'hailo8'], ['bcm2711', 'bcm2712']),
+      computeCapability: fc.constantFrom('7.2', '8.7'),
+      tensorrt: version,
+      l4t: version,
+      hailort: version,
+      glibc: version,
+    },
+    { requiredKeys: [] },
+  );
+  const kind = fc.constantFrom(
+    { runtime: 'onnxruntime' as const, format: 'onnx' as const },
+    { runtime: 'tensorrt' as const, format: 'engine' as const },
+    { runtime: 'tflite' as const, format: 'tflite' as const },
+    { runtime: 'hailort' as const, format: 'hef' as const },
+  );
+  const variants: fc.Arbitrary<MatchableVariant[]> = fc.uniqueArray(
+    fc
+      .record({
+        id: fc.stringMatching(/^[a-z0-9-]{1,6}$/),
+        precision: fc.constantFrom('fp32' as const, 'fp16' as const, 'int8' as const),
+        opset: fc.option(fc.integer({ min: 7, max: 25 }), { nil: undefined }),
+        requires: fc.option(requirements, { nil: undefined }),
+        kind,
+      })
+      .map(({ kind: { runtime, format }, ...rest }) => ({ ...rest, runtime, format })),
+    { selector: ({ id }) => id, maxLength: 8 },
+  );
+  const board = fc.constantFrom(...EXAMPLE_BOARDS).chain((name) =>
+    fc.record({
+      facts: fc.constantFrom(
+        exampleFacts(name),
+        { ...exampleFacts(name), accelerators: [] },
+        { ...exampleFacts(name), runtimes: [] },
+      ),
+      on: fc.constant(profileOf(name)),
+    }),
+  );
+  const byId = (choice: ReturnType<typeof chooseVariant>) =>
+    new Map(
+      choice.considered.map(({ variant, rank, behind, rejections }) => [variant.id, { rank, behind, rejections }]),
+    );
+
+  it('the same facts give the same choice, in whatever order the variants come', () => {
+    fc.assert(
+      fc.property(board, variants, fc.infiniteStream(fc.nat()), ({ facts, on }, list, draws) => {
+        const weights = new Map(list.map(({ id }) => [id, draws.next().value ?? 0]));
+        const shuffled = list.toSorted((a, b) => (weights.get(a.id) ?? 0) - (weights.get(b.id) ?? 0));
+        const choice = chooseVariant(facts, on, list);
+        expect(byId(chooseVariant(facts, on, shuffled))).toEqual(byId(choice));
+        expect(chooseVariant(facts, on, list)).toEqual(choice);
+      }),
+    );
+  });
+
+  it('what is chosen passes every filter, and what is not ranked has a reason with a code', () => {
+    fc.assert(
+      fc.property(board, variants, ({ facts, on }, list) => {
+        const { chosen, considered } = chooseVariant(facts, on, list);
+        expect(considered).toHaveLength(list.length);
+        for (const { variant, rank, rejections } of considered) {
+          expect(rank === null).toBe(rejections.length > 0);
+          expect(variant === chosen).toBe(rank === 1);
+          for (const { code, words } of rejections) {
+            expect(REJECTION_CODES).toContain(code);
+            expect(words).not.toMatch(/undefined|null|NaN/);
+          }
+        }
+        const ranks = considered.flatMap(({ rank }) => (rank === null ? [] : [rank])).sort((a, b) => a - b);
+        expect(ranks).toEqual(ranks.map((_, index) => index + 1));
+      }),
+    );
+  });
+
+  it('what is chosen fits all that it asks for', () => {
+    fc.assert(
+      fc.property(board, variants, ({ facts, on }, list) => {
+        const { chosen } = chooseVariant(facts, on, list);
+        if (chosen === null) return;
+        const { requires = {} } = chosen;
+        expect(facts.runtimes.map(({ name }) => name)).toContain(chosen.runtime);
+        if (requires.arch !== undefined) expect(requires.arch).toContain(facts.arch);
+        if (requires.minMemoryMB !== undefined) expect(facts.memoryMB).toBeGreaterThanOrEqual(requires.minMemoryMB);
+        if (requires.l4t !== undefined) expect(`${facts.l4t}.`).toMatch(new RegExp(`^${requires.l4t}\\.`));
+        if (requires.computeCapability !== undefined)
+          expect(facts.accelerators.map(({ computeCapability }) => computeCapability)).toContain(
+            requires.computeCapability,
+          );
+      }),
+    );
   });
 });

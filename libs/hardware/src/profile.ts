@@ -19,6 +19,12 @@ export const profileSchema = z.strictObject({
       .describe('any accelerator of this kind with one of these vendor:device ids'),
   }),
   memoryMB: z.number().int().positive().describe('of the smallest board that is sold'),
+  soc: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('chips that such boards have, as releases name them in `requires.soc`, e.g. tegra234, hailo8l'),
+  computeCapability: z.string().optional().describe('CUDA compute capability of the GPU on the chip, e.g. 8.7'),
   /** Preferred first. */
   runtimes: z
     .array(
