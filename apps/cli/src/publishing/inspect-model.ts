@@ -32,8 +32,8 @@ const expectedSize = ({ part, labels }: Inspected): { fromEnd: number; size: num
 /** Looks into an ONNX file whether its output can be what its task needs. @throws UsageError, NotAnOnnxModelError */
 export const inspectModel: InspectModel = async (inspected) => {
   const { variant, file, bytes, part } = inspected;
-  if (variant.format !== 'onnx') return;
-  const { outputs } = describeModel(readModel(bytes));
+  if (variant.format !== 'onnx') return undefined;
+  const { opset, outputs } = describeModel(readModel(bytes));
   const expected = expectedSize(inspected);
   const size = expected && outputs[0]?.shape?.at(-expected.fromEnd);
   if (expected !== undefined && typeof size === 'number' && size !== expected.size) {
@@ -49,4 +49,5 @@ export const inspectModel: InspectModel = async (inspected) => {
     const known = outputs.map(({ name }) => name).join(', ');
     throw new UsageError(`expected outputs of the names ${missing.join(', ')}; ${file} has ${known}`);
   }
+  return { opset };
 };

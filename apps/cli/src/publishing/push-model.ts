@@ -40,6 +40,7 @@ const runsOn = (profile: Profile, variant: MatchableVariant): boolean => {
     l4t: requires?.l4t,
     cpu: { model: '', cores: 1 },
     memoryMB: Number.MAX_SAFE_INTEGER,
+    deviceTree: { model: '', compatible: [...(profile.soc ?? [])] },
     accelerators: profile.runtimes.flatMap(({ adapter }) =>
       adapter === undefined
         ? []
@@ -49,7 +50,9 @@ const runsOn = (profile: Profile, variant: MatchableVariant): boolean => {
               vendor: '',
               model: '',
               bus: 'soc' as const,
-              computeCapability: requires?.computeCapability,
+              driver: '0',
+              library: '0',
+              computeCapability: profile.computeCapability ?? requires?.computeCapability,
             },
           ],
     ),

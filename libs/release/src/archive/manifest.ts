@@ -45,6 +45,11 @@ export const requirementsSchema = z.strictObject({
     .array(z.enum(['x64', 'arm64', 'arm']))
     .min(1)
     .optional(),
+  /** One of these chips, as the device tree names them (`bcm2712`, `tegra234`), or as Hailo does (`hailo8l`). */
+  soc: z
+    .array(z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'expected a chip, e.g. tegra234'))
+    .min(1)
+    .optional(),
   /** CUDA compute capability, exactly, e.g. `8.7`: an engine runs on no other. */
   computeCapability: z
     .string()

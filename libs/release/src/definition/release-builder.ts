@@ -27,6 +27,12 @@ import { type ReleaseSource, readReleaseSource } from './release-source.ts';
 import { writeSealedFile } from './sealed-file.ts';
 import { type PrepareTraining, type TrainableModel, trainableModelOf } from './trainable-model.ts';
 
+/** What a model file says of itself, as far as whoever chooses among variants has to know. */
+export interface InspectedModel {
+  /** Of ONNX: the version of its operators. */
+  readonly opset?: number;
+}
+
 /** Throws, with what is wrong, when the bytes are not a model of the variant's format, or not one of this task. */
 export type InspectModel = (request: {
   readonly variant: VariantDefinition;
@@ -35,7 +41,7 @@ export type InspectModel = (request: {
   readonly bytes: Buffer;
   readonly labels: readonly string[];
   readonly part: ModelPart;
-}) => void | Promise<void>;
+}) => InspectedModel | undefined | Promise<InspectedModel | undefined>;
 
 export type BuildStep =
   | 'inspect'
@@ -110,7 +116,8 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
     throw new ReleaseBuildError('training-failed', 'training is set, but nothing here can make a model trainable');
   }
   const source = await readReleaseSource(options.directory, definition);
-  for (const variant of definition.variants) await inspect(options, source, variant);
+  const inspected = new Map<VariantDefinition, InspectedModel>();
+  for (const variant of definition.variants) inspected.set(variant, await inspect(options, source, variant));
 
   await mkdir(dirname(outputDirectory), { recursive: true });
   try {
@@ -123,7 +130,7 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
   }
   try {
     const variants: BuiltVariant[] = [];
-    for (const variant of definition.variants) variants.push(await buildVariant(options, source, variant));
+    for (const [variant, model] of inspected) variants.push(await buildVariant(options, source, variant, model));
     if (definition.training !== undefined && variants.every(({ target }) => target.training === undefined)) {
       throw new ReleaseBuildError(
         'training-failed',
@@ -147,28 +154,36 @@ export async function buildRelease(options: BuildReleaseOptions): Promise<BuiltR
   }
 }
 
-async function inspect(options: BuildReleaseOptions, source: ReleaseSource, variant: VariantDefinition): Promise<void> {
+async function inspect(
+  options: BuildReleaseOptions,
+  source: ReleaseSource,
+  variant: VariantDefinition,
+): Promise<InspectedModel> {
   options.onProgress?.({ step: 'inspect', variant: variant.id });
+  const opsets: number[] = [];
   for (const part of partsOf(options.definition)) {
     const file = fileOf(variant, part.id);
     try {
-      await options.inspectModel({
+      const inspected = await options.inspectModel({
         variant,
         file,
         bytes: modelOf(source, file),
         labels: source.labels.get(part.id) ?? [],
         part,
       });
+      if (inspected?.opset !== undefined) opsets.push(inspected.opset);
     } catch (cause) {
       throw new ReleaseBuildError('model-invalid', `${file} (variant ${variant.id}): ${messageOf(cause)}`, { cause });
     }
   }
+  return opsets.length === 0 ? {} : { opset: Math.max(...opsets) };
 }
 
 async function buildVariant(
   options: BuildReleaseOptions,
   source: ReleaseSource,
   variant: VariantDefinition,
+  { opset }: InspectedModel,
 ): Promise<BuiltVariant> {
   const { definition } = options;
   const trainable = await makeTrainable(options, source, variant);
@@ -203,6 +218,7 @@ async function buildVariant(
       runtime: variant.runtime,
       format: variant.format,
       precision: variant.precision,
+      ...(opset === undefined ? {} : { opset }),
       ...(variant.requires === undefined ? {} : { requires: variant.requires }),
       profiles: [...options.profilesFor(variant)],
       ...sealed,

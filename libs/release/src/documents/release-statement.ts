@@ -20,6 +20,8 @@ export const releaseTargetSchema = z.object({
   runtime: runtimeSchema,
   format: formatSchema,
   precision: precisionSchema,
+  /** Of an ONNX model: the version of ONNX's operators that it is written in. */
+  opset: z.number().int().positive().optional(),
   requires: requirementsSchema.optional(),
   /** Ids of the firmware profiles that it was made for; a device of another one refuses it. */
   profiles: z.array(z.string().min(1).max(64)).min(1),
