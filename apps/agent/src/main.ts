@@ -27,8 +27,8 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
 ]);
 
 const factsOf = async (values: Values, stateDirectory: string) => {
-  const { detectFacts, readFacts } = await import('./facts/detect-facts.ts');
-  return values.facts === undefined ? detectFacts(stateDirectory) : readFacts(values.facts);
+  if (values.facts !== undefined) return (await import('./facts/given-facts.ts')).readFacts(values.facts);
+  return (await import('./facts/detect-facts.ts')).detectFacts(stateDirectory);
 };
 
 /** @throws UsageError for a folder that cannot be made */

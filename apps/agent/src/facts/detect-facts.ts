@@ -1,120 +1,92 @@
-import { existsSync } from 'node:fs';
-import { readdir, readFile, statfs } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { statfs } from 'node:fs/promises';
 import { arch, release, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
-import { type Accelerator, type DeviceFacts, deviceFactsSchema } from '@aviary/hardware';
-import si from 'systeminformation';
-import { z } from 'zod';
+import { type DeviceFacts, deviceFactsSchema, type RuntimeFact } from '@aviary/hardware';
 import { AGENT_VERSION } from '../version.ts';
+import { findAccelerators } from './accelerators.ts';
+import { BoardRoot } from './board-root.ts';
+import { InstalledSoftware } from './installed-software.ts';
+import { findProcessor, findRevision } from './processor.ts';
+import { type RunTool, runTool } from './run-tool.ts';
+import { findCuda, findL4t, findRuntimes, ownOnnxRuntime } from './runtimes.ts';
 
 const MEGABYTE = 1024 * 1024;
+const KILOBYTES = 1024;
 
-/** Facts that were given in a file are not facts. */
-export class FactsError extends Error {
-  readonly code = 'facts-invalid';
+/** What a process knows of itself, and no file of the board tells. */
+export interface OwnFacts {
+  readonly arch: string;
+  readonly glibc: string | undefined;
+  readonly onnxRuntime: RuntimeFact;
+  /** Other runtimes that it can run models with, where they are installed. */
+  readonly usable: readonly RuntimeFact['name'][];
 }
 
-const text = async (path: string): Promise<string | undefined> =>
-  readFile(path, 'utf8').then(
-    (content) => content.replaceAll('\0', '\n').trim(),
-    () => undefined,
-  );
+export interface DetectOptions {
+  /** The board's files. */
+  readonly root?: BoardRoot;
+  readonly runTool?: RunTool;
+  readonly own?: OwnFacts;
+}
 
-const KNOWN: Record<string, Pick<Accelerator, 'kind' | 'vendor' | 'model'>> = {
-  '1ac1:089a': { kind: 'tpu', vendor: 'Google', model: 'Edge TPU' },
-  '1a6e:089a': { kind: 'tpu', vendor: 'Google', model: 'Coral USB Accelerator' },
-  '18d1:9302': { kind: 'tpu', vendor: 'Google', model: 'Coral USB Accelerator' },
-  '1e60:2864': { kind: 'npu', vendor: 'Hailo', model: 'Hailo-8' },
-};
-
-const onBus = async (bus: 'pci' | 'usb', vendorFile: string, deviceFile: string): Promise<Accelerator[]> => {
-  const root = `/sys/bus/${bus}/devices`;
-  const found: Accelerator[] = [];
-  for (const name of await readdir(root).catch(() => [])) {
-    const [vendor, device] = await Promise.all([
-      text(join(root, name, vendorFile)),
-      text(join(root, name, deviceFile)),
-    ]);
-    if (vendor === undefined || device === undefined) continue;
-    const id = `${vendor.replace(/^0x/, '')}:${device.replace(/^0x/, '')}`;
-    const known = KNOWN[id];
-    if (known !== undefined) found.push({ ...known, bus, id });
-    const isDisplay = bus === 'pci' && (await text(join(root, name, 'class')))?.startsWith('0x03') === true;
-    if (isDisplay && id.startsWith('10de:')) found.push({ kind: 'gpu', vendor: 'NVIDIA', model: 'GPU', bus, id });
-  }
-  return found;
-};
-
-/** CUDA compute capability of Tegra chips, as NVIDIA lists them. */
-const TEGRA: Record<string, string> = { 'nvidia,tegra234': '8.7', 'nvidia,tegra194': '7.2' };
-
-const onChip = (compatible: readonly string[]): Accelerator[] =>
-  Object.entries(TEGRA)
-    .filter(([chip]) => compatible.includes(chip))
-    .map(([chip, computeCapability]) => ({
-      kind: 'gpu',
-      vendor: 'NVIDIA',
-      model: 'Tegra',
-      bus: 'soc',
-      id: chip.replace('nvidia,', ''),
-      computeCapability,
-    }));
-
-const onnxRuntime = async () => {
-  const require = createRequire(import.meta.url);
-  const entry = require.resolve('onnxruntime-node');
-  const folder = dirname(dirname(entry));
-  const { version } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as { version: string };
-  const cuda = join(folder, 'bin', 'napi-v6', process.platform, process.arch, 'libonnxruntime_providers_cuda.so');
-  return { name: 'onnxruntime' as const, version, providers: existsSync(cuda) ? ['cuda', 'cpu'] : ['cpu'] };
-};
-
-/** Finds out what this board is. Takes a moment and starts programs: done once, when the agent starts. */
-export const detectFacts = async (stateDirectory: string): Promise<DeviceFacts> => {
-  const [cpu, os, model, compatible, l4t, disk, pci, usb, runtime] = await Promise.all([
-    si.cpu(),
-    si.osInfo(),
-    text('/proc/device-tree/model'),
-    text('/proc/device-tree/compatible'),
-    text('/etc/nv_tegra_release'),
-    statfs(stateDirectory).catch(() => undefined),
-    onBus('pci', 'vendor', 'device'),
-    onBus('usb', 'idVendor', 'idProduct'),
-    onnxRuntime(),
-  ]);
-  const compatibles = compatible?.split('\n') ?? [];
+const ownFacts = async (): Promise<OwnFacts> => {
   // Without this the report asks the name server about every open connection.
   Object.assign(process.report, { excludeNetwork: true });
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  const [, major, revision] = /R(\d+).*REVISION:\s*([\d.]+)/.exec(l4t ?? '') ?? [];
-  return deviceFactsSchema.parse({
-    agentVersion: AGENT_VERSION,
-    arch: arch(),
-    os: `${os.distro} ${os.release}`.trim() || process.platform,
-    kernel: release(),
-    glibc: header.glibcVersionRuntime,
-    l4t: major === undefined ? undefined : `${major}.${revision}`,
-    cpu: { model: `${cpu.manufacturer} ${cpu.brand}`.trim() || 'unknown', cores: cpu.cores || 1 },
-    memoryMB: Math.round(totalmem() / MEGABYTE),
-    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-    diskFreeMB: disk === undefined ? undefined : Math.floor((disk.bavail * disk.bsize) / MEGABYTE),
-    deviceTree: model === undefined ? undefined : { model, compatible: compatibles },
-    accelerators: [...onChip(compatibles), ...pci, ...usb],
-    runtimes: [runtime],
-  });
+  return { arch: arch(), glibc: header.glibcVersionRuntime, onnxRuntime: await ownOnnxRuntime(), usable: [] };
 };
 
-/** Facts from a file, for a board that is only played: they are marked so. @throws FactsError */
-export const readFacts = async (path: string): Promise<DeviceFacts> => {
-  let value: unknown;
-  try {
-    value = JSON.parse(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw new FactsError(`The facts in ${path} cannot be read: ${error instanceof Error ? error.message : error}`);
-  }
-  const parsed = deviceFactsSchema.safeParse(value);
-  if (!parsed.success)
-    throw new FactsError(`${path} does not hold the facts of a device:\n${z.prettifyError(parsed.error)}`);
-  return { ...parsed.data, simulated: true };
+/** The name that a system gives itself: os-release(5). */
+const osName = async (root: BoardRoot): Promise<string> => {
+  const content = (await root.text('etc/os-release')) ?? (await root.text('usr/lib/os-release')) ?? '';
+  const [, name] = /^PRETTY_NAME=["']?(.*?)["']?$/m.exec(content) ?? [];
+  return name || process.platform;
+};
+
+/** A name of the IANA database; TZ may also hold rules, which have none. */
+const ZONE = /^:?([A-Za-z_]+(?:\/[\w+-]+)*)$/;
+
+/**
+ * The time zone of the board: of TZ, of the link /etc/localtime, of Debian's /etc/timezone, and without them UTC, as
+ * tzset(3) has it. Not of Intl, which loads 8 MB of names of places and months, and they stay.
+ */
+const findTimeZone = async (root: BoardRoot): Promise<string> => {
+  const [, own] = ZONE.exec(process.env.TZ ?? '') ?? [];
+  const [, linked] = /zoneinfo\/(.+)$/.exec((await root.link('etc/localtime')) ?? '') ?? [];
+  return own ?? linked ?? (await root.text('etc/timezone')) ?? 'UTC';
+};
+
+const memoryMB = async (root: BoardRoot): Promise<number> => {
+  const [, kilobytes] = /^MemTotal:\s*(\d+) kB$/m.exec((await root.text('proc/meminfo')) ?? '') ?? [];
+  return Math.round(kilobytes === undefined ? totalmem() / MEGABYTE : Number(kilobytes) / KILOBYTES);
+};
+
+/**
+ * Finds out what this board is, from its files; of a Hailo and of an NVIDIA card also from their tools. Takes a moment:
+ * done once, when the agent starts. What cannot be found is absent.
+ * @param stateDirectory whose disk counts
+ */
+export const detectFacts = async (stateDirectory: string, options: DetectOptions = {}): Promise<DeviceFacts> => {
+  const { root = new BoardRoot(), own = await ownFacts() } = options;
+  const software = new InstalledSoftware(root);
+  const board = { root, software, runTool: options.runTool ?? runTool };
+  const [model] = await root.strings('proc/device-tree/model');
+  const compatible = await root.strings('proc/device-tree/compatible');
+  const disk = await statfs(stateDirectory).catch(() => undefined);
+  return deviceFactsSchema.parse({
+    agentVersion: AGENT_VERSION,
+    arch: own.arch,
+    os: await osName(root),
+    kernel: (await root.text('proc/sys/kernel/osrelease')) ?? release(),
+    glibc: own.glibc,
+    l4t: await findL4t(root, software),
+    cuda: await findCuda(root, software),
+    cpu: await findProcessor(root),
+    memoryMB: await memoryMB(root),
+    timeZone: await findTimeZone(root),
+    diskFreeMB: disk === undefined ? undefined : Math.floor((disk.bavail * disk.bsize) / MEGABYTE),
+    deviceTree: model === undefined ? undefined : { model, compatible },
+    revision: await findRevision(root),
+    accelerators: await findAccelerators(board, compatible),
+    runtimes: [own.onnxRuntime, ...(await findRuntimes(root, software, own.usable))],
+  });
 };
