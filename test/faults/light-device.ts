@@ -49,7 +49,7 @@ export class LightDevice {
     this.#uplink = new Uplink(spool, log);
     const source = { kind: 'directory', path: plain } as const;
     const serving = new Serving({ capture: { source, fps: 1 } });
-    const measured = { windowSeconds: 3_600, meter: new BoardMeter(stateDirectory) };
+    const measured = { windowSeconds: 3_600, meter: new BoardMeter({ stateDirectory }) };
     this.#reporter = new Reporter(this.#uplink, serving, measured, log);
     const store = new ReleaseStore(join(stateDirectory, 'releases'), join(plain, 'opened'), identity);
     const metadata = join(stateDirectory, 'trust');

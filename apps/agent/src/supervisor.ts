@@ -10,7 +10,7 @@ import type { CaptureSource } from './inference/capture/capture-source.ts';
 import { networkFence } from './inference/network-fence.ts';
 import { Serving } from './inference/serving.ts';
 import { startWorker, type WorkerOptions } from './inference/worker-handle.ts';
-import { type LearningOptions, openLearning } from './learning/learning.ts';
+import type { Learning, LearningOptions } from './learning/learning.ts';
 import type { LoopbackAddress } from './local-api/loopback.ts';
 import { localResult, ResultStream } from './local-api/result-stream.ts';
 import { startLocalApi } from './local-api/start-local-api.ts';
@@ -64,10 +64,11 @@ export const startSupervisor = async (
   const store = new ReleaseStore(join(stateDirectory, 'releases'), plainFolder, identity);
   await store.start();
 
+  const profile = await ownProfile(facts);
   const results = new ResultStream();
   let isFlowing: boolean | undefined;
   // For whoever asks the local API; the reporter's own measures from report to report.
-  const meter = new BoardMeter(stateDirectory);
+  const meter = new BoardMeter({ stateDirectory });
   const serving = new Serving({
     capture: options.source === null ? null : { source: options.source, fps: options.fps, ...options.capture },
     onResult: ({ source }, answered, release) => results.publish(localResult(source, release, answered)),
@@ -92,9 +93,9 @@ export const startSupervisor = async (
       serving,
       startWorker: (given) => startWorker({ ...given, maxMemoryMB: options.workerMemoryMB, ...options.worker }),
       memory: new MemoryPreflight(),
-      meter: new BoardMeter(stateDirectory),
+      meter: new BoardMeter({ stateDirectory, throttleC: profile?.throttleC }),
       facts,
-      profile: await ownProfile(facts),
+      profile: profile?.id ?? null,
     },
     options,
     {
@@ -106,7 +107,11 @@ export const startSupervisor = async (
   );
   await member.open();
   const { api, reporter, slot, tell } = member;
-  const learning = await openLearning(options, { identity, api, journal, reporter, log });
+  // What a device does not do is not loaded.
+  const learning: Learning | null =
+    options.learnSamples === null
+      ? null
+      : await (await import('./learning/learning.ts')).openLearning(options, { identity, api, journal, reporter, log });
 
   if (options.plaintextDirectory !== undefined && !(await isInMemory(plainFolder))) {
     tell('warning', 'plaintext-on-disk', `opened models lie on a disk, in ${plainFolder}, as --plaintext-dir asks`);

@@ -39,6 +39,43 @@ export const executionRecordSchema = z.object({
   digest: sha256Schema.optional().describe('what is running now; without it a SUCCEEDED is not believed'),
 });
 
+/**
+ * Why a board slows itself down. The first four are the firmware's of a Raspberry Pi, in its words
+ * (https://www.raspberrypi.com/documentation/computers/os.html#get_throttled); `thermal`: the kernel, for a temperature;
+ * `over-current`: the power monitor of a Jetson; `accelerator-hot`: an Edge TPU lowers its own clock.
+ */
+export const THROTTLE_CAUSES = [
+  'under-voltage',
+  'frequency-capped',
+  'throttled',
+  'soft-temperature-limit',
+  'thermal',
+  'over-current',
+  'accelerator-hot',
+] as const;
+export type ThrottleCause = (typeof THROTTLE_CAUSES)[number];
+
+/** How the board is at the end of a window, as far as it tells. */
+export const boardStateSchema = z
+  .object({
+    memoryFreeMB: count.optional().describe('what programs could still have'),
+    swapUsedMB: count.optional(),
+    diskFreeMB: count.optional().describe('of the disk with the state directory'),
+    temperatureC: z.number().optional().describe('of the hottest zone'),
+    acceleratorC: z.number().optional().describe('of an Edge TPU on PCI'),
+    load1: z.number().nonnegative().optional(),
+    cpuMHz: z.number().nonnegative().optional().describe('of the fastest core'),
+    gpuPercent: z.number().min(0).max(100).optional().describe('of the GPU on the chip of a Jetson'),
+    gpuMHz: z.number().nonnegative().optional(),
+    powerW: z.number().nonnegative().optional().describe('what a Jetson takes'),
+    throttled: z
+      .array(z.enum(THROTTLE_CAUSES))
+      .optional()
+      .describe('why it slows itself down; empty: it does not; absent: it does not tell'),
+  })
+  .meta({ id: 'BoardState' });
+export type BoardState = z.infer<typeof boardStateSchema>;
+
 /** What the model did in one window of time. Counts are of that window; latency is per frame, pre- and post-processing included. */
 export const metricsRecordSchema = z.object({
   type: z.literal('metrics'),
@@ -55,12 +92,7 @@ export const metricsRecordSchema = z.object({
   latencyMs: z.object({ p50: milliseconds, p95: milliseconds, max: milliseconds, sum: milliseconds }),
   provider: z.object({ requested: z.array(z.string()), effective: z.string() }),
   process: z.object({ rssBytes: count, cpuPercent: z.number().nonnegative() }),
-  board: z.object({
-    memoryFreeMB: count.optional(),
-    diskFreeMB: count.optional(),
-    temperatureC: z.number().optional(),
-    load1: z.number().nonnegative().optional(),
-  }),
+  board: boardStateSchema,
 });
 
 /** Something that a person may want to know. */

@@ -149,8 +149,9 @@ const meterOf = ({ memoryMB, diskFreeMB }: DeviceFacts): ReporterOptions['meter'
     memoryFreeMB: Math.floor(memoryMB / 2),
     load1: 0.5,
     temperatureC: 52,
+    throttled: [],
     ...(diskFreeMB === undefined ? {} : { diskFreeMB }),
   };
   const process = { rssBytes: 120 * 2 ** 20, cpuPercent: 20 };
-  return { read: async () => ({ process, board }), close: () => undefined };
+  return { read: async () => ({ process, board, news: null }), close: () => undefined };
 };

@@ -1,53 +1,59 @@
-import { readdir, readFile, statfs } from 'node:fs/promises';
-import { freemem, loadavg } from 'node:os';
-import { join } from 'node:path';
+import { statfs } from 'node:fs/promises';
 import type { MetricsRecord } from '@aviary/protocol';
+import { BoardRoot } from '../facts/board-root.ts';
 import { ProcessUsageMeter } from '../inference/process-usage.ts';
+import { BoardSensors } from './board/board-sensors.ts';
+import { type ThrottleNews, ThrottleWatch } from './board/throttle-watch.ts';
 
 const MEGABYTE = 2 ** 20;
-const THERMAL = '/sys/class/thermal';
 
-/** The hottest of the board's thermal zones, in degrees Celsius; undefined on a board that has none. */
-const hottest = async (): Promise<number | undefined> => {
-  const zones = (await readdir(THERMAL).catch(() => [])).filter((name) => name.startsWith('thermal_zone'));
-  const read = (zone: string) => readFile(join(THERMAL, zone, 'temp'), 'utf8').catch(() => '');
-  const values = (await Promise.all(zones.map(read)))
-    // The kernel writes thousandths; a zone without a sensor says nothing, or something absurd.
-    .map((content) => (content.trim() === '' ? Number.NaN : Number(content) / 1000))
-    .filter((value) => value > -50 && value < 150);
-  return values.length === 0 ? undefined : Math.max(...values);
-};
+export interface BoardReading extends Pick<MetricsRecord, 'process' | 'board'> {
+  /** What a person should hear of how fast the board is; null: nothing new. */
+  readonly news: ThrottleNews | null;
+}
 
-/** How the board is at this moment; reads a few files, starts nothing. */
-const readBoard = async (stateDirectory: string): Promise<MetricsRecord['board']> => {
-  const [disk, temperatureC] = await Promise.all([statfs(stateDirectory).catch(() => undefined), hottest()]);
-  return {
-    memoryFreeMB: Math.floor(freemem() / MEGABYTE),
-    load1: loadavg()[0],
-    ...(disk === undefined ? {} : { diskFreeMB: Math.floor((disk.bavail * disk.bsize) / MEGABYTE) }),
-    ...(temperatureC === undefined ? {} : { temperatureC }),
-  };
-};
+export interface BoardMeterOptions {
+  /** Whose disk counts. */
+  readonly stateDirectory: string;
+  /** Degrees Celsius from which such boards slow themselves down, where the profile says it. */
+  readonly throttleC?: number | undefined;
+  /** The board's files. */
+  readonly root?: BoardRoot;
+}
 
-/** What the agent and its workers take of the board, and how that is. */
+/** What the agent and its workers take of the board, and how that is. Reads files, starts nothing. */
 export class BoardMeter {
   readonly #stateDirectory: string;
+  readonly #root: BoardRoot;
   readonly #usage = new ProcessUsageMeter();
+  readonly #throttling: ThrottleWatch;
+  #sensors: Promise<BoardSensors> | undefined;
 
-  constructor(stateDirectory: string) {
+  constructor({ stateDirectory, throttleC, root = new BoardRoot() }: BoardMeterOptions) {
     this.#stateDirectory = stateDirectory;
+    this.#root = root;
+    this.#throttling = new ThrottleWatch(throttleC);
   }
 
-  /** @param workerPid the process that serves */
-  async read(workerPid: number): Promise<Pick<MetricsRecord, 'process' | 'board'>> {
-    const { rssBytes, cpuPercent } = this.#usage.sample([process.pid, workerPid]);
+  /** @param workerPid the process that serves; null: none */
+  async read(workerPid: number | null): Promise<BoardReading> {
+    this.#sensors ??= BoardSensors.find(this.#root);
+    const sensors = await this.#sensors;
+    const disk = await statfs(this.#stateDirectory).catch(() => undefined);
+    const { rssBytes, cpuPercent } = this.#usage.sample(workerPid === null ? [process.pid] : [process.pid, workerPid]);
+    const board = {
+      ...sensors.read(),
+      ...(disk === undefined ? {} : { diskFreeMB: Math.floor((disk.bavail * disk.bsize) / MEGABYTE) }),
+    };
     return {
       process: { rssBytes: Math.round(rssBytes), cpuPercent: Math.max(0, cpuPercent) },
-      board: await readBoard(this.#stateDirectory),
+      board,
+      news: this.#throttling.look(board, performance.now()),
     };
   }
 
   close(): void {
     this.#usage.close();
+    void this.#sensors?.then((sensors) => sensors.close());
   }
 }

@@ -87,6 +87,8 @@ export class Reporter {
     const elapsedMs = performance.now() - this.#windowStart;
     this.#windowStart += elapsedMs;
     const { frames, dropped, errors, ...counts } = this.#serving.take();
+    const { news, ...usage } = await this.#options.meter.read(serves?.worker.pid ?? null);
+    if (news !== null) await this.event(news.level, news.code, news.message);
     // Frames without a release are dropped frames, and say nothing of a model; the running record says that none serves.
     if (serves === null || frames + dropped + errors === 0) return;
     const { requested, effective } = serves.worker.provider;
@@ -101,7 +103,7 @@ export class Reporter {
       errors,
       ...counts,
       provider: { requested: [...requested], effective },
-      ...(await this.#options.meter.read(serves.worker.pid)),
+      ...usage,
     };
     await this.#uplink.report([record]);
   }

@@ -1,4 +1,4 @@
-import { deviceFactsSchema } from '@aviary/hardware';
+import { deviceFactsSchema, REJECTION_CODES } from '@aviary/hardware';
 import { EXECUTION_STATES } from '@aviary/rollout';
 import { z } from 'zod';
 import {
@@ -15,6 +15,7 @@ import {
 import { pageOf, pageQuerySchema } from '../page.ts';
 import { EVERY_ROLE, OPERATORS } from '../roles.ts';
 import { route } from '../route.ts';
+import { boardStateSchema } from '../telemetry.ts';
 
 const tag = 'devices';
 const idParams = z.object({ id: deviceIdSchema });
@@ -81,9 +82,23 @@ export type FieldMetrics = z.infer<typeof fieldMetricsSchema>;
 export const deviceChoiceSchema = z
   .object({
     release: releaseNameSchema,
+    profile: z.string().nullable().describe('by which it was chosen'),
     variant: z.string().nullable().describe('null: it can run none'),
     refusal: z.enum(['no-profile', 'no-variant']).nullable(),
     words: z.array(z.string()).describe('why this variant, and why not the others'),
+    considered: z
+      .array(
+        z.object({
+          variant: z.string(),
+          runtime: z.string(),
+          format: z.string(),
+          precision: z.string(),
+          rank: z.number().int().positive().nullable().describe('1: it gets this one; null: it cannot run it'),
+          behind: z.string().nullable().describe('why the one before it is better'),
+          rejections: z.array(z.object({ code: z.enum(REJECTION_CODES), words: z.string() })),
+        }),
+      )
+      .describe('each variant that was made for its profile'),
   })
   .meta({ id: 'DeviceChoice' });
 export type DeviceChoice = z.infer<typeof deviceChoiceSchema>;
@@ -104,6 +119,10 @@ export const deviceDetailSchema = deviceSummarySchema
     choice: deviceChoiceSchema
       .nullable()
       .describe('of the release that it is assigned, else the one that it runs; null when there is neither'),
+    board: z
+      .object({ at: timestampSchema.describe('start of the window'), state: boardStateSchema })
+      .nullable()
+      .describe('how the board was when it told last; null: it has not'),
     learning: z
       .object({
         backbone: sha256Schema,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { deviceIdSchema, releaseNameSchema, timestampSchema } from '../identifiers.ts';
 import { EVERY_ROLE } from '../roles.ts';
 import { route } from '../route.ts';
+import { boardStateSchema } from '../telemetry.ts';
 import { rolloutSummarySchema } from './rollouts.ts';
 
 const tag = 'live';
@@ -29,6 +30,7 @@ export const deviceFiguresSchema = z.object({
   labelled: count,
   correct: count,
   latencyP95Ms: z.number().nullable(),
+  board: boardStateSchema.nullable(),
 });
 export type DeviceFigures = z.infer<typeof deviceFiguresSchema>;
 
