@@ -152,18 +152,27 @@ describe('one device as a person sees it, with a real database over real HTTP', 
     });
     await insertRelease(t, 'm@1.0.0', 1, [variant('plain', 'fp32'), variant('huge', 'fp32', { minMemoryMB: 999_999 })]);
     await insertRelease(t, 'm@2.0.0', 2, [variant('huge', 'fp32', { minMemoryMB: 999_999 })]);
+    const onnx = { runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', behind: null };
+    const tooLarge = { code: 'memory', words: expect.stringMatching(/^needs MB of memory 999999/) };
     expect((await show()).choice).toEqual({
       release: 'm@1.0.0',
+      profile: 'rpi5',
       variant: 'plain',
       refusal: null,
       words: [expect.stringMatching(/^plain: chosen/), expect.stringMatching(/^huge: cannot run: .*memory/)],
+      considered: [
+        { variant: 'plain', ...onnx, rank: 1, rejections: [] },
+        { variant: 'huge', ...onnx, rank: null, rejections: [tooLarge] },
+      ],
     });
     await t.query(`insert into assignment (device_id, sequence, release) values ('d-one', 1, 'm@2.0.0')`);
     expect((await show()).choice).toEqual({
       release: 'm@2.0.0',
+      profile: 'rpi5',
       variant: null,
       refusal: 'no-variant',
       words: [expect.stringMatching(/^huge: cannot run: .*memory/)],
+      considered: [{ variant: 'huge', ...onnx, rank: null, rejections: [tooLarge] }],
     });
     await insertRelease(t, 'm@3.0.0', 3, [variant('other', 'fp32')]);
     await t.query(`update assignment set release = 'm@3.0.0'`);
@@ -180,9 +189,11 @@ describe('one device as a person sees it, with a real database over real HTTP', 
     const ask = (id: string, release: string) => api.client.deviceChoice({ params: { id, release } });
     expect(await ask('d-one', 'm@9.0.0')).toEqual({
       release: 'm@9.0.0',
+      profile: 'rpi5',
       variant: null,
       refusal: 'no-variant',
       words: ['the publisher made no variant for rpi5'],
+      considered: [],
     });
     expect(await codeOf(ask('d-one', 'm@8.0.0'))).toBe('release-unknown');
     expect(await codeOf(ask('d-nobody', 'm@9.0.0'))).toBe('device-unknown');

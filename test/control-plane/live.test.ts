@@ -166,7 +166,7 @@ describe('event streams, with a real database over real HTTP', () => {
     const report = (id: string, release: string, frames: number) =>
       t.query(
         `with moved as (update telemetry_position set received_at = clock_timestamp() where device_id = $1)
-         insert into field_metrics values ($1, $2, now(), now(), $3, 1, 2, 3, 4, 3, 7.5, 'cpu', 'cpu')
+         insert into field_metrics values ($1, $2, now(), now(), $3, 1, 2, 3, 4, 3, 7.5, 'cpu', 'cpu', '{"load1": 0.5}')
          on conflict (device_id, release) do update set frames = excluded.frames, updated_at = now()`,
         [id, release, frames],
       );
@@ -187,6 +187,7 @@ describe('event streams, with a real database over real HTTP', () => {
         labelled: 4,
         correct: 3,
         latencyP95Ms: 7.5,
+        board: { load1: 0.5 },
       },
     ]);
     // A release that is only on trial does not take the place of the one that serves.

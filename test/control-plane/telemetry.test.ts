@@ -218,6 +218,19 @@ describe('the telemetry writer, with a real database', () => {
     ]);
   });
 
+  it('keeps how the board was in the newest window, for whoever looks at the device', async () => {
+    const minute = 1_700_000_040_000;
+    const at = (ms: number, board: object, release = 'm@1.0.0') => metrics(release, minute + ms, { board });
+    const shown = async () => (await services.devicePages.show('d-one')).board;
+    expect(await shown()).toBeNull();
+    const hot = { temperatureC: 84.5, throttled: ['throttled', 'under-voltage'] };
+    await writer.write([batch('d-one', 1, { records: [at(0, { temperatureC: 60 }), at(10_000, hot)] })]);
+    expect(await shown()).toEqual({ at: minute + 10_000, state: hot });
+    const cool = { temperatureC: 55, powerW: 5.541, gpuPercent: 25, throttled: [] };
+    await writer.write([batch('d-one', 2, { records: [at(20_000, cool, 'm@2.0.0')] })]);
+    expect(await shown()).toEqual({ at: minute + 20_000, state: cool });
+  });
+
   it('says in an event what a device’s full spool let go', async () => {
     const gap = { type: 'gap', at: 1_700_000_000_000, until: 1_700_000_060_000, thinned: { metrics: 12 } };
     await writer.write([batch('d-one', 1, { records: [gap] })]);

@@ -1,3 +1,4 @@
+import type { BoardState } from '../api/generated/index.ts';
 import type { Change } from './change-queue.ts';
 
 /** The newest figures of a device, as `event: device` brings them. */
@@ -12,6 +13,7 @@ export interface DeviceFigures {
   readonly labelled: number;
   readonly correct: number;
   readonly latencyP95Ms: number | null;
+  readonly board: BoardState | null;
 }
 
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'paused';

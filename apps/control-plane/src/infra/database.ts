@@ -13,6 +13,7 @@ import { RolloutTargets1767200000000 } from './migrations/1767200000000-rollout-
 import { SwitchTerms1767300000000 } from './migrations/1767300000000-switch-terms.ts';
 import { Histories1767400000000 } from './migrations/1767400000000-histories.ts';
 import { MembersByProfile1767500000000 } from './migrations/1767500000000-members-by-profile.ts';
+import { BoardState1767600000000 } from './migrations/1767600000000-board-state.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -102,6 +103,7 @@ export class Database implements Sql {
         SwitchTerms1767300000000,
         Histories1767400000000,
         MembersByProfile1767500000000,
+        BoardState1767600000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

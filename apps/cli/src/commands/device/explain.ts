@@ -1,6 +1,7 @@
 import { Args } from '@oclif/core';
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
 import { DEVICE_ARG, findDevice } from '../../find-device.ts';
+import { renderChoice } from '../../render/choice-table.ts';
 import { printable } from '../../render/table.ts';
 
 export default class DeviceExplain extends AviaryCommand {
@@ -19,18 +20,23 @@ export default class DeviceExplain extends AviaryCommand {
     const { args, flags } = await this.parse(DeviceExplain);
     const { client } = await this.connect(flags);
     const id = await findDevice(client, args.device);
+    const device = await client.showDevice({ params: { id } });
     const choice =
-      args.release === undefined
-        ? (await client.showDevice({ params: { id } })).choice
-        : await client.deviceChoice({ params: { id, release: args.release } });
+      args.release === undefined ? device.choice : await client.deviceChoice({ params: { id, release: args.release } });
     if (choice === null) {
       throw new Error(
         `${id} is assigned nothing and runs nothing; name a release: aviary device explain ${id} RELEASE`,
       );
     }
     this.print(choice, flags.output, () =>
-      [`${id} gets ${choice.variant ?? 'no variant'} of ${choice.release}`, ...choice.words.map((line) => `  ${line}`)]
+      [
+        `${id} gets ${choice.variant ?? 'no variant'} of ${choice.release}`,
+        `profile   ${choice.profile ?? 'none'}`,
+        ...device.profileReasons.map((reason) => `          ${reason}`),
+        `installed ${device.facts.runtimes.map(({ name, version, usable }) => `${name} ${version}${usable === false ? ' (not used by its agent)' : ''}`).join(', ') || 'nothing that runs models'}`,
+      ]
         .map(printable)
+        .concat('', choice.considered.length === 0 ? choice.words.map(printable) : renderChoice(choice))
         .join('\n'),
     );
   }

@@ -1,6 +1,7 @@
-import type { DeviceExecution } from '@aviary/protocol';
+import type { DeviceDetail, DeviceExecution } from '@aviary/protocol';
 import { isEndedExecution } from '@aviary/rollout';
 import { AviaryCommand, nameArg, outputFlag } from '../../aviary-command.ts';
+import { boardWords } from '../../render/board-words.ts';
 import { printable, renderAge, renderLabels, renderTable } from '../../render/table.ts';
 
 const ORIGIN_WORDS = {
@@ -8,6 +9,9 @@ const ORIGIN_WORDS = {
   factory: ' (factory: not assigned by anyone)',
   unknown: ' (unknown: not in the registry with this digest)',
 } as const;
+
+const boardNow = ({ board }: Pick<DeviceDetail, 'board'>, now: number): string[] =>
+  board === null ? [] : [`is        ${boardWords(board.state)} (${renderAge(board.at, now)} ago)`];
 
 const updateInWords = (execution: DeviceExecution | undefined): string[] => {
   if (execution === undefined) return [];
@@ -45,6 +49,7 @@ export default class DeviceShow extends AviaryCommand {
         `${device.id}  ${device.name}  ${device.revokedAt === null ? device.presence : `revoked ${renderAge(device.revokedAt, now)} ago`}, seen ${renderAge(device.lastSeenAt, now)} ago  ${renderLabels(device.labels)}`,
         `profile   ${device.profile ?? 'none'} (${device.profileReasons.join('; ')})`,
         `board     ${device.facts.cpu.model}, ${device.facts.cpu.cores} cores, ${device.facts.memoryMB} MB, ${device.facts.os}`,
+        ...boardNow(device, now),
         `runs      ${device.running?.release ?? 'nothing'}${device.origin === null ? '' : ORIGIN_WORDS[device.origin]}, assigned ${device.assigned ?? 'nothing'}`,
         ...updateInWords(executions.find(({ state }) => !isEndedExecution(state))),
         `certificate until ${new Date(device.certificate.expiresAt).toISOString()}, epoch ${device.epoch}`,

@@ -26,6 +26,7 @@ const figures = (at: number, frames: number, release = 'm@1.0.0'): DeviceFigures
   labelled: 0,
   correct: 0,
   latencyP95Ms: 7,
+  board: null,
 });
 
 describe('pointsOfMinutes', () => {

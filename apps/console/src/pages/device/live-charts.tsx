@@ -9,6 +9,7 @@ import { RelativeTime } from '../../components/relative-time.tsx';
 import { SeriesChart } from '../../components/series-chart.tsx';
 import { useDeviceFigures } from '../../live/live.tsx';
 import type { DeviceFigures } from '../../live/live-stream.ts';
+import { BoardFigures } from './board-figures.tsx';
 import { type DevicePoint, lastHour, pointOfFigures, pointsOfMinutes } from './device-series.ts';
 import { FieldFigures } from './field-figures.tsx';
 
@@ -51,6 +52,7 @@ export const LiveCharts = ({ device }: { device: DeviceDetail }) => {
         {({ items }) => <Charts minutes={pointsOfMinutes(items, Date.now())} live={points} />}
       </Loaded>
       <FieldFigures figures={figures ?? field} />
+      <BoardFigures board={figures?.board ?? device.board?.state} />
     </Panel>
   );
 };

@@ -22,6 +22,8 @@ const DETAIL = `
     ${millisecondsOf('d.enrolled_at')} as "enrolledAt", d.epoch, d.facts, d.profile_reasons as "profileReasons",
     json_build_object('fingerprint', d.certificate_fingerprint,
       'expiresAt', ${millisecondsOf('d.certificate_expires_at')}) as certificate,
+    (select json_build_object('at', ${millisecondsOf('f.updated_at')}, 'state', f.board) from field_metrics f
+      where f.device_id = d.id and f.board is not null order by f.updated_at desc limit 1) as board,
     case when l.device_id is not null then json_build_object('backbone', l.backbone, 'release', l.release,
       'samples', l.samples, 'perLabel', l.per_label, 'at', ${millisecondsOf('l.at')}) end as learning,
     -- A restored database may not know what its devices run.
@@ -59,7 +61,7 @@ const EXECUTIONS = `
 interface DetailRow
   extends Pick<
     DeviceDetail,
-    'origin' | 'enrolledAt' | 'epoch' | 'facts' | 'profileReasons' | 'certificate' | 'learning'
+    'origin' | 'enrolledAt' | 'epoch' | 'facts' | 'profileReasons' | 'certificate' | 'learning' | 'board'
   > {
   /** What it is to run, else what it runs. */
   readonly release: string | null;
@@ -119,7 +121,17 @@ export class DevicePagesService {
   }
 
   private async choose(release: string, device: { facts: DeviceFacts; profile: string | null }): Promise<DeviceChoice> {
-    const { target, refusal, words } = this.chooser.choose(device, await this.releases.get(release));
-    return { release, variant: target?.variant ?? null, refusal, words: [...words] };
+    const { target, refusal, words, considered } = this.chooser.choose(device, await this.releases.get(release));
+    return {
+      release,
+      profile: device.profile,
+      variant: target?.variant ?? null,
+      refusal,
+      words: [...words],
+      considered: considered.map(({ variant, rank, behind, rejections }) => {
+        const { id, runtime, format, precision } = variant;
+        return { variant: id, runtime, format, precision, rank, behind, rejections: [...rejections] };
+      }),
+    };
   }
 }

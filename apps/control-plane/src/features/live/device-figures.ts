@@ -10,7 +10,7 @@ const LOOK_MS = 1_000;
 const FIGURES = `
   select p.device_id as "deviceId", ${millisecondsOf('p.received_at')} as at, f.release, f.frames::float8 as frames,
     f.dropped::float8 as dropped, f.errors::float8 as errors, f.low_confidence::float8 as "lowConfidence",
-    f.labelled::float8 as labelled, f.correct::float8 as correct, f.latency_p95_ms as "latencyP95Ms"
+    f.labelled::float8 as labelled, f.correct::float8 as correct, f.latency_p95_ms as "latencyP95Ms", f.board
   from telemetry_position p
   join device d on d.id = p.device_id
   cross join lateral (

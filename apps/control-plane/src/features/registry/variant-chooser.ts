@@ -1,4 +1,10 @@
-import { chooseVariant, type DeviceFacts, type Profile } from '@aviary/hardware';
+import {
+  type ConsideredVariant,
+  chooseVariant,
+  type DeviceFacts,
+  type MatchableVariant,
+  type Profile,
+} from '@aviary/hardware';
 import type { ReleaseTarget } from '@aviary/release';
 import type { StoredRelease } from './releases.service.ts';
 
@@ -9,6 +15,8 @@ export interface ChosenVariant {
   readonly refusal: 'no-profile' | 'no-variant' | null;
   /** The whole reasoning, a line each. */
   readonly words: readonly string[];
+  /** Each variant that was made for boards of its profile. */
+  readonly considered: readonly ConsideredVariant<MatchableVariant>[];
 }
 
 /** Brings devices and releases together: the one place where a device's variant is chosen. */
@@ -22,15 +30,16 @@ export class VariantChooser {
   ): ChosenVariant {
     const profile = this.profiles.find(({ id }) => id === device.profile);
     if (profile === undefined) {
-      return { target: null, refusal: 'no-profile', words: ['no profile fits this device'] };
+      return { target: null, refusal: 'no-profile', words: ['no profile fits this device'], considered: [] };
     }
     const made = statement.targets.filter(({ profiles }) => profiles.includes(profile.id));
     if (made.length === 0) {
-      return { target: null, refusal: 'no-variant', words: [`the publisher made no variant for ${profile.id}`] };
+      const words = [`the publisher made no variant for ${profile.id}`];
+      return { target: null, refusal: 'no-variant', words, considered: [] };
     }
     const variants = made.map((target) => ({ ...target, id: target.variant }));
-    const { chosen, words } = chooseVariant(device.facts, profile, variants);
+    const { chosen, words, considered } = chooseVariant(device.facts, profile, variants);
     const target = statement.targets.find(({ variant }) => variant === chosen?.id) ?? null;
-    return { target, refusal: target === null ? 'no-variant' : null, words };
+    return { target, refusal: target === null ? 'no-variant' : null, words, considered };
   }
 }

@@ -29,31 +29,33 @@ const METRICS = `
     select device_id, ($7::text[])[release::integer] as release, to_timestamp(first_ms / 1000) as first_at,
       to_timestamp(last_ms / 1000) as last_at, frames::bigint, dropped::bigint, errors::bigint, low_confidence::bigint,
       labelled::bigint, correct::bigint, p95, p95_sum, latency_sum, latency_max, ($7::text[])[effective::integer] as effective,
-      ($7::text[])[requested::integer] as requested
+      ($7::text[])[requested::integer] as requested, board
     from (
       select ($1::text[])[device::integer] as device_id, t.*
       from unnest($8::float8[], $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::float8[], $14::float8[],
         $15::float8[], $16::float8[], $17::float8[], $18::float8[], $19::float8[], $20::float8[], $21::float8[],
-        $22::float8[], $23::float8[])
+        $22::float8[], $23::float8[], $24::text[])
         as t (device, release, effective, requested, first_ms, last_ms, frames, dropped, errors, low_confidence,
-          labelled, correct, p95, p95_sum, latency_sum, latency_max)
+          labelled, correct, p95, p95_sum, latency_sum, latency_max, board)
     ) as sums join moved using (device_id)
     order by device_id
   )`;
 
 const FIELD_METRICS = `
   insert into field_metrics as f (device_id, release, since, updated_at, frames, dropped, errors, low_confidence,
-    labelled, correct, latency_p95_ms, effective_provider, requested_provider)
+    labelled, correct, latency_p95_ms, effective_provider, requested_provider, board)
   select device_id, release, min(first_at), max(last_at), sum(frames), sum(dropped), sum(errors), sum(low_confidence),
     sum(labelled), sum(correct), (array_agg(p95 order by last_at desc) filter (where frames > 0))[1],
-    (array_agg(effective order by last_at desc))[1], (array_agg(requested order by last_at desc))[1]
+    (array_agg(effective order by last_at desc))[1], (array_agg(requested order by last_at desc))[1],
+    (array_agg(board order by last_at desc))[1]::jsonb
   from metrics group by device_id, release
   on conflict (device_id, release) do update set
     updated_at = greatest(f.updated_at, excluded.updated_at), frames = f.frames + excluded.frames,
     dropped = f.dropped + excluded.dropped, errors = f.errors + excluded.errors,
     low_confidence = f.low_confidence + excluded.low_confidence, labelled = f.labelled + excluded.labelled,
     correct = f.correct + excluded.correct, latency_p95_ms = coalesce(excluded.latency_p95_ms, f.latency_p95_ms),
-    effective_provider = excluded.effective_provider, requested_provider = excluded.requested_provider`;
+    effective_provider = excluded.effective_provider, requested_provider = excluded.requested_provider,
+    board = excluded.board`;
 
 const MINUTES = `
   insert into metrics_minute as m (device_id, release, minute, frames, dropped, errors, low_confidence, labelled,
@@ -128,6 +130,7 @@ const columnsOf = (batches: readonly ReceivedBatch[]): unknown[] => {
     numbers(({ p95Sum }) => p95Sum),
     numbers(({ latencySum }) => latencySum),
     numbers(({ latencyMax }) => latencyMax),
+    sums.map(({ sum }) => sum.board),
   ];
   return [words.words, ...columns];
 };
