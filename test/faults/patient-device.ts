@@ -66,7 +66,7 @@ export class PatientDevice {
         startWorker: simulatedWorkers(STEADY, async () => undefined),
         memory: { shortage: () => undefined },
         meter: {
-          read: async () => ({ process: { rssBytes: 2 ** 27, cpuPercent: 20 }, board }),
+          read: async () => ({ process: { rssBytes: 2 ** 27, cpuPercent: 20 }, board, news: null }),
           close: () => undefined,
         },
         facts: exampleFacts('rpi4'),
