@@ -21,8 +21,8 @@ export interface MinuteSum {
   latencyMax: number;
   effective: string;
   requested: string;
-  /** How the board was at the end of the last window, as JSON. */
-  board: string;
+  /** How the board was at the end of the last window. */
+  board: MetricsRecord['board'];
 }
 
 const emptySum = (record: MetricsRecord): MinuteSum => ({
@@ -41,7 +41,7 @@ const emptySum = (record: MetricsRecord): MinuteSum => ({
   latencyMax: 0,
   effective: record.provider.effective,
   requested: record.provider.requested[0] ?? '',
-  board: JSON.stringify(record.board),
+  board: record.board,
 });
 
 const addTo = (sum: MinuteSum, record: MetricsRecord): void => {
@@ -50,7 +50,7 @@ const addTo = (sum: MinuteSum, record: MetricsRecord): void => {
     sum.lastAt = record.at;
     sum.effective = record.provider.effective;
     sum.requested = record.provider.requested[0] ?? '';
-    sum.board = JSON.stringify(record.board);
+    sum.board = record.board;
   }
   // A device counts its windows forward, so that the last one read is the latest.
   if (record.frames > 0) sum.p95 = record.latencyMs.p95;

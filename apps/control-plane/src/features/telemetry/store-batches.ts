@@ -47,7 +47,7 @@ const FIELD_METRICS = `
   select device_id, release, min(first_at), max(last_at), sum(frames), sum(dropped), sum(errors), sum(low_confidence),
     sum(labelled), sum(correct), (array_agg(p95 order by last_at desc) filter (where frames > 0))[1],
     (array_agg(effective order by last_at desc))[1], (array_agg(requested order by last_at desc))[1],
-    (array_agg(board order by last_at desc))[1]::jsonb
+    (array_agg(board order by last_at desc) filter (where board is not null))[1]::jsonb
   from metrics group by device_id, release
   on conflict (device_id, release) do update set
     updated_at = greatest(f.updated_at, excluded.updated_at), frames = f.frames + excluded.frames,
@@ -55,7 +55,7 @@ const FIELD_METRICS = `
     low_confidence = f.low_confidence + excluded.low_confidence, labelled = f.labelled + excluded.labelled,
     correct = f.correct + excluded.correct, latency_p95_ms = coalesce(excluded.latency_p95_ms, f.latency_p95_ms),
     effective_provider = excluded.effective_provider, requested_provider = excluded.requested_provider,
-    board = excluded.board`;
+    board = coalesce(excluded.board, f.board)`;
 
 const MINUTES = `
   insert into metrics_minute as m (device_id, release, minute, frames, dropped, errors, low_confidence, labelled,
@@ -112,6 +112,10 @@ const deflated = (batches: readonly ReceivedBatch[]) => {
 const columnsOf = (batches: readonly ReceivedBatch[]): unknown[] => {
   const words = new Dictionary();
   const sums = batches.flatMap(({ metrics }, index) => metrics.map((sum) => ({ sum, device: index + 1 })));
+  // Of a board only the newest state is kept: that of the last sum of each release.
+  const newest = new Set(
+    batches.flatMap(({ metrics }) => [...new Map(metrics.map((sum) => [sum.release, sum])).values()]),
+  );
   const numbers = (of: (sum: MinuteSum) => number | null): Buffer => float8Array(sums.map(({ sum }) => of(sum)));
   const columns = [
     float8Array(sums.map(({ device }) => device)),
@@ -130,7 +134,7 @@ const columnsOf = (batches: readonly ReceivedBatch[]): unknown[] => {
     numbers(({ p95Sum }) => p95Sum),
     numbers(({ latencySum }) => latencySum),
     numbers(({ latencyMax }) => latencyMax),
-    sums.map(({ sum }) => sum.board),
+    sums.map(({ sum }) => (newest.has(sum) ? JSON.stringify(sum.board) : null)),
   ];
   return [words.words, ...columns];
 };
