@@ -7,6 +7,7 @@ import type { Invitation } from './identity/enroll.ts';
 import type { KeyOptions } from './identity/prepared-keys.ts';
 import { parseSource } from './inference/capture/capture-source.ts';
 import { parseListen } from './local-api/loopback.ts';
+import { readOptionsFile } from './options-file.ts';
 import { isPcrSelection } from './tpm/pcr-selection.ts';
 import { Tpm } from './tpm/tpm.ts';
 import { TpmTools } from './tpm/tpm-tools.ts';
@@ -49,6 +50,7 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
   status  who this device is and what it has
 
   --state-dir DIR         where the device keeps everything (/var/lib/aviary)
+  --config FILE           further options, one a line: name = value, without the dashes; the command line comes first
   --facts FILE            facts of a board to play, instead of finding them out
   --tcti TCTI             where the TPM is (TPM2TOOLS_TCTI, or device:/dev/tpmrm0)
 `;
@@ -81,6 +83,7 @@ const OPTIONS = {
   socket: { type: 'string' },
   listen: { type: 'string' },
   'state-dir': { type: 'string' },
+  config: { type: 'string' },
   facts: { type: 'string' },
   seal: { type: 'string' },
   'tpm-pcrs': { type: 'string' },
@@ -88,9 +91,18 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+/** Its options and, where it names one, those of a file. @throws UsageError; OptionsFileError */
 export const readArguments = () => {
+  const given = parse(process.argv.slice(2));
+  const { config } = given.values;
+  if (config === undefined) return given;
+  // What comes later counts.
+  return parse([...readOptionsFile(config, OPTIONS), ...process.argv.slice(2)]);
+};
+
+const parse = (args: string[]) => {
   try {
-    return parseArgs({ options: OPTIONS, allowPositionals: true });
+    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
     throw new UsageError(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
   }

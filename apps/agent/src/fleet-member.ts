@@ -131,8 +131,9 @@ export class FleetMember {
     const holding = new Holding(journal, facts.timeZone ?? null);
     this.#holding = holding;
     const crashes = this.#crashes;
+    const onProgress = () => this.#loop.showLife();
     const parts = { journal, store, slot, serving, memory, crashes, holding, api, reporter };
-    this.#updater = new Updater({ ...parts, patienceMs, providers, log });
+    this.#updater = new Updater({ ...parts, patienceMs, providers, onProgress, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
     const trust = new FleetTrust({ metadata: ground.metadata, patienceMs }, identity, api, journal, () =>
       this.#loop.replan(),
@@ -198,6 +199,11 @@ export class FleetMember {
   /** Telemetry that waits on the disk. */
   get spoolBytes(): number {
     return this.#spool.bytes;
+  }
+
+  /** Whether it gets on with its updates, or has nothing to do. */
+  get isWorking(): boolean {
+    return this.#loop.isAlive;
   }
 
   /** What is here and waits until it may serve; null when nothing does. */

@@ -16,12 +16,14 @@ import {
 } from './command-line.ts';
 import { loadEnrolment, loadIdentity, settleIdentity } from './identity/identity.ts';
 import { checkSocketPath } from './local-api/socket-file.ts';
+import { findServiceManager } from './service-manager/service-manager.ts';
 import { lockState } from './state/state-lock.ts';
 
 /** What is wrong with a command line, when others find it. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'join-token-malformed',
   'listen-not-loopback',
+  'options-file-invalid',
   'socket-path-too-long',
   'source-malformed',
 ]);
@@ -108,10 +110,13 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
     const told = new Promise<string>((done) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
     });
+    const manager = findServiceManager(process.env, log);
     const facts = await factsOf(values, stateDirectory);
     const { startSupervisor } = await import('./supervisor.ts');
     const supervisor = await startSupervisor(identity, facts, options, log);
+    manager?.ready(supervisor);
     log.info({ signal: await told }, 'stopping');
+    manager?.stopping();
     await supervisor.stop();
     log.info('stopped');
   } finally {

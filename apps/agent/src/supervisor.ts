@@ -14,6 +14,7 @@ import type { Learning, LearningOptions } from './learning/learning.ts';
 import type { LoopbackAddress } from './local-api/loopback.ts';
 import { localResult, ResultStream } from './local-api/result-stream.ts';
 import { startLocalApi } from './local-api/start-local-api.ts';
+import type { Watched } from './service-manager/service-manager.ts';
 import { Journal } from './state/journal.ts';
 import { BoardMeter } from './telemetry/board-meter.ts';
 import { SpoolDirectory } from './telemetry/spool-files.ts';
@@ -39,7 +40,7 @@ export interface SupervisorOptions extends LearningOptions, MemberOptions {
 }
 
 /** The agent at work. */
-export interface Supervisor {
+export interface Supervisor extends Watched {
   /** Ends all that it started, says good-bye; takes at most four seconds. */
   stop(): Promise<void>;
 }
@@ -138,6 +139,13 @@ export const startSupervisor = async (
     meter.close();
   };
   return {
+    get isWorking() {
+      return member.isWorking;
+    },
+    get words() {
+      const what = slot.serves === null ? 'nothing serves' : `${slot.serves.release} serves`;
+      return `${what}; ${member.isConnected ? 'connected' : 'not connected'} to its fleet`;
+    },
     stop: async () => {
       let deadline: NodeJS.Timeout | undefined;
       const passed = new Promise<void>((resolve) => {

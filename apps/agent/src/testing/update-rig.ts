@@ -111,6 +111,7 @@ export class UpdateRig {
       crashes: this.crashes,
       api: { stream: (path, start, signal) => this.#server.open(start, signal, path) },
       patienceMs: 30_000,
+      onProgress: () => loop.showLife(),
       providers: ['cpu'],
       reporter: {
         execution: async (report) => {
@@ -125,7 +126,8 @@ export class UpdateRig {
       },
       log,
     });
-    return { journal, store, slot, updater, holding, loop: new UpdateLoop((signal) => updater.step(signal), log) };
+    const loop: UpdateLoop = new UpdateLoop((signal) => updater.step(signal), log);
+    return { journal, store, slot, updater, holding, loop };
   }
 
   /** Runs the agent until it has nothing to do. @returns whether it came to that before the power was gone */

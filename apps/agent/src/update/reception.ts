@@ -24,6 +24,8 @@ export interface Reception {
   readonly signal: AbortSignal;
   /** How long a source may be too slow before it is given up for now. */
   readonly patienceMs: number;
+  /** Told of each piece that has come. */
+  readonly onProgress?: () => void;
 }
 
 /** Where the bytes go. */
@@ -48,7 +50,7 @@ const startOf = ({ statusCode, headers }: IncomingMessage, asked: number): numbe
  * @throws DownloadCorruptError when there are more; what the network and the receiver throw, see `interruptionOf`
  */
 export const receive = async (
-  { have, length, open, signal, patienceMs }: Reception,
+  { have, length, open, signal, patienceMs, onProgress }: Reception,
   receiver: Receiver,
 ): Promise<number> => {
   const slow = new AbortController();
@@ -66,6 +68,7 @@ export const receive = async (
     await receiver.begin(position);
     for await (const chunk of response as AsyncIterable<Buffer>) {
       received += chunk.length;
+      onProgress?.();
       if (position + chunk.length > length) {
         throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
       }

@@ -12,6 +12,8 @@ export interface ReleaseBytesParts {
   readonly api: Pick<DeviceApi, 'stream'>;
   /** How long whoever sends a release may be too slow. */
   readonly patienceMs: number;
+  /** Told while something that may take long goes on. */
+  readonly onProgress: () => void;
   readonly log: Logger;
 }
 
@@ -26,9 +28,9 @@ export class ReleaseBytes {
   /** Brings the sealed bytes here. @throws as `download` */
   fetch(release: HeldRelease, signal: AbortSignal): Promise<void> {
     const path = routeUrl(deviceRoutes.blob, { params: { sha256: release.sha256 } });
-    const { api, store, patienceMs } = this.#parts;
+    const { api, store, patienceMs, onProgress } = this.#parts;
     const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
-    return store.fetch(release, { open, signal, patienceMs });
+    return store.fetch(release, { open, signal, patienceMs, onProgress });
   }
 
   /** A sealed file that is damaged or gone is fetched again, where there is a network. @throws StepError */

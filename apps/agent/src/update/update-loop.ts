@@ -3,6 +3,8 @@ import type { Logger } from 'pino';
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** A step shows life at least so often. The longest that cannot: an acceptance suite, which has ten minutes. */
+const LIFE_MS = 15 * 60_000;
 
 /** Whether there was something to do; or after how long there may be again, however long nobody wakes the loop. */
 export type StepOutcome = boolean | { readonly lookAgainMs: number };
@@ -17,6 +19,7 @@ export type DoStep = (signal: AbortSignal) => Promise<StepOutcome>;
 export class UpdateLoop {
   readonly #step: DoStep;
   readonly #log: Logger;
+  readonly #lifeMs: number;
   readonly #retry = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
   readonly #timers = new Set<NodeJS.Timeout>();
   /** When to look again although there is nothing to do. */
@@ -24,11 +27,24 @@ export class UpdateLoop {
   #running: Promise<void> | undefined;
   #interrupt = new AbortController();
   #again = false;
+  #lastLife = 0;
   #stopped = false;
 
-  constructor(step: DoStep, log: Logger) {
+  /** @param lifeMs how long a step may show no life before the loop counts as hanging */
+  constructor(step: DoStep, log: Logger, lifeMs = LIFE_MS) {
     this.#step = step;
     this.#log = log;
+    this.#lifeMs = lifeMs;
+  }
+
+  /** Whether it goes round: it sleeps, or what it does has begun or shown life not too long ago. */
+  get isAlive(): boolean {
+    return this.#running === undefined || performance.now() - this.#lastLife < this.#lifeMs;
+  }
+
+  /** What is being done makes progress. */
+  showLife(): void {
+    this.#lastLife = performance.now();
   }
 
   /** There may be something to do. */
@@ -71,6 +87,7 @@ export class UpdateLoop {
 
   async #run(): Promise<void> {
     while (this.#again && !this.#stopped) {
+      this.showLife();
       this.#again = false;
       this.#interrupt = new AbortController();
       const { signal } = this.#interrupt;

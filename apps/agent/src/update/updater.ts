@@ -229,6 +229,7 @@ export class Updater {
       if (outcome.verdict === 'failed') throw new StepError('ROLLED_BACK', outcome.code, outcome.words);
       if (outcome.verdict === 'passed') break;
       await new Promise((resolve) => setTimeout(resolve, LOOK_AT_PROBATION_MS));
+      this.#parts.onProgress();
     }
     await this.#commit(target, serving.observe().p95Ms);
   }

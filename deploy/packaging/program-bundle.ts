@@ -1,0 +1,106 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Plugin, rolldown } from 'rolldown';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const AGENT = join(ROOT, 'apps/agent');
+
+/** Packages that stay packages: they look for libraries beside themselves, and the agent looks for them. */
+const EXTERNAL = ['onnxruntime-common', 'onnxruntime-node', 'sharp'];
+/** Add-ons that `ws` uses where they are installed. */
+const OPTIONAL = ['bufferutil', 'utf-8-validate'];
+
+/** Where the package has what programs of the agent open beside themselves, as seen from its `dist`. */
+const PLACES: ReadonlyMap<string, string> = new Map([
+  [join(AGENT, 'package.json'), '../package.json'],
+  [join(ROOT, 'firmware-profiles'), '../firmware-profiles'],
+]);
+
+/** A program of the agent opens what the package does not have. */
+export class BundleError extends Error {
+  readonly code = 'bundle-incomplete';
+}
+
+/** Code that is in the bundle, and not ours. */
+export interface BundledPackage {
+  readonly name: string;
+  readonly version: string;
+  readonly license: string;
+  /** The text that its authors want to go with it. */
+  readonly text: string;
+}
+
+/** Says anew where files are that lie beside a program: in the bundle all programs lie in one folder. */
+const ownFiles = (): Plugin => ({
+  name: 'own-files',
+  transform: {
+    filter: { id: /\/(apps|libs)\/[^/]+\/dist\//, code: /import\.meta/ },
+    handler(code, id) {
+      const relocated = code.replaceAll(/new URL\('([^']+)', import\.meta\.url\)/g, (_, path: string) => {
+        const file = resolve(dirname(id), path);
+        const place = PLACES.get(file);
+        if (place !== undefined) return `new URL('${place}', /* own */ import.meta.url)`;
+        if (!/-main\.js$/.test(file) || !existsSync(file)) {
+          throw new BundleError(`${id} opens ${path}, which the package does not have. Say where it is to be.`);
+        }
+        const fileName = basename(file);
+        this.emitFile({ type: 'chunk', id: file, fileName });
+        return `new URL('./${fileName}', /* own */ import.meta.url)`;
+      });
+      const others = relocated.replaceAll(/\/\* own \*\/ import\.meta\.url|createRequire\(import\.meta\.url\)/g, '');
+      if (others.includes('import.meta')) {
+        throw new BundleError(`${id} uses import.meta in a way that the bundle does not know.`);
+      }
+      return { code: relocated };
+    },
+  },
+});
+
+/**
+ * Puts the compiled programs of the agent, and what they import, into few files.
+ * @param folder where they go
+ * @returns whose code is in them
+ * @throws BundleError
+ */
+export const bundlePrograms = async (folder: string): Promise<BundledPackage[]> => {
+  const dist = join(AGENT, 'dist');
+  const bundle = await rolldown({
+    cwd: ROOT,
+    platform: 'node',
+    input: { main: join(dist, 'main.js'), 'small-heap': join(dist, 'small-heap.js') },
+    external: [...EXTERNAL, ...OPTIONAL],
+    plugins: [ownFiles()],
+    onLog: (level, { code, message }, log) => {
+      if (code === 'UNRESOLVED_IMPORT') throw new BundleError(message);
+      if (code !== 'EVAL') log(level, message);
+    },
+  });
+  try {
+    const { output } = await bundle.write({
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name].js',
+    });
+    const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    return await packagesOf(modules);
+  } finally {
+    await bundle.close();
+  }
+};
+
+const packagesOf = async (modules: readonly string[]): Promise<BundledPackage[]> => {
+  const folders = new Set(
+    modules.flatMap((id) => /^(.*\/node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1] ?? []).sort(),
+  );
+  return Promise.all(
+    [...folders].map(async (folder) => {
+      const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+      const files = (await readdir(folder)).filter((file) => /^(licen[cs]e|notice|copying)/i.test(file)).sort();
+      const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+      return { name, version, license, text: texts.join('\n') };
+    }),
+  );
+};
