@@ -63,6 +63,7 @@ export class LightDevice {
       ...parts,
       providers: ['cpu'],
       patienceMs: PATIENCE_MS,
+      onProgress: () => undefined,
     });
   }
 
