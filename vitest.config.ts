@@ -17,7 +17,11 @@ export const common = {
     // One more than most small machines have cores: tests wait for processes more than they compute.
     maxWorkers: 3,
     // The programs that tests start are compiled once, and not at each start.
-    env: { NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/aviary-programs', import.meta.url)) },
+    env: {
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('node_modules/.cache/aviary-programs', import.meta.url)),
+      // Tests that run models themselves do not tell the makers of ONNX Runtime of it.
+      ORT_DISABLE_TELEMETRY: '1',
+    },
     server: { deps: { inline: [/^@aviary\//] } },
   },
 } satisfies ViteUserConfig;

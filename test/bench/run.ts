@@ -17,6 +17,9 @@ const load = async (name: string): Promise<Bench> => {
   return bench;
 };
 
+// As in the agent: what ONNX Runtime tells its makers is no part of a measurement.
+process.env.ORT_DISABLE_TELEMETRY = '1';
+
 const runBench = async (name: string): Promise<boolean> => {
   const bench = await load(name);
   process.stderr.write(`${name}: ${bench.about}\n`);

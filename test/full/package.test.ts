@@ -205,6 +205,8 @@ describe('the package of the agent', { timeout: LONG_MS }, () => {
     expect((await fleet.ended(await fleet.rollOut('1.0.0'))).state).toBe('FINISHED');
     await serving('grey@1.0.0');
     await told('STATUS=grey@1.0.0 serves; connected to its fleet');
+    // What ONNX Runtime notes for its makers, unless it is told not to.
+    expect(await readdir(STATE)).not.toContain('.cache');
     const beats = listener.told.filter(({ assignment }) => assignment === 'WATCHDOG=1').map(({ at }) => at);
     const longest = Math.max(...beats.slice(1).map((at, index) => at - (beats[index] ?? 0)));
     // At half of the time after which it would be ended; it may come late, and never too late.

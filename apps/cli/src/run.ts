@@ -6,6 +6,8 @@ import { failureOf } from './command-line/failure.ts';
 /** Runs the command line, tells what went wrong in a sentence, and ends the process with the exit code. */
 export const run = async (binary: string): Promise<void> => {
   const debug = process.env.AVIARY_DEBUG === '1';
+  // Since 1.29 ONNX Runtime tells its makers of each model that it loads, unless it is told not to before it is loaded.
+  process.env.ORT_DISABLE_TELEMETRY ??= '1';
   settings.debug = debug;
   // Who reads only the beginning (`aviary device list | head`) has what they wanted.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {

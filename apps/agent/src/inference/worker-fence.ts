@@ -51,8 +51,13 @@ const PASSED_ON = ['LD_LIBRARY_PATH', 'CUDA_VISIBLE_DEVICES'];
  */
 export function minimalEnvironment(from: NodeJS.ProcessEnv, more: readonly string[] = []): NodeJS.ProcessEnv {
   const kept = [...PASSED_ON, ...more].flatMap((name) => (from[name] === undefined ? [] : [[name, from[name]]]));
-  // Two malloc arenas instead of eight per core: what the image decoder frees is given back.
-  return { ...Object.fromEntries(kept), MALLOC_ARENA_MAX: '2' };
+  return {
+    ...Object.fromEntries(kept),
+    // Two malloc arenas instead of eight per core: what the image decoder frees is given back.
+    MALLOC_ARENA_MAX: '2',
+    // Since 1.29 ONNX Runtime tells its makers of each model that it loads, unless it is told not to.
+    ORT_DISABLE_TELEMETRY: '1',
+  };
 }
 
 /**

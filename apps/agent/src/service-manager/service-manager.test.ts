@@ -69,7 +69,7 @@ describe('the service manager', () => {
       },
     });
     await expect.poll(() => listener.beats).toBeGreaterThan(3);
-    expect(listener.assignments.slice(0, 3)).toEqual(['READY=1', 'WATCHDOG=1', 'STATUS=nothing serves']);
+    expect(listener.assignments.slice(0, 3)).toEqual(['READY=1', 'STATUS=nothing serves', 'WATCHDOG=1']);
     words = 'grey@1.0.0 serves';
     await expect.poll(() => listener.assignments).toContain('STATUS=grey@1.0.0 serves');
     // It says what is new, once.

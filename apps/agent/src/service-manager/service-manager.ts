@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { NotifySocket } from './notify-socket.ts';
 
-/** How often it says how it is where nobody asks for beats. */
-const STATUS_PERIOD_MS = 30_000;
+/** How often it looks whether there is something new to say. */
+const STATUS_PERIOD_MS = 5_000;
 
 /** What is watched. */
 export interface Watched {
@@ -17,7 +17,7 @@ export class ServiceManager {
   readonly #socket: NotifySocket;
   readonly #beatMs: number | null;
   readonly #log: Logger;
-  #timer: NodeJS.Timeout | undefined;
+  #timers: readonly NodeJS.Timeout[] = [];
   #lastWords = '';
   #hangs = false;
 
@@ -31,23 +31,28 @@ export class ServiceManager {
   /** It has started. From now on there are signs of life for as long as it works. */
   ready(watched: Watched): void {
     this.#socket.send('READY=1');
+    this.#say(watched);
+    this.#timers = [setInterval(() => this.#say(watched), STATUS_PERIOD_MS)];
+    if (this.#beatMs === null) return;
     this.#beat(watched);
-    this.#timer = setInterval(() => this.#beat(watched), this.#beatMs ?? STATUS_PERIOD_MS);
+    this.#timers = [...this.#timers, setInterval(() => this.#beat(watched), this.#beatMs)];
   }
 
   /** It was told to end. */
   stopping(): void {
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     this.#socket.send('STOPPING=1');
     this.#socket.close();
   }
 
   /** That it is called at all says that the event loop goes round. */
-  #beat(watched: Watched): void {
-    const { isWorking, words } = watched;
-    if (isWorking && this.#beatMs !== null) this.#socket.send('WATCHDOG=1');
-    if (!isWorking && !this.#hangs) this.#log.error('the agent hangs: no signs of life from now on');
+  #beat({ isWorking }: Watched): void {
+    if (isWorking) this.#socket.send('WATCHDOG=1');
+    else if (!this.#hangs) this.#log.error('an update hangs: no signs of life from now on');
     this.#hangs = !isWorking;
+  }
+
+  #say({ words }: Watched): void {
     if (words === this.#lastWords) return;
     this.#lastWords = words;
     this.#socket.send(`STATUS=${words}`);
