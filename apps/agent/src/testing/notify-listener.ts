@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { LineReader } from '../inference/line-reader.ts';
 
-/** Listens as systemd does, and says each datagram as one line; bound when it says `listening`. */
+/** Listens as systemd does, and says each datagram as one line, after the time; bound when it says `listening`. */
 const LISTEN = `
 use strict;
 use warnings;
@@ -15,14 +16,19 @@ chmod(0666, $ARGV[0]) if $ARGV[0] =~ m{^/};
 print "listening\\n";
 while (defined(recv($socket, my $datagram, 65536, 0))) {
   $datagram =~ s/\\n/\\\\n/g;
-  print "$datagram\\n";
+  open(my $clock, '<', '/proc/uptime') or die "$!";
+  my ($seconds) = split(/ /, <$clock>);
+  print "$seconds $datagram\\n";
 }
 `;
+
+/** Milliseconds since this machine started: a clock that two programs have in common, with a hundredth of a second. */
+export const uptime = (): number => Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
 
 /** What a program has told its service manager, and when. */
 export interface Told {
   readonly assignment: string;
-  /** On the clock of `performance.now()`. */
+  /** When the datagram came, in ms of {@link uptime}; this process may read of it later. */
   readonly at: number;
 }
 
@@ -40,9 +46,10 @@ export class NotifyListener {
     const child = spawn('perl', ['-e', LISTEN, name], { stdio: ['ignore', 'pipe', 'inherit'] });
     const listener = new NotifyListener(child);
     await new Promise<void>((resolve, reject) => {
-      const lines = new LineReader((assignment) => {
-        if (assignment === 'listening') resolve();
-        else listener.told.push({ assignment, at: performance.now() });
+      const lines = new LineReader((line) => {
+        const [seconds, ...assignment] = line.split(' ');
+        if (line === 'listening') resolve();
+        else listener.told.push({ assignment: assignment.join(' '), at: Number(seconds) * 1000 });
       });
       child.stdout.on('data', (chunk: Buffer) => lines.push(chunk));
       child.once('error', reject);
