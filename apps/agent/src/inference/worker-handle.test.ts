@@ -203,7 +203,7 @@ describe('the fence', () => {
       write: 'ERR_ACCESS_DENIED',
       spawn: 'ERR_ACCESS_DENIED',
       archive: 'done',
-      environment: ['MALLOC_ARENA_MAX'],
+      environment: ['MALLOC_ARENA_MAX', 'ORT_DISABLE_TELEMETRY'],
     });
   });
 });
