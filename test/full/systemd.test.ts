@@ -106,6 +106,15 @@ describe('the service, under a systemd that runs', { timeout: LONG_MS }, () => {
     ]);
   });
 
+  it('runs its model in a process that has no network', async () => {
+    const worker = (await system.run('pgrep', '-f', '/worker-main.js')).trim();
+    const [own, agents] = await Promise.all(
+      [worker, await mainPid()].map((pid) => system.run('readlink', `/proc/${pid}/ns/net`)),
+    );
+    expect(own).toMatch(/^net:/);
+    expect(own).not.toBe(agents);
+  });
+
   it('opens models in memory that nobody else sees', async () => {
     const inside = await system.run('nsenter', '-t', await mainPid(), '-m', '-r', 'ls', '/dev/shm');
     expect(inside).toMatch(/^aviary-d-\w+\n$/);
