@@ -32,8 +32,11 @@ export interface BundledPackage {
   readonly text: string;
 }
 
-/** Says anew where files are that lie beside a program: in the bundle all programs lie in one folder. */
-const ownFiles = (): Plugin => ({
+/**
+ * Says anew where files are that lie beside a program: in the bundle all programs lie in one folder.
+ * @param onProgram told of each other program that is started by its path
+ */
+const ownFiles = (onProgram: (file: string) => void): Plugin => ({
   name: 'own-files',
   transform: {
     filter: { id: /\/(apps|libs)\/[^/]+\/dist\//, code: /import\.meta/ },
@@ -45,9 +48,8 @@ const ownFiles = (): Plugin => ({
         if (!/-main\.js$/.test(file) || !existsSync(file)) {
           throw new BundleError(`${id} opens ${path}, which the package does not have. Say where it is to be.`);
         }
-        const fileName = basename(file);
-        this.emitFile({ type: 'chunk', id: file, fileName });
-        return `new URL('./${fileName}', /* own */ import.meta.url)`;
+        onProgram(file);
+        return `new URL('./${basename(file)}', /* own */ import.meta.url)`;
       });
       const others = relocated.replaceAll(/\/\* own \*\/ import\.meta\.url|createRequire\(import\.meta\.url\)/g, '');
       if (others.includes('import.meta')) {
@@ -59,35 +61,44 @@ const ownFiles = (): Plugin => ({
 });
 
 /**
- * Puts the compiled programs of the agent, and what they import, into few files.
+ * Puts the compiled programs of the agent, and what they import, into few files. Each program has files of its own: in
+ * one it could come to lie in a file that another program imports, and would run there.
  * @param folder where they go
  * @returns whose code is in them
  * @throws BundleError
  */
 export const bundlePrograms = async (folder: string): Promise<BundledPackage[]> => {
-  const dist = join(AGENT, 'dist');
-  const bundle = await rolldown({
+  const programs = new Set(['main.js', 'small-heap.js'].map((file) => join(AGENT, 'dist', file)));
+  const modules: string[] = [];
+  // It grows while it is gone through.
+  for (const file of programs) modules.push(...(await bundle(file, folder, (other) => void programs.add(other))));
+  return packagesOf(modules);
+};
+
+/** @returns paths of the modules that are in it */
+const bundle = async (file: string, folder: string, onProgram: (file: string) => void): Promise<string[]> => {
+  const name = basename(file, '.js');
+  const build = await rolldown({
     cwd: ROOT,
     platform: 'node',
-    input: { main: join(dist, 'main.js'), 'small-heap': join(dist, 'small-heap.js') },
+    input: { [name]: file },
     external: [...EXTERNAL, ...OPTIONAL],
-    plugins: [ownFiles()],
+    plugins: [ownFiles(onProgram)],
     onLog: (level, { code, message }, log) => {
       if (code === 'UNRESOLVED_IMPORT') throw new BundleError(message);
       if (code !== 'EVAL') log(level, message);
     },
   });
   try {
-    const { output } = await bundle.write({
+    const { output } = await build.write({
       dir: folder,
       format: 'esm',
       entryFileNames: '[name].js',
-      chunkFileNames: '[name].js',
+      chunkFileNames: `${name}.[name].js`,
     });
-    const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
-    return await packagesOf(modules);
+    return output.flatMap((chunk) => (chunk.type === 'chunk' ? chunk.moduleIds : []));
   } finally {
-    await bundle.close();
+    await build.close();
   }
 };
 

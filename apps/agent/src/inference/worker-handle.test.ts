@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Frame } from './frame.ts';
-import { grayPng, TemporaryFolders, workerFromSource, writeLightRelease } from './testing/light-release.ts';
+import {
+  grayPng,
+  LIGHT_VARIANT,
+  TemporaryFolders,
+  workerFromSource,
+  writeLightRelease,
+} from './testing/light-release.ts';
 import { startWorker, type WorkerHandle, type WorkerOptions } from './worker-handle.ts';
 
 const folders = new TemporaryFolders();
@@ -65,6 +71,14 @@ describe('a worker', () => {
         { provider: 'cuda', reason: expect.stringMatching(/./) },
       ],
     });
+  });
+
+  it.each(['cuda', 'tensorrt', 'openvino'])('tries %s first where the release asks for it', async (provider) => {
+    const manifest = { variant: { ...LIGHT_VARIANT, providers: [provider] } };
+    const archiveDirectory = await writeLightRelease(folders.make(), { manifest });
+    const handle = await worker({ archiveDirectory, providers: ['cpu'] });
+    expect(handle.provider).toMatchObject({ requested: [provider], effective: 'cpu', rejected: [{ provider }] });
+    expect(handle.provider.rejected).toHaveLength(1);
   });
 
   it('killed in the middle of a frame lets its caller know', async () => {

@@ -13,7 +13,7 @@ import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySch
 export interface WorkerOptions {
   /** The opened variant: `manifest.json` beside the model and the acceptance suite, as plain files. */
   readonly archiveDirectory: string;
-  /** ONNX Runtime execution providers, best first, e.g. `['cuda', 'cpu']`. CPU ends the list even when it is not named. */
+  /** ONNX Runtime's execution providers on this board, best first, e.g. `['cuda', 'cpu']`; those that the release names go before. CPU always ends the list. */
   readonly providers: readonly string[];
   /** The worker's program. Default: the compiled one beside this file. */
   readonly workerPath?: string;

@@ -1,12 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TemporaryFolders, writeLightRelease } from '../inference/testing/light-release.ts';
+import { LIGHT_VARIANT, TemporaryFolders, writeLightRelease } from '../inference/testing/light-release.ts';
 import { type SealedRelease, sealRelease } from './sealed-release.ts';
 
 /**
  * A release that really answers, `light` or `dark`, sealed for `identity`.
  * @param ballast bytes that are in its archive beside the model, to make it as large as a test needs it
  * @param files further ones, by name
+ * @param providers execution providers that it asks for
  */
 export const sealLightRelease = async (
   release: string,
@@ -15,11 +16,14 @@ export const sealLightRelease = async (
     rollbackFloor = 0,
     ballast = Buffer.alloc(0),
     files: further = {} as Readonly<Record<string, string>>,
+    providers = undefined as readonly string[] | undefined,
   } = {},
 ): Promise<SealedRelease> => {
   const folders = new TemporaryFolders();
   try {
-    const folder = await writeLightRelease(folders.make(), { manifest: { release, releaseCounter, rollbackFloor } });
+    const variant = { ...LIGHT_VARIANT, ...(providers === undefined ? {} : { providers: [...providers] }) };
+    const manifest = { release, releaseCounter, rollbackFloor, variant };
+    const folder = await writeLightRelease(folders.make(), { manifest });
     const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.'));
     const contents = names.map(async (name) => [name, await readFile(join(folder, name))] as const);
     const files = new Map<string, Uint8Array>(await Promise.all(contents));

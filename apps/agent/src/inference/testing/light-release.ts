@@ -33,6 +33,14 @@ export class TemporaryFolders {
   }
 }
 
+export const LIGHT_VARIANT: ReleaseManifest['variant'] = {
+  id: 'onnx-fp32',
+  runtime: 'onnxruntime',
+  format: 'onnx',
+  precision: 'fp32',
+  file: 'model.onnx',
+};
+
 /** A PNG of 2 × 2 pixels of one gray. */
 export function grayPng(gray: number): Promise<Buffer> {
   return sharp(Buffer.alloc(4, gray), { raw: { width: 2, height: 2, channels: 1 } })
@@ -86,7 +94,7 @@ export async function writeLightRelease(
       std: [1],
     },
     postprocessing: { activation: 'softmax', confidenceBelow: 0.7 },
-    variant: { id: 'onnx-fp32', runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', file: 'model.onnx' },
+    variant: LIGHT_VARIANT,
     acceptance: {
       limits: change.limits ?? {},
       samples: samples.map(([label], i) => ({ file: files[i] ?? '', label })),

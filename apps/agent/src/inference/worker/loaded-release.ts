@@ -1,6 +1,7 @@
 import { type ManifestModel, modelsOf, type Preprocessing, type ReleaseManifest } from '@aviary/release';
 import { FrameError, WorkerStartError } from '../errors.ts';
 import { type FrameAnswer, type InferenceResult, type Picture, type RawPicture, REMEMBERED_FRAMES } from '../frame.ts';
+import type { EffectiveProvider } from '../worker-handle.ts';
 import type { WorkerConfig } from '../worker-messages.ts';
 import { answerTogether } from './answers/ensemble.ts';
 import {
@@ -16,7 +17,6 @@ import { FeatureMemory } from './feature-memory.ts';
 import { LoadedModel, type Stopwatch } from './loaded-model.ts';
 import type { ModelOutputs } from './model-outputs.ts';
 import { cut, unpack } from './pixels.ts';
-import type { OpenedSession } from './session.ts';
 import { partsOfFrame, seesParts } from './views.ts';
 
 type Models = readonly [LoadedModel, ...LoadedModel[]];
@@ -55,14 +55,18 @@ export class LoadedRelease {
     config: WorkerConfig,
     onAlive: () => void = () => {},
   ): Promise<LoadedRelease> {
-    const { runtime, format } = manifest.variant;
+    const { runtime, format, providers = config.providers } = manifest.variant;
     if (runtime !== 'onnxruntime' || format !== 'onnx') {
       throw refused(`this worker runs ONNX files with onnxruntime, the variant is ${format} for ${runtime}`);
     }
     const { training, cascade } = manifest;
     const loaded = new Map<string, LoadedModel>();
     for (const part of inOrder(manifest)) {
-      const model = await LoadedModel.load(part, config, training === undefined ? [] : [training.featuresOutput]);
+      const model = await LoadedModel.load(
+        part,
+        { ...config, providers: [...providers] },
+        training === undefined ? [] : [training.featuresOutput],
+      );
       loaded.set(part.id, model);
     }
     const [first, ...others] = loaded.values();
@@ -76,9 +80,13 @@ export class LoadedRelease {
     return release;
   }
 
-  /** The session of the first model, which sees every frame. */
-  get opened(): OpenedSession {
-    return this.#models[0].opened;
+  /** On what its models run; where they differ, all of it is named. */
+  get provider(): EffectiveProvider {
+    const all = this.#models.map(({ opened }) => opened.provider);
+    const effective = new Set(all.flatMap((one) => one.effective.split('+')));
+    const rejected = new Map(all.flatMap((one) => one.rejected.map((reason) => [reason.provider, reason] as const)));
+    const { requested } = this.#models[0].opened.provider;
+    return { requested, effective: [...effective].join('+'), rejected: [...rejected.values()] };
   }
 
   /**

@@ -64,7 +64,7 @@ async function answer(
 try {
   const manifest = parseManifest(readFileSync(join(config.archiveDirectory, MANIFEST_FILE)));
   const release = await LoadedRelease.load(manifest, config, () => say({ kind: 'alive' }));
-  const { requested, effective, rejected } = release.opened.provider;
+  const { requested, effective, rejected } = release.provider;
   say({
     kind: 'ready',
     release: manifest.release,
