@@ -270,9 +270,9 @@ export class FleetMember {
 
   async #workerLost(release: HeldRelease, words: string): Promise<void> {
     if (this.#stopping) return;
-    const { looping } = this.#crashes.lost(release.digest, performance.now());
+    const isLooping = this.#crashes.lost(release.digest, performance.now());
     await this.reporter.event('warning', 'worker-lost', `${release.release}: ${words}`);
-    if (looping && this.#ground.journal.state.committed?.digest === release.digest) {
+    if (isLooping && this.#ground.journal.state.committed?.digest === release.digest) {
       const what = 'its workers keep dying; the release before takes its place, where there is one';
       await this.reporter.event('error', 'release-quarantined', `${release.release}: ${what}`);
       await this.#updater.quarantine(release).catch((error: unknown) => this.#log.warn({ err: error }, 'not noted'));

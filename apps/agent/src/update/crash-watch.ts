@@ -3,13 +3,6 @@ const LOOP_LOSSES = 5;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
 
-export interface CrashVerdict {
-  /** Before its worker is started again. */
-  readonly pauseMs: number;
-  /** It has died so often within ten minutes that it does not live here. */
-  readonly looping: boolean;
-}
-
 /** Counts how often the workers of each release die, and says what follows. */
 export class CrashWatch {
   readonly #losses = new Map<string, number[]>();
@@ -18,14 +11,15 @@ export class CrashWatch {
   /**
    * A worker of the release has died.
    * @param now milliseconds of a monotonic clock
+   * @returns whether it has died so often within ten minutes that it does not live here
    */
-  lost(digest: string, now: number): CrashVerdict {
+  lost(digest: string, now: number): boolean {
     const recent = [...(this.#losses.get(digest) ?? []).filter((at) => now - at < WINDOW_MS), now];
     this.#losses.set(digest, recent);
     // Once is an accident, and the device should see again at once.
     const pauseMs = recent.length === 1 ? 0 : Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (recent.length - 2));
     this.#rests.set(digest, now + pauseMs);
-    return { pauseMs, looping: recent.length >= LOOP_LOSSES };
+    return recent.length >= LOOP_LOSSES;
   }
 
   /**

@@ -35,7 +35,10 @@ export class BrokerUnavailableError extends Error {
 export interface DeviceMessages {
   /** Whether a certificate may (still) connect; an external broker decides that itself. */
   admit(session: DeviceSession): Promise<boolean>;
-  /** Settles once the message is durable; its acknowledgement waits for it. A rejection ends the connection. */
+  /**
+   * Settles once the message is durable, or once it is clear that its device has to send it again; PUBACK waits for it. A
+   * rejection ends the connection.
+   */
   receive(deviceId: string, channel: UpChannel, payload: Buffer): Promise<void>;
   /** The connection of a device has ended. */
   gone(deviceId: string): void;
