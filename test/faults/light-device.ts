@@ -130,7 +130,7 @@ export class LightDevice {
   }
 
   async stop(): Promise<void> {
-    this.#uplink.stop();
+    await this.#uplink.stop();
     await rm(this.#plain, { recursive: true, force: true });
   }
 

@@ -260,7 +260,7 @@ export class FleetMember {
   /** Ends its workers, says good-bye, and ends the connection to the gateway; what it is at comes to an end. */
   async leave(): Promise<void> {
     await Promise.allSettled([this.#loopEnded, this.slot.stop(), this.#link.stop()]);
-    this.#uplink.stop();
+    await this.#uplink.stop();
   }
 
   /** The last thing. */

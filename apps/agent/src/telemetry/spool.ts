@@ -114,12 +114,17 @@ export class Spool {
     });
   }
 
-  /** Whether anything waits that has no number yet. */
+  /** Resolves once all that was asked of it so far is done. */
+  settled(): Promise<void> {
+    return this.#exclusively(async () => undefined);
+  }
+
   /** What waits on the disk, without the batch that is on its way. */
   get bytes(): number {
     return this.#backlog.bytes;
   }
 
+  /** Whether anything waits that has no number yet. */
   get isWaiting(): boolean {
     return !this.#backlog.isEmpty;
   }

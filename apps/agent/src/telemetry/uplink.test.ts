@@ -10,8 +10,8 @@ import { Uplink } from './uplink.ts';
 const makeFolder = temporaryFolders();
 const log = pino({ level: 'silent' });
 const uplinks: Uplink[] = [];
-afterEach(() => {
-  for (const uplink of uplinks.splice(0)) uplink.stop();
+afterEach(async () => {
+  for (const uplink of uplinks.splice(0)) await uplink.stop();
   vi.useRealTimers();
 });
 
@@ -151,7 +151,7 @@ describe('the uplink', () => {
     uplink.connected(send);
     await settled(spool);
     expect(vi.getTimerCount()).toBe(1);
-    uplink.stop();
+    await uplink.stop();
     expect(vi.getTimerCount()).toBe(0);
     await uplink.report([eventRecord('two')]);
     await settled(spool);

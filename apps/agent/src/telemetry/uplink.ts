@@ -42,9 +42,11 @@ export class Uplink {
     }
   }
 
-  stop(): void {
-    clearTimeout(this.#timer);
+  /** Sends nothing any more. Resolves once what it is at is on the disk. */
+  async stop(): Promise<void> {
     this.#send = undefined;
+    await this.#spool.settled();
+    clearTimeout(this.#timer);
   }
 
   #sendAgain(): void {
