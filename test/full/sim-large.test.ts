@@ -79,6 +79,15 @@ const tally = (values: readonly string[]): Record<string, number> => {
   return counts;
 };
 
+/** Why a rollout has come to where it is. */
+const whyOf = (rollout: RolloutDetail): string =>
+  rollout.waves
+    .flatMap(({ index, state, counts, gates }) => [
+      `wave ${index + 1} ${state} ${JSON.stringify(counts)}`,
+      ...gates.map(({ words }) => words),
+    ])
+    .join('; ');
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 describe(`a fleet of ${DEVICES} simulated devices, with Mosquitto, two gateways and two conductors`, () => {
@@ -165,7 +174,7 @@ describe(`a fleet of ${DEVICES} simulated devices, with Mosquitto, two gateways 
       }
       expect((await fleet.client.showRollout({ params: { id } })).state).toBe('RUNNING');
       const rollout = await fleet.ended(id, 4 * DEADLINE_SECONDS + 600);
-      expect(rollout.state).toBe('FINISHED');
+      expect(rollout.state, whyOf(rollout)).toBe('FINISHED');
       expect(rollout.waves.map(({ state }) => state)).toEqual(['PASSED', 'PASSED']);
 
       const rows = await executionsOf(id);
@@ -215,10 +224,10 @@ describe(`a fleet of ${DEVICES} simulated devices, with Mosquitto, two gateways 
         gates: [EXECUTION_GATE, { latencyP95: { versus: 'control', margin: '15%' } }],
       });
       const rollout = await fleet.ended(id, 4 * DEADLINE_SECONDS + 1_200);
-      expect(rollout.state).toBe('ROLLED_BACK');
+      expect(rollout.state, whyOf(rollout)).toBe('ROLLED_BACK');
       expect(rollout.waves.map(({ state }) => state)).toEqual(['FAILED', 'SCHEDULED']);
       const compared = rollout.waves[0]?.gates.find(({ gate }) => gate === 'latencyP95 versus control');
-      expect(compared?.verdict).toBe('fail');
+      expect(compared?.verdict, whyOf(rollout)).toBe('fail');
       say(`1.1.0: ${compared?.words}`);
 
       const rows = await executionsOf(id);

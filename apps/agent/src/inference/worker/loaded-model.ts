@@ -7,6 +7,7 @@ import type { WorkerConfig } from '../worker-messages.ts';
 import { type ModelOutputs, outputOfEach } from './model-outputs.ts';
 import { sizeOf } from './pixels.ts';
 import { Preprocessor, tensorShape } from './preprocess.ts';
+import { runAtOnce } from './run-at-once.ts';
 import { type OpenedSession, openSession } from './session.ts';
 
 /** What a model gave for one picture. */
@@ -154,7 +155,7 @@ export class LoadedModel {
 
   async #run({ feeds }: Input): Promise<Readonly<Record<string, Tensor>>> {
     try {
-      return await this.opened.session.run(feeds, this.#wanted);
+      return await runAtOnce(this.opened.session, feeds, this.#wanted);
     } catch (error) {
       throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
     }

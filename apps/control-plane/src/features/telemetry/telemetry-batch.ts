@@ -6,7 +6,7 @@ import {
   telemetryRecordSchema,
 } from '@aviary/protocol';
 import { z } from 'zod';
-import { type MinuteSum, sumByMinute } from './minute-sum.ts';
+import { type ReleaseSum, sumByMinute } from './release-sum.ts';
 
 /** One batch as it came, with the records that could be read; the others are kept and not acted on. */
 export interface ReceivedBatch {
@@ -17,7 +17,7 @@ export interface ReceivedBatch {
   readonly payload: Buffer;
   readonly records: readonly Exclude<TelemetryRecord, MetricsRecord>[];
   /** Its metrics, summed at once: as records they would fill the memory while they wait for the database. */
-  readonly metrics: readonly MinuteSum[];
+  readonly metrics: readonly ReleaseSum[];
   readonly refused: readonly string[];
 }
 
