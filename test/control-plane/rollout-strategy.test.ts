@@ -162,6 +162,36 @@ describe('a comparison with the control group', () => {
     expect(await t.query('select 1 from wave_pair')).toHaveLength(8);
   });
 
+  it('is with what a device was before the release was tried on it, not while two ran beside each other', async () => {
+    await addFleet(20);
+    const id = await create(strategy, compared);
+    await settle(id);
+    const switched = Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - 20 * MINUTE_MS;
+    const tried = switched - 2 * MINUTE_MS;
+    const wave = await inState(id, 'NOTIFIED');
+    for (const execution of wave) {
+      await report(execution, 'INSTALLING', tried + 30_000);
+      await report(execution, 'SUCCEEDED', switched + 30_000);
+      await measure(execution.deviceId, switched, () => 20, RELEASE);
+      // Two minutes of trial, in which what served was ten times as slow.
+      await t.query(
+        `update metrics_minute set latency_p95_sum_ms = latency_p95_sum_ms * 10
+         where device_id = $1 and minute >= to_timestamp($2::float8 / 1000) and minute < to_timestamp($3::float8 / 1000)`,
+        [execution.deviceId, tried, switched],
+      );
+    }
+    const taken = wave.map(({ deviceId }) => deviceId);
+    for (const { id: other } of await t.query<{ id: string }>('select id from device where id <> all ($1)', [taken])) {
+      await measure(other, switched, () => 20, BEFORE);
+    }
+    await new WavePairs(t.database, t.log).form();
+    const pairs = await t.query<{ latency: number }>(
+      'select latency_p95 as latency from wave_pair where rollout_id = $1',
+      [id],
+    );
+    expect(pairs.map(({ latency }) => latency)).toEqual(Array.from({ length: 8 }, () => expect.closeTo(0, 9)));
+  });
+
   it('is with nobody whom another rollout moved in the time that is compared', async () => {
     await addFleet(20);
     const id = await create(strategy, compared);
@@ -406,6 +436,39 @@ describe('the terms of a switch', () => {
     if (told === undefined) throw new Error('expected it to be told');
     await report(told, 'FAILED');
     expect(await termsOf('d-00')).toBeNull();
+  });
+
+  it('have how it is to run in shadow, and what came of that is kept, whatever follows', async () => {
+    await addFleet(1);
+    const shadow = { seconds: '2m', every: 5, minAgreement: '90%' };
+    const id = await create({ waves: [{ size: '100%' }], shadow });
+    await settle(id);
+    expect(await termsOf('d-00')).toEqual({ mode: 'forced', shadow: { seconds: 120, every: 5, minAgreement: 0.9 } });
+    const [told] = await inState(id, 'NOTIFIED');
+    if (told === undefined) throw new Error('expected it to be told');
+    const figures = { frames: 24, agreement: 0.5, lower: 0.31, upper: 0.69, failed: 1, dropped: 2, seconds: 120 };
+    const seen = { verdict: 'disagrees', ...figures, words: 'agrees on half' } as const;
+    const say = (state: ExecutionState, message: string, came?: typeof seen) => {
+      const record = {
+        type: 'execution',
+        at: Date.now(),
+        executionId: told.id,
+        state,
+        reason: { code: 'shadow', message },
+        ...(came === undefined ? {} : { shadow: came }),
+      } as const;
+      return services.database.transaction((sql) => services.executions.report(sql, told.deviceId, record));
+    };
+    const view = async () => (await services.rollouts.executions(id, { limit: 10 })).items[0];
+    await say('INSTALLING', 'runs in shadow');
+    expect(await view()).toMatchObject({ state: 'INSTALLING', reason: 'runs in shadow', shadow: null });
+    // It has come no further, and says more.
+    await say('INSTALLING', 'runs in shadow', seen);
+    expect(await view()).toMatchObject({ state: 'INSTALLING', shadow: seen });
+    await say('FAILED', 'it disagrees');
+    expect(await view()).toMatchObject({ state: 'FAILED', reason: 'it disagrees', shadow: seen });
+    const { items } = await services.devicePages.executions(told.deviceId);
+    expect(items[0]?.shadow).toEqual(seen);
   });
 
   it('are none where a device may switch as soon as it can', async () => {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
 import { peekJournal } from '../../apps/agent/src/state/journal.ts';
 import type { DevicePlane } from './device-plane.ts';
-import { a, b, c, old } from './device-story.ts';
+import { a, b, c, old, SHADOW_TERMS } from './device-story.ts';
 import { type ContentFate, type DiskImage, type Fate, readImage, writeImage } from './disk-history.ts';
 import { LightDevice } from './light-device.ts';
 import { prepareState } from './state-folders.ts';
@@ -15,6 +15,7 @@ const EVENTS = {
   nothing: () => undefined,
   'b is assigned': (plane, sequence) => plane.assign(b, sequence),
   'c is assigned': (plane, sequence) => plane.assign(c, sequence),
+  'c is assigned, and runs in shadow first': (plane, sequence) => plane.assign(c, sequence, { terms: SHADOW_TERMS }),
   'a is assigned again': (plane, sequence) => plane.assign(a, sequence),
   'b is revoked': ({ repository }) => repository.publish({ releases: [old, a, c].map(({ statement }) => statement) }),
   'b is stopped': ({ repository }) =>

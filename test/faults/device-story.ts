@@ -81,6 +81,18 @@ export const CONSENTED: Story = {
   },
 };
 
+/** Two releases run at once, and no frame has to come. */
+export const SHADOW_TERMS = { mode: 'forced', shadow: { seconds: 0.02, every: 1, minAgreement: 0.5 } } as const;
+export const SHADOWED: Story = {
+  ...INSTALL,
+  name: 'an install that runs in shadow first',
+  plane: () => {
+    const plane = new DevicePlane([a, b]);
+    plane.assign(b, 1, { terms: SHADOW_TERMS });
+    return plane;
+  },
+};
+
 export const STAGE: Story = {
   name: 'a download alone',
   journal: { committed: a.held, rollbackFloor: 2 },

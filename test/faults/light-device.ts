@@ -62,6 +62,7 @@ export class LightDevice {
       crashes: new CrashWatch(),
       ...parts,
       providers: ['cpu'],
+      openThrottling: async () => ({ causes: () => undefined, close: () => undefined }),
       patienceMs: PATIENCE_MS,
       onProgress: () => undefined,
     });

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { comeBack, comeBackLight } from './come-back.ts';
 import { fateArbitrary, runSequence, sequenceArbitrary } from './cut-sequence.ts';
 import { DevicePlane } from './device-plane.ts';
-import { a, b, CONSENTED, c, INSTALL, old, STAGE, TAKE_BACK } from './device-story.ts';
+import { a, b, CONSENTED, c, INSTALL, old, SHADOWED, STAGE, TAKE_BACK } from './device-story.ts';
 import type { DiskHistory } from './disk-history.ts';
 import { cutsAtDecision, cutsOf, playOnce } from './power-cuts.ts';
 import { ReachedPlanes } from './reached-planes.ts';
@@ -25,7 +25,7 @@ const general = (words: string): string =>
     .replace(/[0-9a-f]{64}/g, 'SEALED')
     .replace(/\d{12}-[em]/g, 'ENTRY');
 
-describe.each([INSTALL, CONSENTED, STAGE, TAKE_BACK])('the power goes during $name', (story) => {
+describe.each([INSTALL, CONSENTED, SHADOWED, STAGE, TAKE_BACK])('the power goes during $name', (story) => {
   let history: DiskHistory<Seen>;
   const historyFolders = new StateFolders();
   beforeAll(async () => {

@@ -8,7 +8,7 @@ import type { JournalState } from '../../apps/agent/src/state/journal.ts';
 import { comeBack, comeBackLight } from '../faults/come-back.ts';
 import { fateArbitrary, runSequence, sequenceArbitrary } from '../faults/cut-sequence.ts';
 import { DevicePlane } from '../faults/device-plane.ts';
-import { a, b, CONSENTED, c, INSTALL, old, STAGE, TAKE_BACK } from '../faults/device-story.ts';
+import { a, b, CONSENTED, c, INSTALL, old, SHADOWED, STAGE, TAKE_BACK } from '../faults/device-story.ts';
 import type { DiskHistory } from '../faults/disk-history.ts';
 import { LightDevice } from '../faults/light-device.ts';
 import { type Cut, cutsAtDecision, cutsOf, playOnce } from '../faults/power-cuts.ts';
@@ -29,60 +29,63 @@ afterEach(async () => {
   await folders.remove();
 });
 
-describe.each([INSTALL, CONSENTED, STAGE, TAKE_BACK])('the power goes during $name of the whole agent', (story) => {
-  let history: DiskHistory<Seen>;
-  let cuts: readonly Cut[];
-  const historyFolders = new StateFolders();
-  beforeAll(async () => {
-    history = await playOnce(story, await planes.pki, await historyFolders.make(), REAL_PROGRAMS);
-    cuts = cutsOf(history);
-  });
-  afterAll(() => historyFolders.remove());
+describe.each([INSTALL, CONSENTED, SHADOWED, STAGE, TAKE_BACK])(
+  'the power goes during $name of the whole agent',
+  (story) => {
+    let history: DiskHistory<Seen>;
+    let cuts: readonly Cut[];
+    const historyFolders = new StateFolders();
+    beforeAll(async () => {
+      history = await playOnce(story, await planes.pki, await historyFolders.make(), REAL_PROGRAMS);
+      cuts = cutsOf(history);
+    });
+    afterAll(() => historyFolders.remove());
 
-  /** The control plane as it is after the story. */
-  const reachPlane = async () => {
-    const plane = story.plane();
-    story.happen(plane);
-    return { plane, api: await planes.reach(plane) };
-  };
+    /** The control plane as it is after the story. */
+    const reachPlane = async () => {
+      const plane = story.plane();
+      story.happen(plane);
+      return { plane, api: await planes.reach(plane) };
+    };
 
-  it('at every place, and the device serves what is proven, and then comes to the end of it', async () => {
-    const { plane, api } = await reachPlane();
-    const wrong: string[] = [];
-    for (const cut of cuts) {
-      const faults = faultsOf(cut.image, cut.seen);
-      if (faults.length > 0) wrong.push(`${cut.words}: ${faults.join('; ')}`);
-      const comes = comeBackLight(story, cut, plane, api, await folders.make());
-      await comes.catch((error: Error) => wrong.push(`${cut.words}: ${error.message}`));
-      await folders.remove();
-    }
-    expect(wrong).toEqual([]);
-    expect(cuts.length).toBeGreaterThan(100);
-  });
-
-  it('at any place with a fate of its own for each change, and all the same', async () => {
-    const { plane, api } = await reachPlane();
-    await fc.assert(
-      fc.asyncProperty(fc.integer({ min: 0, max: history.length }), fateArbitrary, async (place, fate) => {
-        const cut = { words: `before ${place}`, image: history.image(place, fate), seen: history.marksBefore(place) };
-        expect(faultsOf(cut.image, cut.seen)).toEqual([]);
-        await comeBackLight(story, cut, plane, api, await folders.make());
+    it('at every place, and the device serves what is proven, and then comes to the end of it', async () => {
+      const { plane, api } = await reachPlane();
+      const wrong: string[] = [];
+      for (const cut of cuts) {
+        const faults = faultsOf(cut.image, cut.seen);
+        if (faults.length > 0) wrong.push(`${cut.words}: ${faults.join('; ')}`);
+        const comes = comeBackLight(story, cut, plane, api, await folders.make());
+        await comes.catch((error: Error) => wrong.push(`${cut.words}: ${error.message}`));
         await folders.remove();
-      }),
-      { numRuns: 100, endOnFailure: true },
-    );
-  });
+      }
+      expect(wrong).toEqual([]);
+      expect(cuts.length).toBeGreaterThan(100);
+    });
 
-  it('here and there, and the whole agent serves with real workers, and comes to the end of it', async () => {
-    const spread = Array.from({ length: 5 }, (_, i) => cuts[Math.floor(((i + 0.5) * cuts.length) / 5)]);
-    for (const cut of [...spread, ...cutsAtDecision(story, history)]) {
-      if (cut === undefined) continue;
-      await comeBack(story, cut, await planes.pki, await folders.make(), REAL_PROGRAMS).catch((error) => {
-        throw new Error(cut.words, { cause: error });
-      });
-    }
-  });
-});
+    it('at any place with a fate of its own for each change, and all the same', async () => {
+      const { plane, api } = await reachPlane();
+      await fc.assert(
+        fc.asyncProperty(fc.integer({ min: 0, max: history.length }), fateArbitrary, async (place, fate) => {
+          const cut = { words: `before ${place}`, image: history.image(place, fate), seen: history.marksBefore(place) };
+          expect(faultsOf(cut.image, cut.seen)).toEqual([]);
+          await comeBackLight(story, cut, plane, api, await folders.make());
+          await folders.remove();
+        }),
+        { numRuns: 100, endOnFailure: true },
+      );
+    });
+
+    it('here and there, and the whole agent serves with real workers, and comes to the end of it', async () => {
+      const spread = Array.from({ length: 5 }, (_, i) => cuts[Math.floor(((i + 0.5) * cuts.length) / 5)]);
+      for (const cut of [...spread, ...cutsAtDecision(story, history)]) {
+        if (cut === undefined) continue;
+        await comeBack(story, cut, await planes.pki, await folders.make(), REAL_PROGRAMS).catch((error) => {
+          throw new Error(cut.words, { cause: error });
+        });
+      }
+    });
+  },
+);
 
 describe('the power goes again and again', () => {
   it('while releases are assigned, taken back and forged, and the next one comes all the same', async () => {

@@ -7,20 +7,25 @@ const PIXELS = 28 * 28;
 const DARK = 0.2;
 const BRIGHT = 0.8;
 
-/** Pictures of one grey each: label 0 is dark, label 1 is bright. */
-export const writeGreyPictures = (directory: string, count: number): Promise<void> =>
+/** Pictures of one grey each: label 0 is dark, label 1 is bright; the other way round where they are contrary. */
+export const writeGreyPictures = (directory: string, count: number, isContrary = false): Promise<void> =>
   writePictures(
     directory,
     Array.from({ length: count }, (_, index) => ({
-      label: index % 2,
+      label: (index + (isContrary ? 1 : 0)) % 2,
       pixels: new Float32Array(PIXELS).fill((index % 2 === 0 ? DARK : BRIGHT) + (index % 7) * 0.01),
     })),
   );
 
 export interface TestModel {
   readonly version: string;
-  /** How sure it is of what it says: `sure` tells dark from bright at a glance, `unsure` hardly prefers one. */
-  readonly manner: 'sure' | 'unsure';
+  /**
+   * How sure it is of what it says: `sure` tells dark from bright at a glance, `unsure` hardly prefers one. `contrary` is sure
+   * of the opposite, and so is its acceptance suite, which it passes.
+   */
+  readonly manner: 'sure' | 'unsure' | 'contrary';
+  /** Further lines of its `acceptance`, by key. */
+  readonly acceptance?: Readonly<Record<string, number>>;
   /** With a layer before its last one, so that devices can train that. */
   readonly trainable?: boolean;
 }
@@ -32,7 +37,7 @@ const BACKBONE = {
 };
 
 const build = ({ manner, trainable }: TestModel): Uint8Array => {
-  const steepness = manner === 'sure' ? 20 : 0.2;
+  const steepness = { sure: 20, unsure: 0.2, contrary: -20 }[manner];
   if (trainable === true) {
     const head = { w: Float32Array.of(steepness, -steepness, -steepness, steepness), b: Float32Array.of(0, 0) };
     return buildMlp([PIXELS, 2, 2], [BACKBONE, head]);
@@ -64,7 +69,8 @@ export const writeLargeTestModel = async (directory: string, version: string, by
 
 /** Writes a model that tells dark from bright by the sum of all pixels, as a folder for `aviary model push`. */
 export const writeTestModel = async (directory: string, model: TestModel): Promise<string> => {
-  const { version, trainable } = model;
+  const { version, trainable, acceptance = {} } = model;
+  const limits = Object.entries(acceptance).map(([key, value]) => `  ${key}: ${value}\n`);
   const folder = join(directory, `grey-${version}`);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'model.onnx'), build(model));
@@ -82,8 +88,8 @@ acceptance:
   samples: acceptance
   goldenTolerance: 0.01
   minAccuracy: 1
-${trainable === true ? 'training: auto\n' : ''}`,
+${limits.join('')}${trainable === true ? 'training: auto\n' : ''}`,
   );
-  await writeGreyPictures(join(folder, 'acceptance'), 10);
+  await writeGreyPictures(join(folder, 'acceptance'), 10, model.manner === 'contrary');
   return folder;
 };

@@ -40,11 +40,13 @@ export interface MemberGround {
   /** Where the metadata is kept that was believed last. */
   readonly metadata: string | KeptMetadata;
   readonly keepCredentials: (credentials: Credentials) => Promise<void>;
-  readonly serving: Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo'>;
+  readonly serving: Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo' | 'disturbed' | 'witness'>;
   readonly startWorker: StartWorker;
   /** Whether two releases fit into its memory. */
   readonly memory: UpdaterParts['memory'];
   readonly meter: ReporterOptions['meter'];
+  /** Opens what tells whether the board slows itself down. */
+  readonly openThrottling: UpdaterParts['openThrottling'];
   readonly facts: DeviceFacts;
   /** Id of the firmware profile that the board is; null when none fits. */
   readonly profile: string | null;
@@ -133,7 +135,8 @@ export class FleetMember {
     const crashes = this.#crashes;
     const onProgress = () => this.#loop.showLife();
     const parts = { journal, store, slot, serving, memory, crashes, holding, api, reporter };
-    this.#updater = new Updater({ ...parts, patienceMs, providers, onProgress, log });
+    const { openThrottling } = ground;
+    this.#updater = new Updater({ ...parts, patienceMs, providers, openThrottling, onProgress, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
     const trust = new FleetTrust({ metadata: ground.metadata, patienceMs }, identity, api, journal, () =>
       this.#loop.replan(),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { DeviceFacts } from '@aviary/hardware';
 import type { Logger } from 'pino';
+import { BoardRoot } from './facts/board-root.ts';
 import { ownProfile } from './facts/own-profile.ts';
 import { FleetMember, type MemberOptions } from './fleet-member.ts';
 import { writeCredentials } from './identity/credentials.ts';
@@ -16,6 +17,7 @@ import { localResult, ResultStream } from './local-api/result-stream.ts';
 import { startLocalApi } from './local-api/start-local-api.ts';
 import type { Watched } from './service-manager/service-manager.ts';
 import { Journal } from './state/journal.ts';
+import { openThrottling } from './telemetry/board/throttle-sources.ts';
 import { BoardMeter } from './telemetry/board-meter.ts';
 import { SpoolDirectory } from './telemetry/spool-files.ts';
 import { MemoryPreflight } from './update/memory-preflight.ts';
@@ -95,6 +97,7 @@ export const startSupervisor = async (
       startWorker: (given) => startWorker({ ...given, maxMemoryMB: options.workerMemoryMB, ...options.worker }),
       memory: new MemoryPreflight(),
       meter: new BoardMeter({ stateDirectory, throttleC: profile?.throttleC }),
+      openThrottling: () => openThrottling(new BoardRoot()),
       facts,
       profile: profile?.id ?? null,
     },

@@ -26,6 +26,26 @@ export const runningRecordSchema = z.object({
   digest: sha256Schema.nullable().describe('SHA-256 of the plain variant archive that the worker loaded'),
 });
 
+const share = z.number().min(0).max(1);
+
+/** What came of running a release in shadow: beside the one that serves, on the same frames. */
+export const shadowReportSchema = z
+  .object({
+    verdict: z
+      .enum(['agrees', 'disagrees', 'cannot-tell', 'measured', 'not-possible'])
+      .describe('measured: no agreement was asked for; not-possible: it did not run in shadow, `words` say why'),
+    frames: count.describe('compared'),
+    agreement: share.nullable().describe('of the two releases, mean over those frames; null: there were none'),
+    lower: share.nullable().describe('of the interval that has the true agreement in 95 of 100 cases'),
+    upper: share.nullable(),
+    failed: count.describe('of the frames, those that only the serving release answered; they agree on nothing'),
+    dropped: count.describe('frames that it was too slow to see; what serves has seen them'),
+    seconds: z.number().nonnegative().describe('how long it took'),
+    words: z.string().max(1000).describe('the same as a sentence'),
+  })
+  .meta({ id: 'ShadowReport' });
+export type ShadowReport = z.infer<typeof shadowReportSchema>;
+
 /** A step of one execution (one device's part in a rollout). */
 export const executionRecordSchema = z.object({
   type: z.literal('execution'),
@@ -37,6 +57,7 @@ export const executionRecordSchema = z.object({
     .optional()
     .describe('why it ended as it did'),
   digest: sha256Schema.optional().describe('what is running now; without it a SUCCEEDED is not believed'),
+  shadow: shadowReportSchema.optional().describe('what came of running it in shadow, where it was asked for'),
 });
 
 /**

@@ -130,7 +130,7 @@ export {
   type SigningKeyErrorCode,
   signerOf,
 } from './documents/signing-key.ts';
-export { type SwitchTerms, switchTermsSchema } from './documents/switch-terms.ts';
+export { type ShadowTerms, type SwitchTerms, switchTermsSchema } from './documents/switch-terms.ts';
 export { modelNameSchema, releaseNameSchema, splitReleaseName, versionSchema } from './release-name.ts';
 export {
   createFleetTarget,

@@ -30,6 +30,13 @@ describe('forecast', () => {
     expect(leavesOut).toEqual(['downloads and installs', 'devices that are silent or fail']);
   });
 
+  it('is longer where devices run the release in shadow, unless frames end that', () => {
+    expect(ends(of({ shadow: { seconds: 30 } }))).toEqual([690, 1080]);
+    const { waves: passed, leavesOut } = of({ shadow: { seconds: 30, frames: 100 } });
+    expect(passed.map(({ seconds }) => seconds)).toEqual([660, 1020]);
+    expect(leavesOut).toContain('the 100 frames that it sees in shadow');
+  });
+
   it('waits for the rate: at first a sixth of a minute of it at once, then as it refills', () => {
     // 10 of 60 per minute at once; the bucket is full again when the second wave begins: 10 of 90, then one each second.
     expect(ends(of({ rate: { perMinute: 60 } }))).toEqual([660, 660 + 80 + 60 + 300]);

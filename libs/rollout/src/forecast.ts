@@ -29,9 +29,11 @@ export interface Forecast {
   readonly leavesOut: readonly string[];
 }
 
-/** Seconds that a device is watched; one that only fetches is not. */
-const probationOf = ({ mode, probation }: RolloutSpec['strategy']): number =>
-  mode === 'download-only' ? 0 : probation.seconds;
+/** Seconds that a release is watched on a device; one that is only fetched is not. In shadow it may be seen enough at once. */
+const watchedOf = ({ mode, shadow, probation }: RolloutSpec['strategy']): number => {
+  if (mode === 'download-only') return 0;
+  return probation.seconds + (shadow?.frames === undefined ? (shadow?.seconds ?? 0) : 0);
+};
 
 interface Group {
   readonly zone: string;
@@ -142,7 +144,7 @@ class Telling {
       group.left -= some;
       rest -= some;
     }
-    this.#coming.push({ at: this.#now + probationOf(this.#strategy) * 1000, devices });
+    this.#coming.push({ at: this.#now + watchedOf(this.#strategy) * 1000, devices });
     return devices;
   }
 }
@@ -157,6 +159,7 @@ const leftOut = ({ spec }: ForecastQuestion, uncertain: readonly number[]): stri
     ...(strategy.probation.minFrames > 0 && strategy.mode !== 'download-only'
       ? [`the ${strategy.probation.minFrames} frames that probation waits for`]
       : []),
+    ...(strategy.shadow?.frames === undefined ? [] : [`the ${strategy.shadow.frames} frames that it sees in shadow`]),
     'devices that are silent or fail',
     ...(newcomers === 'continue' ? ['newcomers, which it takes until somebody ends it'] : []),
     ...(approval === 'required' ? ['the approval by a second person'] : []),
@@ -193,7 +196,7 @@ export const forecast = (question: ForecastQuestion): Forecast => {
       isEndless = true;
       break;
     }
-    telling.waitUntil(telling.now + (probationOf(strategy) + soakOf(strategy, index, comparison)) * 1000);
+    telling.waitUntil(telling.now + (watchedOf(strategy) + soakOf(strategy, index, comparison)) * 1000);
     passed.push({ index, seconds: Math.ceil((telling.now - now) / 1000) });
   }
   const seconds = Math.ceil((telling.now - now) / 1000);

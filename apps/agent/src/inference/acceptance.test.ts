@@ -64,6 +64,39 @@ describe('the acceptance suite on a device', () => {
     expect(report.failures[0]?.words).toBe('accuracy: expected at least 0.9, measured 0.5');
   });
 
+  it('is gone through again and again under stress, by the clock, and what its process has is measured from outside', async () => {
+    const archiveDirectory = await writeLightRelease(folders.make());
+    const worker = await startWorker({ archiveDirectory, providers: [], ...workerFromSource });
+    try {
+      const begun = performance.now();
+      const figures = await worker.runStress(1);
+      expect(performance.now() - begun).toBeGreaterThanOrEqual(1000);
+      expect(figures).toMatchObject({ failed: 0, p95Ms: expect.any(Number) });
+      expect(figures.frames).toBeGreaterThan(20);
+      const { resident = 0, peak = 0 } = worker.memory() ?? {};
+      expect(resident).toBeGreaterThan(30 * 2 ** 20);
+      expect(peak).toBeGreaterThanOrEqual(resident);
+      // It answers as before.
+      expect((await worker.runAcceptance()).passed).toBe(true);
+    } finally {
+      await worker.stop();
+    }
+    expect(worker.memory()).toBeNull();
+  });
+
+  it('tells what got no answer under stress', async () => {
+    const archiveDirectory = await writeLightRelease(folders.make());
+    writeFileSync(join(archiveDirectory, 'acceptance/01.png'), 'no picture');
+    const worker = await startWorker({ archiveDirectory, providers: [], ...workerFromSource });
+    try {
+      const { frames, failed, firstFailure } = await worker.runStress(1);
+      expect(Math.abs(frames - 2 * failed)).toBeLessThanOrEqual(2);
+      expect(firstFailure).toMatch(/picture|image|unsupported/i);
+    } finally {
+      await worker.stop();
+    }
+  });
+
   it('cannot be run when a picture of it is none', async () => {
     const spoil = (folder: string) => writeFileSync(join(folder, 'acceptance/01.png'), 'no picture');
     await expect(accept({}, spoil)).rejects.toMatchObject({ code: 'acceptance-failed-to-run' });

@@ -2,8 +2,19 @@ import type { AcceptanceLimits } from '@aviary/release';
 import type { InferenceResult } from './frame.ts';
 import { LatencyReservoir } from './latency-reservoir.ts';
 
-/** Which absolute limit of the release's acceptance suite was missed. */
-export type AcceptanceLimit = 'accuracy' | 'p95Ms' | 'lowConfidenceRate' | 'goldenDifference';
+/** Absolute limits that a release has to keep to before it serves; the first four are the suite's own. */
+export const ACCEPTANCE_LIMITS = [
+  'accuracy',
+  'p95Ms',
+  'lowConfidenceRate',
+  'goldenDifference',
+  'memoryMB',
+  'memoryGrowth',
+  'failedAnswers',
+  'throttling',
+] as const;
+/** Which of them was missed. */
+export type AcceptanceLimit = (typeof ACCEPTANCE_LIMITS)[number];
 
 export interface AcceptanceFailure {
   readonly limit: AcceptanceLimit;
@@ -114,7 +125,8 @@ function atLeast(
   return { limit, expected, measured: measured ?? null, words: missed(name, 'at least', expected, measured) };
 }
 
-function atMost(
+/** Null: it is within what is allowed, or nothing is asked for. */
+export function atMost(
   limit: AcceptanceLimit,
   name: string,
   measured: number | undefined,

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type CaptureHandle, startCapture } from './capture/capture-handle.ts';
 import type { Frame } from './frame.ts';
 import { Serving } from './serving.ts';
+import { ShadowRun } from './shadow-run.ts';
 import {
   captureFromSource,
   grayPng,
@@ -146,6 +147,71 @@ describe('Serving', () => {
     made.mark();
     await expect.poll(() => made.observe().frames).toBeGreaterThan(3);
     expect(states).toEqual([`pictures come from ${pictures}`]);
+  });
+});
+
+describe('a release in shadow of another', () => {
+  const OPTIONS = { task: 'classification', tolerance: 0, every: 1, frames: Number.POSITIVE_INFINITY } as const;
+
+  it('sees what the serving one has answered, and leaves no trace', async () => {
+    const results: string[] = [];
+    const made = new Serving({
+      capture: { source: { kind: 'directory', path: pictures }, fps: 50, ...captureFromSource },
+      onResult: (_, { id }) => results.push(id),
+    });
+    ends.push(() => made.stop());
+    const [first, candidate] = [await worker(), await worker()];
+    await made.switchTo(first);
+    made.start();
+    const run = new ShadowRun(candidate, { ...OPTIONS, frames: 20 });
+    made.witness(run);
+    await run.over;
+    made.witness(null);
+    // Three of four pictures can be answered, and both say the same of them.
+    expect(run.tally).toMatchObject({ frames: 20, agreed: 20, failed: 0 });
+    const { frames, errors, labelled } = made.take();
+    expect(made.totals.answered.source).toBe(frames);
+    expect(results).toHaveLength(frames);
+    expect(new Set(results.map((id) => id.split('-')[0])).size).toBe(1);
+    expect(labelled).toBeLessThanOrEqual(frames);
+    expect(Math.abs(frames - 3 * errors)).toBeLessThanOrEqual(3);
+  });
+
+  it('drops frames of its own when it is slow, and never one of the serving one', async () => {
+    const made = serving(pictures, { fps: 50 });
+    await made.switchTo(await worker());
+    const candidate = await worker();
+    const slow = {
+      infer: async (frame: Frame) => {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        return candidate.infer(frame);
+      },
+    };
+    const run = new ShadowRun(slow, OPTIONS);
+    made.witness(run);
+    made.start();
+    await expect.poll(() => run.tally.frames, { timeout: 10_000 }).toBeGreaterThanOrEqual(3);
+    const { frames, dropped } = made.take();
+    expect(dropped).toBe(0);
+    expect(run.tally.dropped).toBeGreaterThan(0);
+    // All that was answered was seen or let go, but for what waits or is answered at this moment.
+    expect(frames - run.tally.frames - run.tally.dropped).toBeLessThanOrEqual(4);
+    run.end();
+  });
+
+  it('makes nothing count that is observed meanwhile, and telemetry counts on', async () => {
+    const made = serving(pictures);
+    await made.switchTo(await worker());
+    made.start();
+    await expect.poll(() => made.observe().frames).toBeGreaterThan(3);
+    made.disturbed(true);
+    const before = made.observe();
+    made.take();
+    await expect.poll(() => made.totals.answered.source).toBeGreaterThan(before.frames + 8);
+    expect(made.take().frames).toBeGreaterThan(0);
+    expect(made.observe()).toEqual(before);
+    made.disturbed(false);
+    await expect.poll(() => made.observe().frames).toBeGreaterThan(before.frames);
   });
 });
 

@@ -5,6 +5,7 @@ import type { AnsweredFrame, Frame } from './frame.ts';
 import { type Answer, FrameQueue, type Request, type Waiting } from './frame-queue.ts';
 import { FrameTotals } from './frame-totals.ts';
 import { type MetricsSnapshot, MetricsWindow } from './metrics-window.ts';
+import type { FrameWitness } from './shadow-run.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 
 export interface ServingOptions {
@@ -48,6 +49,8 @@ export class Serving {
   #capture: CaptureHandle | null = null;
   #captureState: CaptureState | null = null;
   #worker: WorkerHandle | null = null;
+  #witness: FrameWitness | null = null;
+  #isDisturbed = false;
   /** Frames that a worker has been given and has not answered. */
   readonly #inFlight = new Set<Promise<void>>();
 
@@ -132,6 +135,19 @@ export class Serving {
     return before;
   }
 
+  /** Who hears of each answered frame from now on; null: nobody. What serves waits for nobody. */
+  witness(witness: FrameWitness | null): void {
+    this.#witness = witness;
+  }
+
+  /**
+   * Another release takes its share of the board, until it does not: what serves is slower for no fault of its own, and
+   * its frames are left out of what is observed. What telemetry counts stays as it is.
+   */
+  disturbed(isDisturbed: boolean): void {
+    this.#isDisturbed = isDisturbed;
+  }
+
   /** Counts since the last `take()`, and starts a new window. */
   take(): MetricsSnapshot {
     return this.#window.take();
@@ -142,7 +158,7 @@ export class Serving {
     this.#sinceMark.reset();
   }
 
-  /** Everything since the last `mark()`, untouched by `take()`. */
+  /** Everything since the last `mark()` that nothing has disturbed, untouched by `take()`. */
   observe(): Observation {
     const { frames, errors, lowConfidence, labelled, correct, latencyMs } = this.#sinceMark.read();
     return { frames, errors, lowConfidence, labelled, correct, p95Ms: latencyMs.p95 };
@@ -159,7 +175,7 @@ export class Serving {
     const dropped = this.#queue.offer(frame);
     if (dropped > 0) {
       this.#window.dropped(dropped);
-      this.#sinceMark.dropped(dropped);
+      if (!this.#isDisturbed) this.#sinceMark.dropped(dropped);
       this.totals.dropped[this.#worker === null ? 'nothing-serves' : 'worker-busy'] += dropped;
     }
     this.#pump();
@@ -181,10 +197,11 @@ export class Serving {
     try {
       const result = await worker.infer(frame);
       this.#window.answered(result, frame.truth);
-      this.#sinceMark.answered(result, frame.truth);
+      if (!this.#isDisturbed) this.#sinceMark.answered(result, frame.truth);
       this.totals.countAnswer(request === null ? 'source' : 'request', result);
       request?.resolve({ result, release: worker.release });
       this.#options.onResult?.(frame, result, worker.release);
+      this.#witness?.seen(frame, result);
     } catch (error) {
       request?.reject(error);
       const isTheirs = request !== null && error instanceof FrameError && error.code === 'frame-undecodable';
@@ -199,7 +216,7 @@ export class Serving {
 
   #failed(source: string, code: string, words: string): void {
     this.#window.failed();
-    this.#sinceMark.failed();
+    if (!this.#isDisturbed) this.#sinceMark.failed();
     this.totals.countError(code);
     this.#options.onFrameError?.(source, words);
   }

@@ -7,6 +7,8 @@ import type { AnsweredFrame, Frame } from './frame.ts';
 import { type Message, MessageReader, writeMessage } from './framing.ts';
 import { LineReader } from './line-reader.ts';
 import { watchMemory } from './memory-watch.ts';
+import { type ProcessMemory, readProcessMemory } from './process-memory.ts';
+import type { StressFigures } from './stress.ts';
 import { spawnFenced } from './worker-fence.ts';
 import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
 
@@ -73,6 +75,10 @@ export interface WorkerHandle {
   features(id: string): Promise<Float32Array | undefined>;
   /** Runs the release's own suite in the worker. @throws WorkerLostError, InferenceError `acceptance-failed-to-run`. */
   runAcceptance(): Promise<AcceptanceReport>;
+  /** Has the worker answer the suite's pictures for so long, as fast as it can. @throws as `runAcceptance` */
+  runStress(seconds: number): Promise<StressFigures>;
+  /** What its process has in memory; null: it is gone, or the system does not say. */
+  memory(): ProcessMemory | null;
   /** Asks the worker to end, insists after 2 s; returns when the process is gone. May be called again. */
   stop(): Promise<void>;
   /** Resolves once, when the process is gone. Never rejects. */
@@ -82,6 +88,8 @@ export interface WorkerHandle {
 /** What the worker's program imports; their folders are what its fence opens. */
 const WORKER_IMPORTS = ['onnxruntime-node', 'onnxruntime-common', 'sharp', 'zod', '@aviary/release'];
 const STOP_PATIENCE_MS = 2000;
+/** A stress ends by the worker's clock; its last picture may take a while. */
+const STRESS_PATIENCE_MS = 30_000;
 const MEGABYTE = 2 ** 20;
 
 /**
@@ -98,6 +106,8 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerHandle>
     infer: (frame) => worker.infer(frame),
     features: (id) => worker.features(id),
     runAcceptance: () => worker.runAcceptance(),
+    runStress: (seconds) => worker.runStress(seconds),
+    memory: () => readProcessMemory(worker.pid),
     stop: () => worker.stop(),
     exited: worker.exited,
   };
@@ -183,19 +193,16 @@ class WorkerProcess {
 
   async runAcceptance(): Promise<AcceptanceReport> {
     const limit = this.#options.acceptanceTimeoutMs ?? 600_000;
-    const timer = setTimeout(() => {
-      this.#kill(
-        'killed',
-        new WorkerLostError('worker-unresponsive', `the acceptance suite took longer than ${limit} ms`),
-      );
-    }, limit);
-    try {
-      const { answer } = await this.#ask((id) => ({ kind: 'acceptance', id }));
-      if (answer.kind === 'acceptance') return answer.report;
-      throw unexpected(answer);
-    } finally {
-      clearTimeout(timer);
-    }
+    const answer = await this.#askWithin(limit, 'the acceptance suite', (id) => ({ kind: 'acceptance', id }));
+    if (answer.kind === 'acceptance') return answer.report;
+    throw unexpected(answer);
+  }
+
+  async runStress(seconds: number): Promise<StressFigures> {
+    const limit = seconds * 1000 + STRESS_PATIENCE_MS;
+    const answer = await this.#askWithin(limit, 'the stress', (id) => ({ kind: 'stress', id, seconds }));
+    if (answer.kind === 'stress') return answer.figures;
+    throw unexpected(answer);
   }
 
   async stop(): Promise<void> {
@@ -248,6 +255,18 @@ class WorkerProcess {
       lines.end();
       this.#gone(code, signal, null);
     });
+  }
+
+  /** Ends a worker that takes longer than that, although it shows life. */
+  async #askWithin(limitMs: number, what: string, request: (id: number) => WorkerRequest): Promise<Answer> {
+    const timer = setTimeout(() => {
+      this.#kill('killed', new WorkerLostError('worker-unresponsive', `${what} took longer than ${limitMs} ms`));
+    }, limitMs);
+    try {
+      return (await this.#ask(request)).answer;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #ask(request: (id: number) => WorkerRequest, body?: Uint8Array): Promise<Settled> {

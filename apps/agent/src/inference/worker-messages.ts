@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ACCEPTANCE_LIMITS } from './acceptance.ts';
 import type { InferenceResult } from './frame.ts';
 
 /** What the supervisor asks of a worker; a picture's bytes travel as the message's body. */
@@ -11,6 +12,8 @@ export type WorkerRequest =
         | { readonly kind: 'raw'; readonly width: number; readonly height: number; readonly channels: 1 | 3 };
     }
   | { readonly kind: 'acceptance'; readonly id: number }
+  /** The suite's pictures, over and over. */
+  | { readonly kind: 'stress'; readonly id: number; readonly seconds: number }
   /** The features of a frame that was answered under this id; asked for only when somebody has labelled it. */
   | { readonly kind: 'features'; readonly id: number; readonly frame: number }
   | { readonly kind: 'ping'; readonly id: number };
@@ -62,7 +65,7 @@ const acceptanceReportSchema = z.object({
   passed: z.boolean(),
   failures: z.array(
     z.object({
-      limit: z.enum(['accuracy', 'p95Ms', 'lowConfidenceRate', 'goldenDifference']),
+      limit: z.enum(ACCEPTANCE_LIMITS),
       expected: z.number(),
       measured: z.number().nullable(),
       words: z.string(),
@@ -94,6 +97,16 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('pong'), id: z.number().int() }),
   z.object({ kind: z.literal('result'), id: z.number().int(), result: resultSchema }),
   z.object({ kind: z.literal('acceptance'), id: z.number().int(), report: acceptanceReportSchema }),
+  z.object({
+    kind: z.literal('stress'),
+    id: z.number().int(),
+    figures: z.object({
+      frames: z.number().int().nonnegative(),
+      failed: z.number().int().nonnegative(),
+      firstFailure: z.string().exactOptional(),
+      p95Ms: milliseconds,
+    }),
+  }),
   /** With float32, little endian, as its body, where they are still remembered. */
   z.object({ kind: z.literal('features'), id: z.number().int(), remembered: z.boolean() }),
   z.object({

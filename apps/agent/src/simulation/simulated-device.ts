@@ -76,6 +76,7 @@ export class SimulatedDevice {
         startWorker: simulatedWorkers(this.#character, takeTime),
         memory: { shortage: () => undefined },
         meter: meterOf(this.#facts),
+        openThrottling: async () => ({ causes: () => [], close: () => undefined }),
         facts: this.#facts,
         profile: this.#character.profile,
       },

@@ -19,7 +19,9 @@ interface Span {
 }
 
 /** Plays frames: nothing happens between two looks, and each look says what would have happened by then. */
-export class SimulatedServing implements Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo'> {
+export class SimulatedServing
+  implements Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo' | 'disturbed' | 'witness'>
+{
   readonly #character: Character;
   readonly #random: () => number;
   readonly #now: () => number;
@@ -62,6 +64,12 @@ export class SimulatedServing implements Pick<Serving, 'take' | 'observe' | 'mar
     const { frames, errors, lowConfidence, labelled, correct, latencyMs } = this.#read(this.#marked);
     return { frames, errors, lowConfidence, labelled, correct, p95Ms: latencyMs.p95 };
   }
+
+  /** No frame is played one by one: a release that runs in shadow here sees none. */
+  witness(): void {}
+
+  /** What is tried beside it takes nothing of this board. */
+  disturbed(): void {}
 
   #span(): Span {
     return { since: this.#now(), factor: Math.exp(NOISE * normal(this.#random)) };

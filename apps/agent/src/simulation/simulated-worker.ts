@@ -9,6 +9,8 @@ import type { Character } from './character.ts';
 
 const LOAD_MS = 400;
 const SUITE_MS = 600;
+/** What the process of a small model has in memory. */
+const WORKER_BYTES = 110 * 2 ** 20;
 
 /** Waits as long as a device takes for something. Rejects when the device stops. */
 export type TakeTime = (usualMs: number) => Promise<void>;
@@ -48,6 +50,12 @@ export const simulatedWorkers =
         await takeTime(SUITE_MS);
         return suite(character, acceptance.limits, acceptance.samples.length, release);
       },
+      runStress: async (seconds) => {
+        await takeTime(seconds * 1000);
+        const p95Ms = character.p95Ms * character.regression(release);
+        return { frames: Math.max(1, Math.floor((seconds * 1000) / p95Ms)), failed: 0, p95Ms };
+      },
+      memory: () => ({ resident: WORKER_BYTES, peak: WORKER_BYTES }),
       stop: async () => end({ kind: 'stopped', code: 0, signal: null, words: 'stopped' }),
       exited,
     } satisfies WorkerHandle;

@@ -1,3 +1,4 @@
+import { shadowReportSchema } from '@aviary/protocol';
 import { probationSchema, switchTermsSchema } from '@aviary/release';
 import { z } from 'zod';
 import { type JournalCopy, JournalDirectory, type JournalFiles } from './journal-files.ts';
@@ -45,11 +46,15 @@ const candidateSchema = z.object({
   stage: z.enum(['assigned', 'fetched', 'probation']),
   /** How often probation was begun: a release that takes the agent down with it is given up. */
   probationStarts: z.number().int().nonnegative(),
+  /** How often a stress was begun that has not come to an end: one that takes the board down with it is given up. */
+  stressStarts: z.number().int().nonnegative().exactOptional(),
   /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
   allowedUntil: z.number().int(),
   /** When its sealed bytes were here, ms since 1970. */
   fetchedAt: z.number().int().nonnegative().exactOptional(),
   consent: consentSchema.exactOptional(),
+  /** What came of running it in shadow: that is done once. */
+  shadow: shadowReportSchema.exactOptional(),
 });
 export type Candidate = z.infer<typeof candidateSchema>;
 
@@ -58,6 +63,7 @@ const noticeSchema = z.object({
   executionId: z.string(),
   state: z.enum(['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
   reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+  shadow: shadowReportSchema.exactOptional(),
 });
 
 const journalSchema = z.object({

@@ -7,7 +7,7 @@ import { jetsonOrinNano } from '../testing/boards/jetson.ts';
 import { x8664 } from '../testing/boards/pc.ts';
 import { rpi4, rpi5 } from '../testing/boards/raspberry-pi.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
-import { throttleBits } from './board/throttle-sources.ts';
+import { openThrottling, throttleBits } from './board/throttle-sources.ts';
 import { BoardMeter } from './board-meter.ts';
 
 const makeFolder = temporaryFolders();
@@ -97,6 +97,15 @@ describe('a board that slows itself down', () => {
     expect(board.throttled).toEqual(causes);
     expect(news).toMatchObject({ level: 'warning', code: 'throttled' });
     expect(news?.message).toContain('such boards slow down from 80 °C');
+  });
+
+  it('tells each who looks at it, also what another one has read before', async () => {
+    const root = await writeBoard(await makeFolder(), jetsonOrinNano.files);
+    const sights = [await openThrottling(root), await openThrottling(root)];
+    expect(sights.map((sight) => sight.causes())).toEqual([[], []]);
+    await writeFile(root.at('sys/class/hwmon/hwmon0/oc1_event_cnt'), '1\n');
+    expect(sights.map((sight) => sight.causes())).toEqual([['over-current'], ['over-current']]);
+    for (const sight of sights) sight.close();
   });
 
   it('is no board whose fan turns', async () => {

@@ -1,5 +1,8 @@
 import type { AcceptanceReport } from '../inference/acceptance.ts';
+import { WorkerLostError } from '../inference/errors.ts';
 import type { Observation } from '../inference/serving.ts';
+import type { FrameWitness } from '../inference/shadow-run.ts';
+import type { StressFigures } from '../inference/stress.ts';
 import type { WorkerHandle } from '../inference/worker-handle.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import type { LoadedRelease } from '../update/serving-slot.ts';
@@ -12,6 +15,15 @@ export interface Manner {
   readonly seen?: Partial<Observation>;
   /** Ends after it began to serve. */
   readonly diesServing?: boolean;
+  /** What it says of every frame; `dark` where it is not said. */
+  readonly says?: string;
+  /** Ends at its first frame in shadow. */
+  readonly diesInShadow?: boolean;
+  /** Frames that come while it serves. None by default. */
+  readonly frames?: number;
+  /** What its process has in memory, in bytes. */
+  readonly peak?: number;
+  readonly stress?: Partial<StressFigures>;
 }
 
 const FINE: Observation = { frames: 100, errors: 0, lowConfidence: 0, labelled: 0, correct: 0, p95Ms: 10 };
@@ -20,37 +32,62 @@ const FINE: Observation = { frames: 100, errors: 0, lowConfidence: 0, labelled: 
 export class FakeSlot {
   readonly calls: string[] = [];
   readonly lastLoss = 'signal SIGKILL';
-  serves: HeldRelease | null = null;
   /** Of no worker. */
   readonly servesPid = process.pid;
   /** Called in the middle of a load, of an acceptance suite and before serving. */
   during: (moment: string) => void = () => undefined;
-  #ready: HeldRelease | null = null;
+  /** Whether frames are left out of what is observed, over time. */
+  readonly disturbances: boolean[] = [];
+  #loaded: LoadedRelease | null = null;
+  #ready: LoadedRelease | null = null;
   #admitted: string | null = null;
   readonly #manners: Readonly<Record<string, Manner>>;
+  #witness: FrameWitness | null = null;
 
   /** @param manners by release name; what is not named behaves well */
   constructor(manners: Readonly<Record<string, Manner>> = {}) {
     this.#manners = manners;
   }
 
+  get serves(): HeldRelease | null {
+    return this.#loaded?.release ?? null;
+  }
+
+  get loaded(): { readonly serves: LoadedRelease | null; readonly ready: LoadedRelease | null } {
+    return { serves: this.#loaded, ready: this.#ready };
+  }
+
   get admitted(): string | null {
-    return this.#ready?.digest === this.#admitted ? this.#admitted : null;
+    return this.#ready?.release.digest === this.#admitted ? this.#admitted : null;
   }
 
   get inUse(): readonly string[] {
-    return [this.serves, this.#ready].filter((one) => one !== null).map(({ digest }) => digest);
+    return [this.#loaded, this.#ready].filter((one) => one !== null).map(({ release }) => release.digest);
+  }
+
+  readonly disturbed = (isDisturbed: boolean): void => void this.disturbances.push(isDisturbed);
+
+  /** Frames come one after the other until the witness hears of nothing any more. */
+  readonly witness = (witness: FrameWitness | null): void => {
+    this.#witness = witness;
+    if (witness === null) return;
+    this.during('shadow');
+    void this.#play(witness, this.#mannerOf(this.serves).frames ?? 0);
+  };
+
+  /** What served has ended by itself. */
+  lose(): void {
+    this.#loaded = null;
   }
 
   readonly observe = (): Observation => ({ ...FINE, ...this.#mannerOf(this.serves).seen });
 
-  async load(release: HeldRelease): Promise<LoadedRelease> {
+  async load(release: HeldRelease, folder: string): Promise<LoadedRelease> {
     await this.discard();
     this.calls.push(`load ${release.release}`);
     this.during('load');
-    const { failsToLoad, admission = [] } = this.#mannerOf(release);
+    const { failsToLoad, admission = [], says = 'dark', diesInShadow, peak = 0, stress } = this.#mannerOf(release);
     if (failsToLoad !== undefined) throw new Error(failsToLoad);
-    this.#ready = release;
     const report: AcceptanceReport = {
       passed: admission.length === 0,
       failures: admission.map((words) => ({ limit: 'accuracy', expected: 1, measured: 0, words })),
@@ -60,8 +97,22 @@ export class FakeSlot {
       this.during('acceptance');
       return report;
     };
-    const worker = { provider: { requested: ['cpu'], effective: 'cpu', rejected: [] }, runAcceptance };
-    return { release, worker: worker as unknown as WorkerHandle, folder: '' };
+    const worker = {
+      provider: { requested: ['cpu'], effective: 'cpu', rejected: [] },
+      runAcceptance,
+      runStress: async () => {
+        this.during('stress');
+        return { frames: 100, failed: 0, p95Ms: 10, ...stress };
+      },
+      memory: () => ({ resident: peak, peak }),
+      infer: async () => {
+        if (diesInShadow === true)
+          throw new WorkerLostError('worker-exited', 'the worker ended by itself (exit code 7)');
+        return { label: says, confidence: 1, lowConfidence: false };
+      },
+    };
+    this.#ready = { release, worker: worker as unknown as WorkerHandle, folder };
+    return this.#ready;
   }
 
   admit(digest: string): void {
@@ -71,10 +122,11 @@ export class FakeSlot {
   async promote(): Promise<void> {
     this.during('promote');
     if (this.#ready === null) return;
-    this.serves = this.#ready;
+    this.#loaded = this.#ready;
     this.#ready = null;
-    this.calls.push(`serve ${this.serves.release}`);
-    if (this.#mannerOf(this.serves).diesServing === true) this.serves = null;
+    const { release } = this.#loaded;
+    this.calls.push(`serve ${release.release}`);
+    if (this.#mannerOf(release).diesServing === true) this.#loaded = null;
   }
 
   async discard(): Promise<void> {
@@ -83,8 +135,17 @@ export class FakeSlot {
   }
 
   async clear(): Promise<void> {
-    this.serves = null;
+    this.#loaded = null;
     this.calls.push('serve none');
+  }
+
+  async #play(witness: FrameWitness, frames: number): Promise<void> {
+    const frame = { source: 'played', picture: { kind: 'encoded', bytes: new Uint8Array() } } as const;
+    const { says = 'dark' } = this.#mannerOf(this.serves);
+    for (let i = 0; i < frames && this.#witness === witness; i += 1) {
+      witness.seen(frame, { label: says, confidence: 1, lowConfidence: false });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   #mannerOf(release: HeldRelease | null): Manner {

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ExecutionRecord } from '@aviary/protocol';
-import type { Probation } from '@aviary/release';
+import type { ExecutionRecord, ThrottleCause } from '@aviary/protocol';
+import type { Probation, SwitchTerms } from '@aviary/release';
 import { pino } from 'pino';
 import { type AssignedRelease, Journal, type JournalState } from '../state/journal.ts';
 import { CrashWatch } from '../update/crash-watch.ts';
@@ -23,11 +23,12 @@ export const PROBATION: Probation = {
 };
 
 /** A release as an execution assigns it. */
-export const assigned = ({ held }: SealedRelease, executionId: string, probation = PROBATION): AssignedRelease => ({
-  ...held,
-  executionId,
-  probation,
-});
+export const assigned = (
+  { held }: SealedRelease,
+  executionId: string,
+  probation = PROBATION,
+  terms?: SwitchTerms,
+): AssignedRelease => ({ ...held, executionId, probation, ...(terms === undefined ? {} : { terms }) });
 
 /** The power is gone: nothing that this run of the agent does has any effect from then on. */
 export class PowerCut extends Error {}
@@ -45,6 +46,8 @@ export class UpdateRig {
   readonly events: string[] = [];
   /** What is missing for a second release in memory, in words; undefined: nothing. */
   shortage: string | undefined;
+  /** Why the board slows itself down; undefined: it does not tell. */
+  throttling: readonly ThrottleCause[] | undefined;
   readonly crashes = new CrashWatch();
 
   constructor(folder: string, server: BlobServer, manners: Readonly<Record<string, Manner>> = {}) {
@@ -113,6 +116,7 @@ export class UpdateRig {
       patienceMs: 30_000,
       onProgress: () => loop.showLife(),
       providers: ['cpu'],
+      openThrottling: async () => ({ causes: () => this.throttling, close: () => undefined }),
       reporter: {
         execution: async (report) => {
           power();

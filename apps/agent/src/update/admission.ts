@@ -1,23 +1,29 @@
 import type { ExecutionRecord } from '@aviary/protocol';
-import type { AcceptanceReport } from '../inference/acceptance.ts';
+import type { AcceptanceLimits, ReleaseManifest } from '@aviary/release';
+import type { AcceptanceFailure } from '../inference/acceptance.ts';
 import type { Serving } from '../inference/serving.ts';
 import type { EffectiveProvider } from '../inference/worker-handle.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
+import type { Decisions } from './decisions.ts';
 import type { MemoryPreflight } from './memory-preflight.ts';
+import { manifestIn } from './opened-manifest.ts';
 import type { ReleaseBytes } from './release-bytes.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { LoadedRelease, ServingSlot } from './serving-slot.ts';
 import { StepError } from './step-error.ts';
+import { ServingLostError, Trial, type TrialParts } from './trial.ts';
 
 /** A p95 of fewer frames is no measure for the next release. */
 const FRAMES_FOR_P95 = 20;
+/** A release that took the board or the agent down so often under stress is given up. */
+const MOST_STRESS_STARTS = 3;
 
-export interface AdmissionParts {
+export interface AdmissionParts extends TrialParts {
   readonly journal: Pick<Journal, 'state'>;
   readonly store: Pick<ReleaseStore, 'open'>;
-  readonly slot: Pick<ServingSlot, 'serves' | 'servesPid' | 'load' | 'admit' | 'clear'>;
-  readonly serving: Pick<Serving, 'observe'>;
+  readonly slot: Pick<ServingSlot, 'serves' | 'servesPid' | 'load' | 'admit' | 'discard' | 'clear'>;
+  readonly serving: Pick<Serving, 'observe' | 'disturbed'>;
   readonly memory: Pick<MemoryPreflight, 'shortage'>;
   /** Execution providers of ONNX Runtime on this board, best first. */
   readonly providers: readonly string[];
@@ -28,11 +34,19 @@ export interface AdmissionParts {
 export class Admission {
   readonly #parts: AdmissionParts;
   readonly #bytes: Pick<ReleaseBytes, 'tidy'>;
+  readonly #decisions: Pick<Decisions, 'stressBegun' | 'stressEnded'>;
+  readonly #trial: Trial;
   #alone: { readonly digest: string; readonly p95Ms: number | undefined } | null = null;
 
-  constructor(parts: AdmissionParts, bytes: Pick<ReleaseBytes, 'tidy'>) {
+  constructor(
+    parts: AdmissionParts,
+    bytes: Pick<ReleaseBytes, 'tidy'>,
+    decisions: Pick<Decisions, 'stressBegun' | 'stressEnded'>,
+  ) {
     this.#parts = parts;
     this.#bytes = bytes;
+    this.#decisions = decisions;
+    this.#trial = new Trial(parts);
   }
 
   /** Digest of the release for which what served has ended, since both do not fit into memory; null: there is none. */
@@ -54,7 +68,7 @@ export class Admission {
   }
 
   /**
-   * Opens and verifies a release, loads it, and runs its acceptance suite.
+   * Opens and verifies a release, loads it, and tries it as its manifest asks.
    * @param report tells how far it is
    * @throws StepError when it is not to serve here
    */
@@ -63,26 +77,65 @@ export class Admission {
     signal: AbortSignal,
     report: (state: ExecutionRecord['state']) => Promise<void>,
   ): Promise<void> {
-    const { store, slot } = this.#parts;
+    const { store, slot, serving } = this.#parts;
     this.throwIfOutdated(target);
     await this.#makeRoom(target);
     const folder = await store.open(target);
     await report('VERIFIED');
     await report('INSTALLING');
     signal.throwIfAborted();
-    let outcome: AcceptanceReport;
+    const { limits } = await this.#manifestIn(folder);
+    if (limits.stressSeconds !== undefined) await this.#beginStress(target);
+    let failures: readonly AcceptanceFailure[];
+    serving.disturbed(true);
     try {
-      const { worker } = await this.load(target, folder);
-      signal.throwIfAborted();
-      outcome = await worker.runAcceptance();
-    } catch (error) {
-      throw new StepError('FAILED', 'admission-did-not-run', `the release does not run here: ${messageOf(error)}`);
+      failures = await this.#try(target, folder, limits, signal);
+    } finally {
+      serving.disturbed(false);
+      if (limits.stressSeconds !== undefined) await this.#decisions.stressEnded(target);
     }
-    if (!outcome.passed) {
-      const words = outcome.failures.map((failure) => failure.words).join('; ');
+    if (failures.length > 0) {
+      const words = failures.map((failure) => failure.words).join('; ');
       throw new StepError('FAILED', 'admission', `the acceptance suite did not pass on this device: ${words}`);
     }
     slot.admit(target.digest);
+  }
+
+  /** @returns the limits that it missed @throws StepError when it does not run here; what means that nothing was found out */
+  async #try(
+    target: AssignedRelease,
+    folder: string,
+    limits: AcceptanceLimits,
+    signal: AbortSignal,
+  ): Promise<readonly AcceptanceFailure[]> {
+    try {
+      const { worker } = await this.load(target, folder);
+      signal.throwIfAborted();
+      return await this.#trial.run(worker, limits, signal);
+    } catch (error) {
+      if (!signal.aborted && !(error instanceof ServingLostError)) throw doesNotRun(error);
+      // Nobody waits for what it is at.
+      await this.#parts.slot.discard();
+      throw error;
+    }
+  }
+
+  async #manifestIn(folder: string): Promise<ReleaseManifest['acceptance']> {
+    try {
+      return (await manifestIn(folder)).acceptance;
+    } catch (error) {
+      throw doesNotRun(error);
+    }
+  }
+
+  /** A board with a weak supply goes down under load, and would do so after each start. */
+  async #beginStress(target: AssignedRelease): Promise<void> {
+    const starts = this.#parts.journal.state.candidate?.stressStarts ?? 0;
+    if (starts >= MOST_STRESS_STARTS) {
+      const words = `its stress was begun ${starts} times and never came to an end: the board or the agent went down`;
+      throw new StepError('FAILED', 'crash-loop', words);
+    }
+    await this.#decisions.stressBegun(target);
   }
 
   /** Loads an opened release into a worker that stands ready. @throws WorkerStartError */
@@ -129,5 +182,8 @@ export class Admission {
     await this.#parts.reporter.event('warning', 'provider-fallback', words);
   }
 }
+
+const doesNotRun = (error: unknown): StepError =>
+  new StepError('FAILED', 'admission-did-not-run', `the release does not run here: ${messageOf(error)}`);
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

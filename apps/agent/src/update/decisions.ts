@@ -1,3 +1,4 @@
+import type { ShadowReport } from '@aviary/protocol';
 import {
   type AssignedRelease,
   type HeldRelease,
@@ -41,6 +42,23 @@ export class Decisions {
     }));
   }
 
+  /** It is put under stress. @returns whether it is still wanted */
+  stressBegun(target: AssignedRelease): Promise<boolean> {
+    return this.#about(target, (_, candidate) => ({
+      candidate: { ...candidate, stressStarts: (candidate.stressStarts ?? 0) + 1 },
+    }));
+  }
+
+  /** The stress is over, whatever came of it, and the device lives. @returns whether it is still wanted */
+  stressEnded(target: AssignedRelease): Promise<boolean> {
+    return this.#about(target, (_, candidate) => ({ candidate: { ...candidate, stressStarts: 0 } }));
+  }
+
+  /** It has run in shadow, or could not, and may go on. @returns whether it is still wanted */
+  shadowed(target: AssignedRelease, shadow: ShadowReport): Promise<boolean> {
+    return this.#about(target, (_, candidate) => ({ candidate: { ...candidate, shadow } }));
+  }
+
   /**
    * Its probation begins.
    * @param committedP95Ms of the committed release, when it was measured until now
@@ -57,13 +75,13 @@ export class Decisions {
   committed(target: AssignedRelease, p95Ms: number): Promise<boolean> {
     const { executionId } = target;
     const held = heldPartOf(target);
-    return this.#about(target, (state) => ({
+    return this.#about(target, (state, { shadow }) => ({
       committed: held,
       previous: bestOther(state, held),
       staged: stagedBut(target, state),
       committedP95Ms: p95Ms > 0 ? p95Ms : null,
       rollbackFloor: Math.max(state.rollbackFloor, held.rollbackFloor),
-      ...withOutcome(state, { executionId, state: 'SUCCEEDED' }),
+      ...withOutcome(state, { executionId, state: 'SUCCEEDED', ...(shadow === undefined ? {} : { shadow }) }),
     }));
   }
 
@@ -79,10 +97,17 @@ export class Decisions {
   givenUp(target: AssignedRelease, error: StepError): Promise<boolean> {
     const { executionId } = target;
     const { code, message } = error;
-    return this.#about(target, (state) => {
+    return this.#about(target, (state, candidate) => {
       // Where nothing was committed before there is nothing to roll back to.
       const end = error.state === 'ROLLED_BACK' && state.committed === null ? 'FAILED' : error.state;
-      const outcome = withOutcome(state, { executionId, state: end, reason: { code, message } });
+      const shadow = error.shadow ?? candidate.shadow;
+      const notice = {
+        executionId,
+        state: end,
+        reason: { code, message },
+        ...(shadow === undefined ? {} : { shadow }),
+      };
+      const outcome = withOutcome(state, notice);
       return { ...outcome, staged: stagedBut(target, state) };
     });
   }

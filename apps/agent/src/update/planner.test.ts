@@ -5,6 +5,7 @@ import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.t
 import { assignedRelease, heldRelease } from '../testing/releases.ts';
 import type { Hold } from './hold.ts';
 import { type Context, type Current, plan, type Step } from './planner.ts';
+import { notShadowed } from './shadow-judge.ts';
 
 const a = heldRelease('a', { releaseCounter: 1 });
 const b = heldRelease('b', { releaseCounter: 2 });
@@ -13,6 +14,10 @@ const nothing: Current = { committed: null, previous: null, serving: null, admit
 const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0, hold: null, alone: null };
 const hold: Hold = { waitsFor: 'window', until: null, laterUntil: null, words: 'waits for its window' };
 const staging: AssignedRelease = { ...target, terms: { mode: 'download-only' } };
+const shadowed: AssignedRelease = {
+  ...target,
+  terms: { mode: 'forced', shadow: { seconds: 1, every: 1, minAgreement: 0.9 } },
+};
 const at = (stage: Candidate['stage'], release: AssignedRelease = target) => ({ release, stage });
 
 const words = (steps: readonly Step[]): string[] =>
@@ -22,7 +27,13 @@ const words = (steps: readonly Step[]): string[] =>
   });
 
 describe('the plan', () => {
-  const table: [string, Partial<Current>, Pick<Candidate, 'release' | 'stage'> | null, Partial<Context>, string[]][] = [
+  const table: [
+    string,
+    Partial<Current>,
+    Pick<Candidate, 'release' | 'stage' | 'shadow'> | null,
+    Partial<Context>,
+    string[],
+  ][] = [
     [
       'what serves was stopped by the publisher',
       { committed: b, previous: a, serving: b.digest },
@@ -92,6 +103,55 @@ describe('the plan', () => {
       at('fetched'),
       {},
       ['switch c', 'probation c'],
+    ],
+    [
+      'is to run in shadow first',
+      { committed: a, serving: a.digest },
+      at('assigned', shadowed),
+      {},
+      ['fetch c', 'admit c', 'shadow c', 'switch c', 'probation c'],
+    ],
+    [
+      'admitted, and is to run in shadow',
+      { committed: a, serving: a.digest, admitted: target.digest },
+      at('fetched', shadowed),
+      {},
+      ['shadow c', 'switch c', 'probation c'],
+    ],
+    [
+      'has run in shadow',
+      { committed: a, serving: a.digest, admitted: target.digest },
+      { ...at('fetched', shadowed), shadow: notShadowed('why not') },
+      {},
+      ['switch c', 'probation c'],
+    ],
+    [
+      'a restart after it has run in shadow: that is not done again',
+      { committed: a },
+      { ...at('probation', shadowed), shadow: notShadowed('why not') },
+      {},
+      ['serve a', 'admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'is to run in shadow alone: that it cannot is said',
+      { committed: a },
+      at('fetched', shadowed),
+      { alone: target.digest },
+      ['admit c', 'shadow c', 'switch c', 'probation c'],
+    ],
+    [
+      'is to run in shadow, and must wait',
+      { committed: a, serving: a.digest },
+      at('fetched', shadowed),
+      { hold },
+      ['hold c'],
+    ],
+    [
+      'serves already, and was to run in shadow',
+      { committed: a, serving: target.digest },
+      at('probation', shadowed),
+      {},
+      ['probation c'],
     ],
     ['on probation', { committed: a, serving: target.digest }, at('probation'), {}, ['probation c']],
     [
@@ -263,18 +323,23 @@ const anyContext = fc.record({
   hold: fc.constantFrom(null, hold),
   alone: maybe(anyDigest),
 });
-const anyTarget = fc.record({
-  release: fc
-    .record({
-      held: anyRelease,
-      executionId: fc.constantFrom('e1', 'e2', 'e3'),
-      mode: fc.constantFrom<RolloutMode>('forced', 'soft', 'download-only'),
-    })
-    .map(({ held, executionId, mode }): AssignedRelease => {
-      return { ...assignedRelease('x', executionId), ...held, terms: { mode } };
-    }),
-  stage: fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation'),
-});
+const anyTarget = fc
+  .record({
+    release: fc
+      .record({
+        held: anyRelease,
+        executionId: fc.constantFrom('e1', 'e2', 'e3'),
+        mode: fc.constantFrom<RolloutMode>('forced', 'soft', 'download-only'),
+        isShadowed: fc.boolean(),
+      })
+      .map(({ held, executionId, mode, isShadowed }): AssignedRelease => {
+        const shadow = isShadowed ? { shadow: { seconds: 1, every: 1 } } : {};
+        return { ...assignedRelease('x', executionId), ...held, terms: { mode, ...shadow } };
+      }),
+    stage: fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation'),
+    shadow: fc.constantFrom(undefined, notShadowed('why not')),
+  })
+  .map(({ shadow, ...wanted }) => (shadow === undefined ? wanted : { ...wanted, shadow }));
 
 describe('any plan', () => {
   it('never begins an execution again that has ended', () => {
@@ -310,17 +375,28 @@ describe('any plan', () => {
         const kinds = steps.map(({ kind }) => kind);
         if (kinds.includes('switch') && !isKnown) expect(kinds).toContain('admit');
         expect(kinds).toEqual(
-          ['serve', 'stop', 'fetch', 'stage', 'hold', 'admit', 'switch', 'probation', 'confirm'].filter((kind) =>
-            kinds.includes(kind as Step['kind']),
+          ['serve', 'stop', 'fetch', 'stage', 'hold', 'admit', 'shadow', 'switch', 'probation', 'confirm'].filter(
+            (kind) => kinds.includes(kind as Step['kind']),
           ),
         );
+      }),
+    );
+  });
+
+  it('switches to nothing that is to run in shadow and has not, and lets nothing run in shadow that was not asked for', () => {
+    fc.assert(
+      fc.property(anyCurrent, anyTarget, anyContext, (current, wanted, context) => {
+        const kinds = plan(current, wanted, context).map(({ kind }) => kind);
+        const isDue = wanted.release.terms?.shadow !== undefined && wanted.shadow === undefined;
+        const isServing = current.serving === wanted.release.digest;
+        expect(kinds.includes('shadow')).toBe(kinds.includes('switch') && isDue && !isServing);
       }),
     );
   });
 });
 
 describe('any plan for what must not switch yet', () => {
-  const begins: readonly Step['kind'][] = ['admit', 'switch', 'probation'];
+  const begins: readonly Step['kind'][] = ['admit', 'shadow', 'switch', 'probation'];
   const digests = (steps: readonly Step[]) => steps.flatMap((step) => ('target' in step ? step.target.digest : []));
 
   it('switches nothing on a device that has something proven to serve, and says that it waits', () => {

@@ -1,3 +1,4 @@
+import type { ShadowTerms } from '@aviary/release';
 import type { AssignedRelease, Candidate, HeldRelease } from '../state/journal.ts';
 import type { Hold } from './hold.ts';
 
@@ -41,6 +42,8 @@ export type Step =
   | { readonly kind: 'hold'; readonly target: AssignedRelease; readonly hold: Hold }
   /** Open, verify, load, and run the acceptance suite on this device. */
   | { readonly kind: 'admit'; readonly target: AssignedRelease }
+  /** Let it run beside what serves, on the same frames, and compare. */
+  | { readonly kind: 'shadow'; readonly target: AssignedRelease; readonly terms: ShadowTerms }
   /** Let the candidate serve, on probation. */
   | { readonly kind: 'switch'; readonly target: AssignedRelease }
   | { readonly kind: 'probation'; readonly target: AssignedRelease }
@@ -57,7 +60,7 @@ export type Step =
  */
 export const plan = (
   current: Current,
-  target: Pick<Candidate, 'release' | 'stage'> | null,
+  target: Pick<Candidate, 'release' | 'stage' | 'shadow'> | null,
   context: Context,
 ): Step[] => {
   const { committed, serving, admitted } = current;
@@ -91,6 +94,11 @@ export const plan = (
     return [...steps, { kind: 'hold', target: release, hold: context.hold }];
   }
   if (admitted !== release.digest && serving !== release.digest) steps.push({ kind: 'admit', target: release });
+  const terms = release.terms?.shadow;
+  // What came of it is in the journal: after a restart it is admitted anew, and not run in shadow once more.
+  if (terms !== undefined && wanted.shadow === undefined && serving !== release.digest) {
+    steps.push({ kind: 'shadow', target: release, terms });
+  }
   if (serving !== release.digest || stage !== 'probation') steps.push({ kind: 'switch', target: release });
   steps.push({ kind: 'probation', target: release });
   return steps;

@@ -54,6 +54,11 @@ export class ServingSlot {
     return this.#serves?.release ?? null;
   }
 
+  /** What serves, and what stands ready. */
+  get loaded(): { readonly serves: LoadedRelease | null; readonly ready: LoadedRelease | null } {
+    return { serves: this.#serves, ready: this.#ready };
+  }
+
   /** Of the worker that serves. */
   get servesPid(): number | null {
     return this.#serves?.worker.pid ?? null;

@@ -1,5 +1,7 @@
 import type { ExecutionRecord } from '@aviary/protocol';
+import type { ShadowTerms } from '@aviary/release';
 import type { Logger } from 'pino';
+import type { Serving } from '../inference/serving.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Admission, type AdmissionParts } from './admission.ts';
@@ -14,6 +16,7 @@ import { DownloadInterruptedError } from './reception.ts';
 import { ReleaseBytes, type ReleaseBytesParts } from './release-bytes.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { ServingSlot } from './serving-slot.ts';
+import { Shadowing } from './shadowing.ts';
 import { StepError } from './step-error.ts';
 import type { StepOutcome } from './update-loop.ts';
 
@@ -33,8 +36,19 @@ export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts {
   readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'checkHeader' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
     ServingSlot,
-    'serves' | 'servesPid' | 'admitted' | 'inUse' | 'lastLoss' | 'load' | 'admit' | 'promote' | 'discard' | 'clear'
+    | 'serves'
+    | 'servesPid'
+    | 'loaded'
+    | 'admitted'
+    | 'inUse'
+    | 'lastLoss'
+    | 'load'
+    | 'admit'
+    | 'promote'
+    | 'discard'
+    | 'clear'
   >;
+  readonly serving: Pick<Serving, 'observe' | 'disturbed' | 'witness'>;
   readonly holding: Pick<Holding, 'current'>;
   readonly crashes: Pick<CrashWatch, 'restMs'>;
   readonly reporter: Pick<Reporter, 'execution' | 'event'>;
@@ -47,6 +61,7 @@ export class Updater {
   readonly #decisions: Decisions;
   readonly #bytes: ReleaseBytes;
   readonly #admission: Admission;
+  readonly #shadowing: Shadowing;
   /** What was reported last: a try that is repeated for days says nothing new. */
   #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
@@ -59,6 +74,7 @@ export class Updater {
     fetch: ({ target }, signal) => this.#fetch(target, signal),
     stage: ({ target }) => this.#stage(target),
     hold: ({ target, hold }) => this.#hold(target, hold),
+    shadow: ({ target, terms }, signal) => this.#shadow(target, terms, signal),
     admit: ({ target }, signal) => this.#admission.admit(target, signal, (state) => this.#report(target, state)),
     switch: ({ target }) => this.#switchTo(target),
     probation: ({ target }, signal) => this.#probation(target, signal),
@@ -69,7 +85,8 @@ export class Updater {
     this.#parts = parts;
     this.#decisions = new Decisions(parts.journal, parts.reporter);
     this.#bytes = new ReleaseBytes(parts);
-    this.#admission = new Admission(parts, this.#bytes);
+    this.#shadowing = new Shadowing(parts);
+    this.#admission = new Admission(parts, this.#bytes, this.#decisions);
   }
 
   /** A release was assigned anew: what was wrong with it before does not count. */
@@ -193,7 +210,18 @@ export class Updater {
       await slot.discard();
       await this.#bytes.tidy();
     }
-    await this.#report(target, 'DOWNLOADED', { code: `waits-for-${waitsFor}`, message: words });
+    await this.#report(target, 'DOWNLOADED', { reason: { code: `waits-for-${waitsFor}`, message: words } });
+  }
+
+  async #shadow(target: AssignedRelease, terms: ShadowTerms, signal: AbortSignal): Promise<void> {
+    const tell = (message: string) => this.#report(target, 'INSTALLING', { reason: { code: 'shadow', message } });
+    const isAlone = this.#admission.alone === target.digest;
+    const shadow = await this.#shadowing.run(target, terms, { isAlone, tell, signal });
+    const { verdict, words } = shadow;
+    this.#parts.log.info({ release: target.release, verdict }, words);
+    if (verdict === 'disagrees') throw new StepError('FAILED', 'shadow-disagrees', words, shadow);
+    if (!(await this.#decisions.shadowed(target, shadow))) return;
+    await this.#report(target, 'INSTALLING', { reason: { code: 'shadow', message: words }, shadow });
   }
 
   async #switchTo(target: AssignedRelease): Promise<void> {
@@ -260,11 +288,11 @@ export class Updater {
   async #report(
     { executionId }: AssignedRelease,
     state: ExecutionRecord['state'],
-    reason?: NonNullable<ExecutionRecord['reason']>,
+    more: Pick<ExecutionRecord, 'reason' | 'shadow'> = {},
   ): Promise<void> {
-    const report = `${executionId} ${state} ${reason?.message ?? ''}`;
+    const report = `${executionId} ${state} ${more.reason?.message ?? ''}`;
     if (report === this.#lastReport) return;
-    await this.#parts.reporter.execution({ executionId, state, ...(reason === undefined ? {} : { reason }) });
+    await this.#parts.reporter.execution({ executionId, state, ...more });
     this.#lastReport = report;
   }
 }

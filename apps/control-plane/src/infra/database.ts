@@ -14,6 +14,7 @@ import { SwitchTerms1767300000000 } from './migrations/1767300000000-switch-term
 import { Histories1767400000000 } from './migrations/1767400000000-histories.ts';
 import { MembersByProfile1767500000000 } from './migrations/1767500000000-members-by-profile.ts';
 import { BoardState1767600000000 } from './migrations/1767600000000-board-state.ts';
+import { Shadow1767710000000 } from './migrations/1767710000000-shadow.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -104,6 +105,7 @@ export class Database implements Sql {
         Histories1767400000000,
         MembersByProfile1767500000000,
         BoardState1767600000000,
+        Shadow1767710000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

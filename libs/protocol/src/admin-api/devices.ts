@@ -15,7 +15,7 @@ import {
 import { pageOf, pageQuerySchema } from '../page.ts';
 import { EVERY_ROLE, OPERATORS } from '../roles.ts';
 import { route } from '../route.ts';
-import { boardStateSchema } from '../telemetry.ts';
+import { boardStateSchema, shadowReportSchema } from '../telemetry.ts';
 
 const tag = 'devices';
 const idParams = z.object({ id: deviceIdSchema });
@@ -170,6 +170,7 @@ export const deviceExecutionSchema = z
     to: releaseNameSchema.nullable().describe('what it was to be brought to'),
     diverged: z.boolean(),
     reason: z.string().nullable(),
+    shadow: shadowReportSchema.nullable().describe('null: it has not run in shadow'),
     createdAt: timestampSchema,
     updatedAt: timestampSchema,
     endedAt: timestampSchema.nullable(),

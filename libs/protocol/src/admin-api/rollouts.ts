@@ -4,6 +4,7 @@ import { deviceIdSchema, releaseNameSchema, timestampSchema } from '../identifie
 import { pageOf, pageQuerySchema } from '../page.ts';
 import { EVERY_ROLE, OPERATORS } from '../roles.ts';
 import { route } from '../route.ts';
+import { shadowReportSchema } from '../telemetry.ts';
 
 const tag = 'rollouts';
 const idParams = z.object({ id: z.uuid() });
@@ -129,6 +130,7 @@ export const executionViewSchema = z
     variant: z.string().nullable(),
     from: releaseNameSchema.nullable().describe('what the device was to run before'),
     reason: z.string().nullable(),
+    shadow: shadowReportSchema.nullable().describe('null: it has not run in shadow'),
     updatedAt: timestampSchema,
   })
   .meta({ id: 'ExecutionView' });

@@ -78,6 +78,9 @@ export const requirementsSchema = z.strictObject({
 });
 export type Requirements = z.infer<typeof requirementsSchema>;
 
+/** An update must not take hours, and a board that is warm after ten minutes gets no warmer. */
+const MOST_STRESS_SECONDS = 600;
+
 /** Limits that a device holds a release to before serving it; an absent limit is not checked. */
 export const acceptanceLimitsSchema = z.strictObject({
   /** Largest absolute difference of any golden output element. */
@@ -88,6 +91,10 @@ export const acceptanceLimitsSchema = z.strictObject({
   maxP95Ms: z.number().positive().optional(),
   /** Share of answers under `confidenceBelow`, at most, 0 to 1. */
   maxLowConfidenceRate: z.number().min(0).max(1).optional(),
+  /** Most that its process has had in memory, in MiB, from its start to the end of the suite. */
+  maxMemoryMB: z.number().int().positive().optional(),
+  /** For so long the suite's pictures are answered over and over at full speed, and it is judged by that, too. */
+  stressSeconds: z.number().int().min(1).max(MOST_STRESS_SECONDS).optional(),
 });
 export type AcceptanceLimits = z.infer<typeof acceptanceLimitsSchema>;
 

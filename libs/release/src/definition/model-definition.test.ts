@@ -92,6 +92,8 @@ acceptance:
   minAccuracy: 0.9
   maxP95Ms: 40
   maxLowConfidenceRate: 0.1
+  maxMemoryMB: 300
+  stressSeconds: 60
 rollbackFloor: 3
 releaseCounter: 4
 `);
@@ -102,7 +104,14 @@ releaseCounter: 4
       acceptance: {
         samples: 'suite/pictures',
         goldenSamples: 3,
-        limits: { goldenTolerance: 0.001, minAccuracy: 0.9, maxP95Ms: 40, maxLowConfidenceRate: 0.1 },
+        limits: {
+          goldenTolerance: 0.001,
+          minAccuracy: 0.9,
+          maxP95Ms: 40,
+          maxLowConfidenceRate: 0.1,
+          maxMemoryMB: 300,
+          stressSeconds: 60,
+        },
       },
       rollbackFloor: 3,
       releaseCounter: 4,
@@ -131,6 +140,8 @@ variants:
 acceptance:
   samples: acceptance
   minAccuracy: 93
+  maxMemoryMB: 1.5
+  stressSeconds: 601
 `);
     expect(problems.map(({ line, column, path }) => `${line}:${column} ${path}`)).toEqual([
       '1:1 version',
@@ -145,6 +156,8 @@ acceptance:
       '9:5 variants[0].requires',
       '9:11 variants[0].file',
       '13:16 acceptance.minAccuracy',
+      '14:16 acceptance.maxMemoryMB',
+      '15:18 acceptance.stressSeconds',
     ]);
   });
 

@@ -51,6 +51,16 @@ describe('what does not go together', () => {
       { 'strategy.forceAfter': 'expected less than the deadline, 6h, got 6h' },
     ],
     [
+      'a shadow that ends with the deadline',
+      { strategy: { deadline: '10m', shadow: { seconds: '10m' } } },
+      { 'strategy.shadow.seconds': 'expected less than the deadline, 10m, got 10m' },
+    ],
+    [
+      'a shadow of what is only fetched',
+      { strategy: { mode: 'download-only', shadow: {} } },
+      { 'strategy.shadow': 'expected none: with mode: download-only nothing serves the release' },
+    ],
+    [
       'what only serving shows, of a release that is only fetched',
       {
         strategy: { mode: 'download-only', control: '10%', waves, probation: { seconds: 5 } },
@@ -86,6 +96,7 @@ describe('what does not go together', () => {
     ['a control group that fits exactly', { gates: [compared], strategy: { control: '40%', waves } }],
     ['a time without consent before the deadline', { strategy: { mode: 'soft', forceAfter: '2h' } }],
     ['a release that is only fetched, and counted', { strategy: { mode: 'download-only' } }],
+    ['a shadow before the deadline', { strategy: { deadline: '10m', shadow: { seconds: '9m' } } }],
     ['a control group by number', { gates: [compared], strategy: { control: 20, waves } }],
   ])('is not %s', (_, { strategy, ...value }) => {
     expect(problemsOf({ ...value, strategy: { control: '10%', waves, ...(strategy as object) } })).toEqual({});

@@ -41,19 +41,29 @@ const ofMode = ({ mode, forceAfter, deadline }: StrategySpec): SpecProblem[] => 
   return [{ path, message: `expected less than the deadline, ${most}, got ${formatDuration(forceAfter)}` }];
 };
 
+/** A device must come to an end of it before it counts as silent. */
+const ofShadow = ({ shadow, deadline }: StrategySpec): SpecProblem[] => {
+  if (shadow === undefined || shadow.seconds < deadline) return [];
+  const most = formatDuration(deadline);
+  const message = `expected less than the deadline, ${most}, got ${formatDuration(shadow.seconds)}`;
+  return [{ path: 'strategy.shadow.seconds', message }];
+};
+
 /** Gates that judge by how a release serves. */
 const SERVING_GATES = ['lowConfidenceRate', 'latencyP95', 'drift', 'acceleratorFallback'];
 
 /** What is only fetched serves nobody: there is nothing to watch, to measure or to compare. */
 const ofDownloadOnly = (written: unknown, gates: ReadonlyMap<number, Gate>): SpecProblem[] => {
   const why = 'with mode: download-only nothing serves the release';
-  const probation = part(written, 'probation') === undefined ? [] : ['strategy.probation'];
+  const served = ['probation', 'shadow'].flatMap((name) =>
+    part(written, name) === undefined ? [] : [`strategy.${name}`],
+  );
   const measured = [...gates].flatMap(([index, gate]) => {
     const [name = ''] = Object.keys(gate);
     return SERVING_GATES.includes(name) ? [`gates.${index}.${name}`] : [];
   });
   return [
-    ...probation.map((path) => ({ path, message: `expected none: ${why}` })),
+    ...served.map((path) => ({ path, message: `expected none: ${why}` })),
     ...measured.map((path) => ({ path, message: `expected execution or success: ${why}` })),
   ];
 };
@@ -91,5 +101,5 @@ export const contradictionsIn = (value: unknown): SpecProblem[] => {
     data.mode === 'download-only'
       ? ofDownloadOnly(part(value, 'strategy'), gates)
       : [...gates].flatMap(([index, gate]) => ofGate(gate, `gates.${index}`, data));
-  return [...ofControl(data), ...ofMode(data), ...ofServing, ...problems];
+  return [...ofControl(data), ...ofMode(data), ...ofShadow(data), ...ofServing, ...problems];
 };

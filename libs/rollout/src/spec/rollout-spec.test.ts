@@ -51,6 +51,15 @@ describe('parseRolloutSpec', () => {
       gates: [{ lowConfidenceRate: { max: '3%' } }, { latencyP95: { maxMs: 80 } }],
     });
     expect(spec.strategy.waves.map(({ soak }) => soak)).toEqual([600, 3_600]);
+    expect(spec.strategy.shadow).toBeUndefined();
+    expect(parseRolloutSpec({ release, strategy: { shadow: {} } }).strategy.shadow).toEqual({ seconds: 60, every: 1 });
+    const shadow = { seconds: '2m', frames: 500, every: 5, minAgreement: '90%' };
+    expect(parseRolloutSpec({ release, strategy: { shadow } }).strategy.shadow).toEqual({
+      seconds: 120,
+      frames: 500,
+      every: 5,
+      minAgreement: 0.9,
+    });
     expect(spec.strategy.probation).toMatchObject({ seconds: 300, minFrames: 100 });
     expect(spec.gates).toEqual([
       { lowConfidenceRate: { max: 0.03, minimumFrames: 100, minimumDevices: 1 } },
@@ -203,6 +212,11 @@ describe('what a refused specification says', () => {
     [[], 'the specification: expected settings by name, got a list of 0'],
     [{ release: 7 }, 'release: expected model@version, e.g. meter-reader@1.4.0, got 7'],
     [{ release, gates: {} }, 'gates: expected a list, got {}'],
+    [{ release, strategy: { shadow: { seconds: '2h' } } }, 'strategy.shadow.seconds: expected at most 1h'],
+    [{ release, strategy: { shadow: { seconds: 0 } } }, 'strategy.shadow.seconds: expected more than 0'],
+    [{ release, strategy: { shadow: { every: 0 } } }, 'strategy.shadow.every: expected more than 0, got 0'],
+    [{ release, strategy: { shadow: { minAgreement: 90 } } }, 'strategy.shadow.minAgreement: expected a share'],
+    [{ release, strategy: { shadow: { minAgrement: 1 } } }, 'strategy.shadow.minAgrement: unknown'],
     [{ release, strategy: { wave: [] } }, 'strategy.wave: unknown'],
     [{ release, target: '' }, 'target: expected at least 1 characters, got ""'],
     [{ release, target: `a=${'b'.repeat(20_000)}` }, 'target: expected at most 20000 characters'],

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { duration, fleetShare, positiveDuration, share } from './scalars.ts';
 import { updateWindowSchema } from './window-spec.ts';
 
+/** The deadline runs on, and so does the memory that two releases take. */
+const LONGEST_SHADOW_S = 3_600;
+
 const waveSchema = z.strictObject({
   size: fleetShare.describe('how many devices have the release when the wave has passed: a count, or a percentage'),
   minimum: z.number().int().positive().optional().describe('at least so many devices'),
@@ -15,6 +18,18 @@ const probationSchema = z.strictObject({
   maxErrorRate: share.default(0.02),
   maxLowConfidenceRate: share.default(0.3),
   maxP95Ratio: z.number().positive().default(2).describe('p95 of a frame over that of the release before'),
+});
+
+const shadowSchema = z.strictObject({
+  seconds: positiveDuration('it has to see some frames')
+    .refine((seconds) => seconds <= LONGEST_SHADOW_S, 'expected at most 1h: two releases run on the device meanwhile')
+    .default(60)
+    .describe('how long at most it runs beside what serves, also where no frames come'),
+  frames: z.number().int().positive().max(1_000_000).optional().describe('it ends when so many frames were compared'),
+  every: z.number().int().positive().max(1_000_000).default(1).describe('it sees every so-many-th frame'),
+  minAgreement: share
+    .optional()
+    .describe('it must agree with what serves on so many frames; default: its agreement is only told'),
 });
 
 const wavesSchema = z
@@ -85,6 +100,9 @@ export const strategySchema = z.strictObject({
   forceAfter: positiveDuration('without consent a device would not wait at all: that is mode: forced')
     .optional()
     .describe('of mode soft: how long a device waits for consent, from when it is told; then it goes on without'),
+  shadow: shadowSchema
+    .optional()
+    .describe('before it serves, the release runs beside the one that does, on the same frames, and is compared'),
   probation: probationSchema.prefault({}),
 });
 export type StrategySpec = z.output<typeof strategySchema>;

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { FrameError, InferenceError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
 import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../worker-messages.ts';
-import { runAcceptance } from './acceptance-run.ts';
+import { runAcceptance, runStress } from './acceptance-run.ts';
 import { readMessage, sayMessage } from './blocking-pipe.ts';
 import { LoadedRelease } from './loaded-release.ts';
 
@@ -51,11 +51,17 @@ async function answer(
       const picture: Picture = { ...request.picture, bytes: body };
       return { kind: 'result', id, result: await loaded.answer(picture, id) };
     }
-    const report = await runAcceptance(loaded, config.archiveDirectory, () => say({ kind: 'alive' }));
+    const onProgress = () => say({ kind: 'alive' });
+    if (request.kind === 'stress') {
+      const { seconds } = request;
+      return { kind: 'stress', id, figures: await runStress(loaded, config.archiveDirectory, seconds, onProgress) };
+    }
+    const report = await runAcceptance(loaded, config.archiveDirectory, onProgress);
     return { kind: 'acceptance', id, report: { ...report, failures: [...report.failures] } };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
-    if (request.kind === 'acceptance') return { kind: 'error', id, code: 'acceptance-failed-to-run', words };
+    if (request.kind === 'acceptance' || request.kind === 'stress')
+      return { kind: 'error', id, code: 'acceptance-failed-to-run', words };
     const undecodable = error instanceof FrameError && error.code === 'frame-undecodable';
     return { kind: 'error', id, code: undecodable ? 'frame-undecodable' : 'frame-failed', words };
   }

@@ -1,7 +1,7 @@
-import type { BoardState, ThrottleCause } from '@aviary/protocol';
+import type { BoardState } from '@aviary/protocol';
 import type { BoardRoot } from '../../facts/board-root.ts';
 import { KeptFile } from './kept-file.ts';
-import { findThrottleSources, type ThrottleSource } from './throttle-sources.ts';
+import { causesOf, findThrottleSources, type ThrottleSource } from './throttle-sources.ts';
 
 const KILOBYTES = 1024;
 const PER_DEGREE = 1000;
@@ -102,11 +102,6 @@ const wattsOf = (rails: readonly Rail[]): number | undefined => {
   }
   // The sensors tell thousandths.
   return rails.length === 0 ? undefined : Math.round(watts * 1000) / 1000;
-};
-
-const causesOf = (sources: readonly ThrottleSource[]): ThrottleCause[] | undefined => {
-  const told = sources.map((source) => source.causes()).filter((causes) => causes !== undefined);
-  return told.length === 0 ? undefined : [...new Set(told.flat())];
 };
 
 /** Leaves out what the board does not tell. */

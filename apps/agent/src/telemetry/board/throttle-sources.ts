@@ -154,3 +154,20 @@ export const findThrottleSources = async (root: BoardRoot): Promise<ThrottleSour
   ...(await processorCounters(root)),
   ...(await edgeTpus(root)),
 ];
+
+/** What all of them tell now; undefined when none does. */
+export const causesOf = (sources: readonly ThrottleSource[]): ThrottleCause[] | undefined => {
+  const told = sources.map((source) => source.causes()).filter((causes) => causes !== undefined);
+  return told.length === 0 ? undefined : [...new Set(told.flat())];
+};
+
+/** All that a board tells, for one who looks for a while: counters tell each reader what has risen since it read before. */
+export const openThrottling = async (root: BoardRoot): Promise<ThrottleSource> => {
+  const sources = await findThrottleSources(root);
+  return {
+    causes: () => causesOf(sources),
+    close: () => {
+      for (const source of sources) source.close();
+    },
+  };
+};

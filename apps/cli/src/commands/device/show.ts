@@ -20,6 +20,12 @@ const updateInWords = (execution: DeviceExecution | undefined): string[] => {
   return [`update    ${release}: ${words.join(', ')}`];
 };
 
+/** The newest, whatever became of the update. */
+const shadowInWords = (executions: readonly DeviceExecution[]): string[] =>
+  executions
+    .flatMap(({ release, shadow }) => (shadow === null ? [] : [`shadow    ${release}: ${shadow.words}`]))
+    .slice(0, 1);
+
 export default class DeviceShow extends AviaryCommand {
   static override summary = 'All that is known of one device';
 
@@ -52,6 +58,7 @@ export default class DeviceShow extends AviaryCommand {
         ...boardNow(device, now),
         `runs      ${device.running?.release ?? 'nothing'}${device.origin === null ? '' : ORIGIN_WORDS[device.origin]}, assigned ${device.assigned ?? 'nothing'}`,
         ...updateInWords(executions.find(({ state }) => !isEndedExecution(state))),
+        ...shadowInWords(executions),
         `certificate until ${new Date(device.certificate.expiresAt).toISOString()}, epoch ${device.epoch}`,
       ]
         .map(printable)

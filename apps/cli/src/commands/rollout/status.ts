@@ -3,8 +3,11 @@ import { AviaryCommand, nameArg, outputFlag, secondsFlag } from '../../aviary-co
 import { everyItem } from '../../connection.ts';
 import { findRollout } from '../../find-rollout.ts';
 import { rolloutPicture } from '../../render/rollout-picture.ts';
+import { shadowCell } from '../../render/shadow-words.ts';
 import { renderTable } from '../../render/table.ts';
 import { watchRollout } from '../../rollout-watch.ts';
+
+const COLUMNS = ['device', 'profile', 'wave', 'state', 'variant'];
 
 export default class RolloutStatus extends AviaryCommand {
   static override summary = 'How a rollout goes: its waves, gates and devices';
@@ -33,12 +36,14 @@ export default class RolloutStatus extends AviaryCommand {
     const items = await everyItem((cursor) =>
       client.listExecutions({ params: { id }, query: { limit: 500, ...cursor } }),
     );
+    const isShadowed = items.some(({ shadow }) => shadow !== null);
     const rows = items.map((execution) => [
       execution.deviceName,
       execution.profile ?? '-',
       execution.wave === null ? execution.kind : String(execution.wave + 1),
       execution.diverged ? `${execution.state}, diverged` : execution.state,
       execution.variant ?? '-',
+      ...(isShadowed ? [shadowCell(execution.shadow)] : []),
       execution.reason ?? '',
     ]);
     this.print({ ...rollout, executions: items }, flags.output, () =>
@@ -46,7 +51,7 @@ export default class RolloutStatus extends AviaryCommand {
         ...rolloutPicture(rollout),
         ...(rows.length === 0
           ? []
-          : ['', renderTable(['device', 'profile', 'wave', 'state', 'variant', 'reason'], rows)]),
+          : ['', renderTable([...COLUMNS, ...(isShadowed ? ['shadow'] : []), 'reason'], rows)]),
       ].join('\n'),
     );
   }

@@ -47,6 +47,11 @@ const ExecutionRow = ({ execution }: { execution: ExecutionView }) => (
       <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
         {execution.reason ?? ''}
       </Text>
+      {execution.shadow !== null && execution.shadow.words !== execution.reason && (
+        <Text size="xs" c="dimmed" style={{ overflowWrap: 'anywhere' }}>
+          in shadow: {execution.shadow.words}
+        </Text>
+      )}
     </Table.Td>
     <Table.Td c="dimmed">
       <RelativeTime at={execution.updatedAt} />

@@ -14,6 +14,7 @@ const failed = (deviceName: string, changes: Partial<ExecutionView>): ExecutionV
   variant: 'cpu',
   from: null,
   reason: null,
+  shadow: null,
   updatedAt: 0,
   ...changes,
 });

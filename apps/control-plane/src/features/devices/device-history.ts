@@ -6,7 +6,7 @@ import type { DevicesService } from './devices.service.ts';
 
 /** An execution `e` of a rollout `r`, as the API shows it with its device. */
 export const DEVICE_EXECUTION = `
-  e.id, e.rollout_id as "rolloutId", r.release, e.kind, e.state, e.diverged, e.reason,
+  e.id, e.rollout_id as "rolloutId", r.release, e.kind, e.state, e.diverged, e.reason, e.shadow,
   case e.kind when 'install' then e.from_release else r.release end as "from",
   case e.kind when 'install' then r.release else e.from_release end as "to",
   ${millisecondsOf('e.created_at')} as "createdAt", ${millisecondsOf('e.updated_at')} as "updatedAt",

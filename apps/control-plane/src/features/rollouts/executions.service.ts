@@ -33,22 +33,25 @@ const LOAD = `
   where e.id = $1 and e.device_id = $2
   for update of e`;
 
+// What it did before it was tried is compared with what it does after: two releases at once are neither.
 const MOVE = `
   update execution set state = $2, reason_code = $3, reason = $4, updated_at = now(),
-    ended_at = case when $5 then now() end,
+    ended_at = case when $5 then now() end, shadow = coalesce($7::jsonb, shadow),
+    tried_at = case when $2 = 'INSTALLING' then coalesce(tried_at, to_timestamp($6::float8 / 1000)) else tried_at end,
     switched_at = case when $2 in ('PROBATION', 'SUCCEEDED') then coalesce(switched_at, to_timestamp($6::float8 / 1000))
       else switched_at end
   where id = $1`;
 
 // It has come no further, and says why, or that it goes on.
 const EXPLAIN = `
-  update execution set reason_code = $2, reason = $3, updated_at = now()
-  where id = $1 and (reason_code, reason) is distinct from ($2, $3)`;
+  update execution set reason_code = $2, reason = $3, shadow = coalesce($4::jsonb, shadow), updated_at = now()
+  where id = $1 and ((reason_code, reason) is distinct from ($2, $3) or coalesce($4::jsonb, shadow) is distinct from shadow)`;
 
 // Under a new id: what the device still says of the try that has failed moves nothing.
 const TRY_AGAIN = `
   update execution set id = gen_random_uuid(), state = 'QUEUED', failed_tries = failed_tries + 1,
-    not_before = now() + make_interval(secs => $2), deadline_at = null, reason_code = $3,
+    not_before = now() + make_interval(secs => $2), deadline_at = null, tried_at = null, reason_code = $3,
+    shadow = coalesce($5::jsonb, shadow),
     reason = 'try ' || failed_tries + 1 || ' failed: ' || coalesce($4, $3, 'no reason given'), updated_at = now()
   where id = $1`;
 
@@ -111,18 +114,19 @@ export class ExecutionsService {
       onlyFetches: execution.mode === 'download-only' && execution.kind === 'install',
     });
     const reason = [record.reason?.code ?? null, record.reason?.message ?? null] as const;
+    const shadow = record.shadow === undefined ? null : JSON.stringify(record.shadow);
     if ('ignored' in outcome) {
-      if (outcome.ignored === 'unchanged') await sql.query(EXPLAIN, [record.executionId, ...reason]);
+      if (outcome.ignored === 'unchanged') await sql.query(EXPLAIN, [record.executionId, ...reason, shadow]);
       return;
     }
     const { moved } = outcome;
     if (moved === 'FAILED' && triesAgain(execution)) {
       await this.director.revert(sql, [record.executionId]);
       const wait = retryAfter(execution.failedTries + 1, Math.random());
-      await sql.query(TRY_AGAIN, [record.executionId, wait, ...reason]);
+      await sql.query(TRY_AGAIN, [record.executionId, wait, ...reason, shadow]);
       return;
     }
-    await sql.query(MOVE, [record.executionId, moved, ...reason, isEndedExecution(moved), record.at]);
+    await sql.query(MOVE, [record.executionId, moved, ...reason, isEndedExecution(moved), record.at, shadow]);
     // What is only fetched is not what the device is to run: a board that takes its place has to find what that is.
     if (moved === 'STAGED' || (FAILURE_STATES as readonly ExecutionState[]).includes(moved)) {
       await this.director.revert(sql, [record.executionId]);

@@ -1,5 +1,5 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import { type Probation, type SwitchTerms, splitReleaseName } from '@aviary/release';
+import { type Probation, type ShadowTerms, type SwitchTerms, splitReleaseName } from '@aviary/release';
 import {
   type RateState,
   type RolloutSpec,
@@ -46,6 +46,8 @@ const HOLD = `
   update execution e set not_before = to_timestamp(t.until / 1000), updated_at = now(), reason = t.reason,
     deadline_at = coalesce(e.deadline_at, now() + make_interval(secs => t.deadline))
   from unnest($1::uuid[], $2::float8[], $3::text[], $4::float8[]) as t (id, until, reason, deadline) where e.id = t.id`;
+
+type ShadowSpec = NonNullable<RolloutSpec['strategy']['shadow']>;
 
 interface QueuedExecution {
   readonly id: string;
@@ -128,14 +130,22 @@ const allowanceOf = ({ spec, rate, succeeded }: LoadedRollout, now: number): All
   return { devices: Math.floor(refilled.tokens), rate: refilled };
 };
 
+const shadowTermsOf = ({ seconds, every, frames, minAgreement }: ShadowSpec): ShadowTerms => ({
+  seconds,
+  every,
+  ...(frames === undefined ? {} : { frames }),
+  ...(minAgreement === undefined ? {} : { minAgreement }),
+});
+
 /** What devices keep to by themselves. What is only fetched switches nothing, at whatever time. */
-const termsOf = ({ mode, window, forceAfter }: RolloutSpec['strategy'], now: number): SwitchTerms | null => {
+const termsOf = ({ mode, window, forceAfter, shadow }: RolloutSpec['strategy'], now: number): SwitchTerms | null => {
   if (mode === 'download-only') return { mode };
-  if (mode === 'forced' && window === undefined) return null;
+  if (mode === 'forced' && window === undefined && shadow === undefined) return null;
   return {
     mode,
     ...(window === undefined ? {} : { window }),
     ...(forceAfter === undefined ? {} : { forceAt: Math.round(now + forceAfter * 1000) }),
+    ...(shadow === undefined ? {} : { shadow: shadowTermsOf(shadow) }),
   };
 };
 

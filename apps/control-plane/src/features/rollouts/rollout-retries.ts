@@ -50,7 +50,7 @@ const TRY_AGAIN = `
     order by e.id limit ${AT_ONCE + 1} for update of e
   ), taken as (select id from chosen limit ${AT_ONCE}), again as (
     update execution e set id = gen_random_uuid(), state = 'QUEUED', failed_tries = 0, not_before = now(),
-      deadline_at = null, ended_at = null, switched_at = null, variant = null, diverged = false, updated_at = now(),
+      deadline_at = null, ended_at = null, tried_at = null, switched_at = null, variant = null, diverged = false, updated_at = now(),
       reason_code = null, reason = 'tried again, as ' || $4 || ' has asked; before: ' || e.state ||
         case when e.diverged then ', and then it ran something else' else coalesce(', ' || e.reason, '') end
     from taken where e.id = taken.id

@@ -49,7 +49,7 @@ const EVALUATIONS = `
 
 const EXECUTIONS = `
   select e.id, e.device_id as "deviceId", d.name as "deviceName", d.profile, e.wave_index as wave, e.kind, e.state,
-    e.diverged, e.variant, e.from_release as "from", e.reason, ${millisecondsOf('e.updated_at')} as "updatedAt"
+    e.diverged, e.variant, e.from_release as "from", e.reason, e.shadow, ${millisecondsOf('e.updated_at')} as "updatedAt"
   from execution e join device d on d.id = e.device_id
   where e.rollout_id = $1 and e.id > $2`;
 

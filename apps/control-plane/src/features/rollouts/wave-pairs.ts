@@ -53,13 +53,15 @@ const measured = (device: string, release: string, from: string, to: string, few
     where m.device_id = ${device} and m.release = ${release} and m.minute >= to_timestamp(${from}) and m.minute < to_timestamp(${to})
     having count(*) >= ${fewest})`;
 
+// Before a device is what it was until the release was tried on it: from then on two run beside each other.
 // $1 rollout, $2 wave, $3 its offset, $4 seconds over which is measured, $5 fewest minutes, $6 release.
 const RIPE = `
-  select n, "deviceId", profile, stratum, switched,
-    ${measured('"deviceId"', '"from"', 'switched - $4', 'switched', '$5')} as before,
+  select n, "deviceId", profile, stratum, tried, switched,
+    ${measured('"deviceId"', '"from"', 'tried - $4', 'tried', '$5')} as before,
     ${measured('"deviceId"', '$6', `switched + ${MINUTE_S}`, `switched + ${MINUTE_S} + $4`, '$5')} as after
   from (
     select e.device_id as "deviceId", d.profile, coalesce(d.profile, '${NO_PROFILE}') as stratum, e.from_release as "from",
+      extract(epoch from date_trunc('minute', least(e.tried_at, e.switched_at)))::float8 as tried,
       extract(epoch from date_trunc('minute', e.switched_at))::float8 as switched,
       row_number() over (order by date_trunc('minute', e.switched_at), e.device_id) as n
     from execution e join device d on d.id = e.device_id
@@ -78,7 +80,7 @@ const candidates = (target: string): string => {
      where ripe.before is not null and ripe.after is not null and (done.room ->> ripe.stratum)::integer > 0
        and ${stratum} and d.bucket ${lap} $3 and d.running_release is not null and ${target} and d.id <> all (done.used)
        and not exists (select 1 from execution e where e.device_id = d.id and (e.rollout_id = $1
-         or (e.switched_at >= to_timestamp(ripe.switched - $4) and e.switched_at < to_timestamp(ripe.switched + ${MINUTE_S} + $4))))
+         or (e.switched_at >= to_timestamp(ripe.tried - $4) and e.switched_at < to_timestamp(ripe.switched + ${MINUTE_S} + $4))))
        and not exists (select 1 from wave_pair p where p.rollout_id = $1 and p.wave_index = $2 and p.control_id = d.id)
      order by d.bucket desc, d.id desc limit ${CANDIDATES})`;
   return ['d.profile = ripe.profile', 'd.profile is null and ripe.profile is null']
@@ -98,7 +100,7 @@ const pair = (target: string): string => `
     from done join ripe on ripe.n = done.n + 1
     left join lateral (
       select * from (
-        select id, ${measured('id', 'running_release', 'ripe.switched - $4', 'ripe.switched', '$5')} as before,
+        select id, ${measured('id', 'running_release', 'ripe.tried - $4', 'ripe.tried', '$5')} as before,
           ${measured('id', 'running_release', `ripe.switched + ${MINUTE_S}`, `ripe.switched + ${MINUTE_S} + $4`, '$5')} as after
         from (${candidates(target)}) as candidate
       ) as seen where before is not null and after is not null limit 1
