@@ -65,6 +65,7 @@ export class PatientDevice {
         serving: new SimulatedServing(STEADY, seededRandom('a week')),
         startWorker: simulatedWorkers(STEADY, async () => undefined),
         memory: { shortage: () => undefined },
+        openThrottling: async () => ({ causes: () => undefined, close: () => undefined }),
         meter: {
           read: async () => ({ process: { rssBytes: 2 ** 27, cpuPercent: 20 }, board, news: null }),
           close: () => undefined,

@@ -72,7 +72,8 @@ describe('the acceptance suite on a device', () => {
       const figures = await worker.runStress(1);
       expect(performance.now() - begun).toBeGreaterThanOrEqual(1000);
       expect(figures).toMatchObject({ failed: 0, p95Ms: expect.any(Number) });
-      expect(figures.frames).toBeGreaterThan(20);
+      // Of three pictures: it has gone round.
+      expect(figures.frames).toBeGreaterThan(3);
       const { resident = 0, peak = 0 } = worker.memory() ?? {};
       expect(resident).toBeGreaterThan(30 * 2 ** 20);
       expect(peak).toBeGreaterThanOrEqual(resident);

@@ -339,7 +339,10 @@ const anyTarget = fc
     stage: fc.constantFrom<Candidate['stage']>('assigned', 'fetched', 'probation'),
     shadow: fc.constantFrom(undefined, notShadowed('why not')),
   })
-  .map(({ shadow, ...wanted }) => (shadow === undefined ? wanted : { ...wanted, shadow }));
+  .map(
+    ({ shadow, ...wanted }): Pick<Candidate, 'release' | 'stage' | 'shadow'> =>
+      shadow === undefined ? wanted : { ...wanted, shadow },
+  );
 
 describe('any plan', () => {
   it('never begins an execution again that has ended', () => {
