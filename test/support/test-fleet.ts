@@ -62,6 +62,8 @@ export class TestFleet {
   readonly conductors: StayingProcess[] = [];
   /** Options of all that is done with the agent of a device, by its name. */
   readonly agentOptions = new Map<string, readonly string[]>();
+  /** What the agent of a device looks at, by its name, as options of `run`; grey pictures of its own where nothing is said. */
+  readonly sources = new Map<string, readonly string[]>();
   private ports: number[] = [];
   private readonly options: readonly string[];
   readonly #learners = new Set<string>();
@@ -206,7 +208,7 @@ export class TestFleet {
     return join(this.directory, name, 'state');
   }
 
-  /** Where the agent of a device that learns listens to applications. */
+  /** Where the agent of a device listens to applications. */
   socketOf(name: string): string {
     return join(this.directory, `${name}.sock`);
   }
@@ -249,7 +251,8 @@ export class TestFleet {
 
   startAgent(name: string): void {
     const home = join(this.directory, name);
-    const source = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20', '--telemetry-seconds', '1'];
+    const pictures = ['--source', `dir:${join(home, 'pictures')}`, '--fps', '20'];
+    const source = [...(this.sources.get(name) ?? pictures), '--telemetry-seconds', '1'];
     const learning = this.#learners.has(name) ? ['--learn'] : [];
     const socket = ['--socket', this.socketOf(name)];
     const state = [...this.#agentOptionsOf(name), '--facts', join(home, 'facts.json')];
