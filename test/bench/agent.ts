@@ -10,8 +10,10 @@ import { type Bench, median } from './harness.ts';
 const ROUNDS = 5;
 /** Until both processes have collected what their start has left. */
 const SETTLE_MS = 15_000;
-/** 200 times as often as an agent reports by default. */
-const HASTY_TELEMETRY_SECONDS = 0.05;
+/** As an agent reports by default. */
+const TELEMETRY_SECONDS = 10;
+/** How many times as often it reports while its growth is watched. */
+const GROWTH_RATE = Number(process.env.AVIARY_BENCH_AGENT_RATE ?? 200);
 const GROWTH_SECONDS = Number(process.env.AVIARY_BENCH_AGENT_SECONDS ?? 60);
 const GLANCES = 20;
 
@@ -32,7 +34,7 @@ const bareNode = async () => {
 const idleRound = async (): Promise<{ readonly agent: number; readonly bare: number }> => {
   const bare = await bareNode();
   try {
-    const agent = await AgentProcess.start({ serving: false, telemetrySeconds: 10 });
+    const agent = await AgentProcess.start({ serving: false, telemetrySeconds: TELEMETRY_SECONDS });
     try {
       await pause(SETTLE_MS);
       return { agent: await residentKB(agent.pid), bare: await residentKB(bare.pid) };
@@ -56,12 +58,15 @@ const residentOver = async (pid: number, seconds: number): Promise<number> => {
 
 const bench: Bench = {
   about:
-    'the supervisor of an agent: its memory beside a bare Node of the same version, what reading the board takes beside the calls of systeminformation that tell the same, and its growth while it serves and reports 200 times as often as it does',
+    'the supervisor of an agent: its memory beside a bare Node of the same version, what reading the board takes beside the calls of systeminformation that tell the same, and its growth while it serves and reports far more often than it does',
   async run(report) {
     if (!(GROWTH_SECONDS >= 10)) {
       throw new Error(
         `Expected at least 10 seconds in AVIARY_BENCH_AGENT_SECONDS, got "${process.env.AVIARY_BENCH_AGENT_SECONDS}".`,
       );
+    }
+    if (!(GROWTH_RATE >= 1)) {
+      throw new Error(`Expected at least 1 in AVIARY_BENCH_AGENT_RATE, got "${process.env.AVIARY_BENCH_AGENT_RATE}".`);
     }
     const idle: { agent: number; bare: number }[] = [];
     for (let round = 0; round < ROUNDS; round += 1) idle.push(await idleRound());
@@ -97,7 +102,7 @@ const bench: Bench = {
       goal: { at: 'most', ratio: 0 },
     });
 
-    const agent = await AgentProcess.start({ serving: true, telemetrySeconds: HASTY_TELEMETRY_SECONDS });
+    const agent = await AgentProcess.start({ serving: true, telemetrySeconds: TELEMETRY_SECONDS / GROWTH_RATE });
     try {
       await pause((GROWTH_SECONDS * 1000) / 2);
       const edge = GROWTH_SECONDS / 10;
@@ -105,7 +110,7 @@ const bench: Bench = {
       await pause((GROWTH_SECONDS / 2 - 2 * edge) * 1000);
       const end = await residentOver(agent.pid, edge);
       report({
-        figure: `growth in the second half of ${GROWTH_SECONDS} s at 200 times the usual rate`,
+        figure: `growth in the second half of ${GROWTH_SECONDS} s at ${GROWTH_RATE} times the usual rate`,
         value: (end - middle) / 1024,
         unit: 'MB',
         versus: `its resident memory in the middle (${(middle / 1024).toFixed(1)} MB)`,

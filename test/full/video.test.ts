@@ -1,6 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { rename } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +13,11 @@ import type { Frame } from '../../apps/agent/src/inference/frame.ts';
 import { Serving } from '../../apps/agent/src/inference/serving.ts';
 import { workerFromSource, writeLightRelease } from '../../apps/agent/src/inference/testing/light-release.ts';
 import { startWorker } from '../../apps/agent/src/inference/worker-handle.ts';
+import { ask } from '../../apps/agent/src/testing/local-client.ts';
+import { processesWith } from '../../apps/agent/src/testing/processes.ts';
+import { countFrames, numberIn, writeNumberedVideo, writeNumberReader } from '../support/numbered-video.ts';
+import { PROBATION, TestFleet, until } from '../support/test-fleet.ts';
+import { WatchedAgent } from '../support/watched-agent.ts';
 
 // With the real ffmpeg, GStreamer and an RTSP server: apt-get install ffmpeg gstreamer1.0-tools
 // gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gir1.2-gst-rtsp-server-1.0 python3-gi
@@ -194,5 +200,135 @@ describe('a GStreamer pipeline', () => {
   it('that is none is told in the words of GStreamer', async () => {
     const { words } = capture('gst:nosuchelement');
     await expect.poll(words).toContain('nosuchelement');
+  });
+});
+
+describe('a video that the agent of a fleet reads', () => {
+  const RELEASE = 'numbers@1.0.0';
+  let fleet: TestFleet;
+  let agent: WatchedAgent | undefined;
+  /** What the control plane was told of by the agents before. */
+  let before = { frames: 0, dropped: 0, errors: 0 };
+  let videos = 0;
+
+  beforeAll(async () => {
+    fleet = await TestFleet.start();
+    const model = join(fleet.directory, 'numbers');
+    await writeNumberReader(model);
+    await fleet.aviary('model', 'push', model, '--key', fleet.keyPath);
+    fleet.sources.set('door', ['--source', 'none']);
+    await fleet.addDevice('door', 'x86-64');
+    const waves = [{ size: '100%', soak: '0s' }];
+    const strategy = { waves, deadline: '60s', probation: { ...PROBATION, seconds: 1, minFrames: 0 } };
+    const id = await fleet.rollOut('1.0.0', waves, { release: RELEASE, strategy });
+    expect((await fleet.ended(id)).state).toBe('FINISHED');
+  });
+  afterAll(() => fleet?.stop());
+  afterEach(async () => {
+    agent?.close();
+    before = await told();
+  });
+
+  const health = async () => (await ask(fleet.socketOf('door'), 'GET', '/healthz')).body;
+  const told = async () => {
+    const [device] = await fleet.devices();
+    const { frames, dropped, errors } = device?.field.find(({ release }) => release === RELEASE) ?? before;
+    return { frames, dropped, errors };
+  };
+  /** What the control plane has been told since this agent has begun. */
+  const toldSince = async () => {
+    const now = await told();
+    return {
+      frames: now.frames - before.frames,
+      dropped: now.dropped - before.dropped,
+      errors: now.errors - before.errors,
+    };
+  };
+
+  /** Starts the agent anew, and lays the video where it looks for one once its release serves. */
+  const play = async (frames: number, rate: number): Promise<WatchedAgent> => {
+    const name = `numbers-${videos}.mkv`;
+    videos += 1;
+    const [ready, awaited] = [join(folder, name), join(fleet.directory, name)];
+    await writeNumberedVideo(ready, frames, rate);
+    expect(await countFrames(ready)).toBe(frames);
+    await fleet.agents.get('door')?.stop();
+    fleet.sources.set('door', ['--source', `ffmpeg:${awaited}`, '--fps', `${rate}`]);
+    fleet.startAgent('door');
+    await until('a release that serves', 60, async () => ((await health()).status === 'serving' ? true : undefined));
+    agent = await WatchedAgent.open(fleet.socketOf('door'));
+    await justLooked();
+    await rename(ready, awaited);
+    return agent;
+  };
+  /** Right after it has looked for the video in vain; the next time is a second away at least. */
+  const justLooked = async () => {
+    const words = async (): Promise<string> => (await health()).capture?.words ?? '';
+    const earlier = await words();
+    await until('the next look for the video', 60, async () => {
+      const now = await words();
+      return now !== earlier && /again in [1-9]\d{3,} ms/.test(now) ? true : undefined;
+    });
+  };
+  const isOver = () =>
+    until('the end of the video', 60, async () =>
+      (await health()).capture?.words.includes('has come to its end') ? true : undefined,
+    );
+  /** All frames, whatever became of them. */
+  const allOf = async (watched: WatchedAgent) => {
+    const { answered, dropped, errors } = await watched.counts();
+    return answered + dropped + errors;
+  };
+  const worker = async (): Promise<number> => {
+    const [device] = await fleet.devices();
+    const [pid] = processesWith('worker-main', device?.id ?? '');
+    if (pid === undefined) throw new Error('there is no worker');
+    return pid;
+  };
+
+  it('is answered frame by frame, in order, where the model keeps up', async () => {
+    const watched = await play(60, 5);
+    await isOver();
+    await expect.poll(() => watched.results.length).toBe(60);
+    expect(watched.results.map(numberIn)).toEqual(Array.from({ length: 60 }, (_, number) => number));
+    expect(await watched.counts()).toEqual({ answered: 60, dropped: 0, errors: 0 });
+    await expect.poll(toldSince).toEqual({ frames: 60, dropped: 0, errors: 0 });
+  });
+
+  it('is answered or dropped, and each frame is told of once, where the model does not keep up', async () => {
+    const watched = await play(600, 100);
+    await until('answers', 30, async () => (watched.results.length > 50 ? true : undefined));
+    const pid = await worker();
+    process.kill(pid, 'SIGSTOP');
+    await until('frames that are dropped', 30, async () => ((await watched.counts()).dropped > 50 ? true : undefined));
+    process.kill(pid, 'SIGCONT');
+    await isOver();
+    await expect.poll(() => allOf(watched)).toBe(600);
+    const { answered, dropped, errors } = await watched.counts();
+    expect(errors).toBe(0);
+    await expect.poll(toldSince).toEqual({ frames: answered, dropped, errors: 0 });
+    await expect.poll(() => watched.results.length).toBe(answered);
+    // None twice, and none before one that came earlier.
+    expect(isRising(watched.results.map(numberIn))).toBe(true);
+  });
+
+  it('is counted to its last frame also where a worker dies over two of them', async () => {
+    const watched = await play(600, 100);
+    await until('answers', 30, async () => (watched.results.length > 50 ? true : undefined));
+    const pid = await worker();
+    process.kill(pid, 'SIGSTOP');
+    await until('frames that are dropped', 30, async () => ((await watched.counts()).dropped > 50 ? true : undefined));
+    process.kill(pid, 'SIGKILL');
+    await isOver();
+    await expect.poll(() => allOf(watched)).toBe(600);
+    const { answered, dropped, errors } = await watched.counts();
+    // One was in work and one in its pipe.
+    expect(errors).toBe(2);
+    await expect.poll(() => watched.results.length).toBe(answered);
+    expect(isRising(watched.results.map(numberIn))).toBe(true);
+    await expect.poll(toldSince).toMatchObject({ frames: answered, errors: 2 });
+    // While nothing serves, what is dropped says nothing of a release and is told of none.
+    expect((await toldSince()).dropped).toBeLessThanOrEqual(dropped);
+    expect((await toldSince()).dropped).toBeGreaterThan(50);
   });
 });

@@ -18,7 +18,9 @@ export const runAviary = (
   environment: NodeJS.ProcessEnv = {},
 ): Promise<Ended> =>
   new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: home, ...environment };
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
+    // Compiled once for all homes, and not once for each.
+    const env = { PATH, NODE_COMPILE_CACHE, HOME: home, ...environment };
     const child = execFile(process.execPath, [AVIARY, ...args], { env, cwd: home }, (_, stdout, stderr) => {
       resolve({ code: child.exitCode ?? -1, stdout, stderr });
     });

@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { run } from '../dist/run.js';
+import '../dist/compile-cache.js';
 
+// Loaded after it, since only what is loaded later is kept.
+const { run } = await import('../dist/run.js');
 await run(import.meta.url);

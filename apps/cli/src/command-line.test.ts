@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -200,6 +200,24 @@ describe('help', () => {
     expect(asked.stdout.split('\n')[0]).toContain(words);
     expect(asked.stdout).toContain(`${topic} ${topic === 'root' ? 'sign' : 'list'}`);
     expect([alone.stdout, first.stdout]).toEqual([asked.stdout, asked.stdout]);
+  });
+});
+
+describe('a start', () => {
+  const cached = () => readdir(join(home, '.cache', 'aviary', 'compiled'), { recursive: true });
+
+  it('leaves what it has compiled to the next one, in a folder of the user', async () => {
+    await rm(join(home, '.cache'), { recursive: true, force: true });
+    expect((await aviary(['--version'])).code).toBe(0);
+    const left = await cached();
+    expect(left.length).toBeGreaterThan(50);
+    expect((await aviary(['--version'])).code).toBe(0);
+    expect(await cached()).toEqual(left);
+  });
+
+  it('needs no such folder', async () => {
+    const given = { XDG_CACHE_HOME: '/dev/null/nothing' };
+    expect(await aviary(['--version'], given)).toMatchObject({ code: 0, stderr: '' });
   });
 });
 

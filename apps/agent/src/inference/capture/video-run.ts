@@ -34,7 +34,7 @@ let isOldFfmpeg = false;
  */
 export const startVideo = (source: VideoSource, options: VideoRunOptions, listener: CaptureListener): CaptureRun => {
   const { fps } = options;
-  const isFile = source.kind === 'ffmpeg' && isRegularFile(source.input);
+  const isFile = isFileOf(source);
   const { program, args, input, network, debian } = videoCommand(source, { fps, isFile, isOldFfmpeg });
   const [command, ...rest] = [...(network ? [] : networkFence().command), program, ...args];
   const searchPath = options.searchPath ?? process.env.PATH;
@@ -94,9 +94,12 @@ export const startVideo = (source: VideoSource, options: VideoRunOptions, listen
     child,
     stop: () => child.kill('SIGTERM'),
     lastWords: () => shown(words.text),
-    isComplete: (code) => isFile && code === 0 && isFlowing,
+    // Also one that has come only after we looked for it does not begin anew.
+    isComplete: (code) => (isFile || isFileOf(source)) && code === 0 && isFlowing,
   };
 };
+
+const isFileOf = (source: VideoSource): boolean => source.kind === 'ffmpeg' && isRegularFile(source.input);
 
 const isRegularFile = (input: string): boolean => {
   if (isAddress(input)) return false;
