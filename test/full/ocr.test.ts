@@ -177,7 +177,12 @@ async function run(model: string, input: Tensor): Promise<{ values: Float32Array
 }
 
 /** Pixels as a tensor: planes of blue, green, red, each value as `of` has it, with its channel in that order. */
-function planes(pixels: Uint8Array, width: number, height: number, of: (pixel: number, plane: number) => number): Tensor {
+function planes(
+  pixels: Uint8Array,
+  width: number,
+  height: number,
+  of: (pixel: number, plane: number) => number,
+): Tensor {
   const values = new Float32Array(3 * width * height);
   for (let i = 0; i < width * height; i += 1) {
     for (const plane of [0, 1, 2]) values[plane * width * height + i] = of(pixels[i * 3 + 2 - plane] as number, plane);
@@ -378,8 +383,8 @@ describe("PaddleOCR's detector alone on the same device", () => {
     const map = await mapOf(pixels, SIDE, SIDE);
     expect(output?.values).toHaveLength(map.length);
     expect(Math.max(...map)).toBeGreaterThan(0.5);
-    expect(Math.max(...map.map((value, index) => Math.abs(value - (output?.values[index] ?? Number.NaN))))).toBeLessThan(
-      1e-5,
-    );
+    expect(
+      Math.max(...map.map((value, index) => Math.abs(value - (output?.values[index] ?? Number.NaN)))),
+    ).toBeLessThan(1e-5);
   });
 });

@@ -230,10 +230,12 @@ describe('a video that the agent of a fleet reads', () => {
   });
 
   const health = async () => (await ask(fleet.socketOf('door'), 'GET', '/healthz')).body;
+  /** Minutes are added up, since what is told of a release begins anew each time that it begins to serve. */
   const told = async () => {
     const [device] = await fleet.devices();
-    const { frames, dropped, errors } = device?.field.find(({ release }) => release === RELEASE) ?? before;
-    return { frames, dropped, errors };
+    const { items } = await fleet.client.deviceMetrics({ params: { id: device?.id ?? '' } });
+    const sumOf = (key: 'frames' | 'dropped' | 'errors') => items.reduce((sum, minute) => sum + minute[key], 0);
+    return { frames: sumOf('frames'), dropped: sumOf('dropped'), errors: sumOf('errors') };
   };
   /** What the control plane has been told since this agent has begun. */
   const toldSince = async () => {

@@ -52,7 +52,9 @@ acceptance: { samples: acceptance, goldenTolerance: 0.001 }
 `,
   );
   const gray = { width: WIDTH, height: HEIGHT, channels: 3, background: { r: 90, g: 90, b: 90 } } as const;
-  await sharp({ create: gray }).png().toFile(join(folder, 'acceptance', 'gray.png'));
+  await sharp({ create: gray })
+    .png()
+    .toFile(join(folder, 'acceptance', 'gray.png'));
   await writeFile(join(folder, 'acceptance', 'labels.csv'), 'file,label\ngray.png,\n');
 };
 
