@@ -7,6 +7,7 @@ import type { Invitation } from './identity/enroll.ts';
 import type { KeyOptions } from './identity/prepared-keys.ts';
 import { parseSource } from './inference/capture/capture-source.ts';
 import { parseListen } from './local-api/loopback.ts';
+import type { LogFileOptions } from './log-file.ts';
 import { readOptionsFile } from './options-file.ts';
 import { isPcrSelection } from './tpm/pcr-selection.ts';
 import { Tpm } from './tpm/tpm.ts';
@@ -41,12 +42,16 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
     --poll-seconds N      how often it looks for an assignment when nobody rings (60)
     --spool-mb N          most that waits on disk while offline (64)
     --patience-seconds N  a download slower than 256 bytes a second for so long is given up for now (30)
+    --download-kbps N     most kilobits (1000 bits) a second that its downloads take together, from 16 up (no limit)
     --worker-memory-mb N  a worker that has more in memory is ended (three quarters of the board's memory)
     --learn               keep labels that applications give it, and train with them when the fleet does
     --learn-samples N     most labelled samples that it keeps (2000)
     --socket PATH         where applications on the board reach it (<state-dir>/agent.sock); none: not at all
     --listen ADDRESS      beside it, for all programs on the board: 127.0.0.1:PORT or [::1]:PORT (none)
     --plaintext-dir DIR   where opened models lie, instead of a tmpfs: on disk they can be read by a thief
+    --log-file FILE       log to this file instead of standard error; what is old in it is put aside as FILE.1, FILE.2, …
+    --log-max-mb N        beside it: from this size on (10)
+    --log-files N         beside it: how many that were put aside are kept (3)
   status  who this device is and what it has
 
   --state-dir DIR         where the device keeps everything (/var/lib/aviary)
@@ -76,12 +81,16 @@ const OPTIONS = {
   'poll-seconds': { type: 'string' },
   'spool-mb': { type: 'string' },
   'patience-seconds': { type: 'string' },
+  'download-kbps': { type: 'string' },
   'worker-memory-mb': { type: 'string' },
   'plaintext-dir': { type: 'string' },
   learn: { type: 'boolean' },
   'learn-samples': { type: 'string' },
   socket: { type: 'string' },
   listen: { type: 'string' },
+  'log-file': { type: 'string' },
+  'log-max-mb': { type: 'string' },
+  'log-files': { type: 'string' },
   'state-dir': { type: 'string' },
   config: { type: 'string' },
   facts: { type: 'string' },
@@ -118,7 +127,10 @@ const numberOf = (
     | 'poll-seconds'
     | 'spool-mb'
     | 'patience-seconds'
+    | 'download-kbps'
     | 'worker-memory-mb'
+    | 'log-max-mb'
+    | 'log-files'
     | 'learn-samples',
   otherwise: number,
   most: number,
@@ -134,6 +146,33 @@ const numberOf = (
 const mostWorkerMemoryMB = (): number => {
   const limited = process.constrainedMemory() || Number.POSITIVE_INFINITY;
   return Math.floor((Math.min(limited, totalmem()) / 2 ** 20) * 0.75);
+};
+
+/** Less, and what is gained is lost to time-outs on the way. */
+const SLOWEST_KBPS = 16;
+const BYTES_OF_A_KILOBIT = 125;
+
+/** @returns bytes a second; undefined: as many as come */
+const downloadRateOf = (values: Values): number | undefined => {
+  if (values['download-kbps'] === undefined) return undefined;
+  const kbps = numberOf(values, 'download-kbps', SLOWEST_KBPS, 100_000_000);
+  if (kbps >= SLOWEST_KBPS) return kbps * BYTES_OF_A_KILOBIT;
+  throw new UsageError(
+    `Expected at least ${SLOWEST_KBPS} kilobits a second for --download-kbps, got "${values['download-kbps']}".`,
+  );
+};
+
+/** @returns undefined: it logs to standard error */
+export const logFileOf = (values: Values): LogFileOptions | undefined => {
+  const { 'log-file': path } = values;
+  const maxBytes = numberOf(values, 'log-max-mb', 10, 2 ** 14) * 2 ** 20;
+  const kept = numberOf(values, 'log-files', 3, 1_000);
+  if (!Number.isInteger(kept)) throw new UsageError(`Expected a whole number for --log-files, got "${kept}".`);
+  if (path !== undefined) return { path: resolve(path), maxBytes, kept };
+  for (const name of ['log-max-mb', 'log-files'] as const) {
+    if (values[name] !== undefined) throw new UsageError(`Expected --log-file beside --${name}.`);
+  }
+  return undefined;
 };
 
 /** @returns null when the device does not learn */
@@ -206,6 +245,7 @@ export const runOptionsOf = (values: Values, stateDirectory: string) => {
     pollSeconds: numberOf(values, 'poll-seconds', 60, SECONDS_OF_A_DAY),
     spoolBytes: numberOf(values, 'spool-mb', 64, 2 ** 20) * 2 ** 20,
     patienceSeconds: numberOf(values, 'patience-seconds', 30, 3_600),
+    downloadBytesPerSecond: downloadRateOf(values),
     workerMemoryMB: numberOf(values, 'worker-memory-mb', mostWorkerMemoryMB(), 2 ** 20),
     plaintextDirectory: values['plaintext-dir'],
     socket: values.socket === 'none' ? null : resolve(values.socket ?? join(stateDirectory, 'agent.sock')),

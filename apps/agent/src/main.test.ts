@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { exampleFacts } from '@aviary/hardware';
@@ -58,6 +59,10 @@ const runArguments = (folder: string): string[] => [
   folder,
 ];
 
+/** The same, without pictures to read. */
+const blindArguments = (folder: string): string[] =>
+  runArguments(folder).map((arg) => (arg === `dir:${folder}` ? 'none' : arg));
+
 describe('aviary-agent', () => {
   it.each([
     [[], 'Expected join, key, seal-keys, run or status.'],
@@ -92,6 +97,13 @@ describe('aviary-agent', () => {
     [['run', '--source', 'dir:x', '--telemetry-seconds', '1e9'], 'at most 86400 for --telemetry-seconds'],
     [['run', '--source', 'dir:x', '--learn-samples', '5'], 'Expected --learn beside --learn-samples'],
     [['run', '--source', 'dir:x', '--learn', '--learn-samples', '1.5'], 'Expected a whole number for --learn-samples'],
+    [
+      ['run', '--source', 'dir:x', '--download-kbps', '8'],
+      'at least 16 kilobits a second for --download-kbps, got "8".',
+    ],
+    [['run', '--source', 'dir:x', '--download-kbps', '500k'], 'for --download-kbps, got "500k".'],
+    [['run', '--source', 'dir:x', '--log-max-mb', '5'], 'Expected --log-file beside --log-max-mb.'],
+    [['run', '--source', 'dir:x', '--log-files', '1.5'], 'Expected a whole number for --log-files, got "1.5".'],
     [['run', '--source', 'dir:x', '--socket', `/${'x'.repeat(107)}`], 'Expected a path of at most 107 bytes'],
   ])('%j is a mistake, and says what is expected', async (args, words) => {
     const { code, output } = await agent(...args);
@@ -161,6 +173,41 @@ describe('aviary-agent', () => {
     // The same without unshare, which was not to be found either.
     expect(output).toContain('"code":"worker-network-open"');
     expect(output).not.toMatch(/ana|s3cret/);
+  });
+
+  it('logs to a file where it is told to, and to nothing else', async () => {
+    const folder = await joined();
+    const log = join(folder, 'log', 'agent.log');
+    const args = [...blindArguments(folder), '--log-file', log, '--log-max-mb', '1', '--log-files', '2'];
+    const child = spawn(process.execPath, ['--conditions=aviary-source', MAIN, ...args]);
+    let output = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const written = () => readFile(log, 'utf8').catch(() => '');
+    await expect.poll(written, { timeout: 20_000 }).toContain('"msg":"started"');
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(await written()).toContain('"msg":"stopped"');
+    expect(output).toBe('');
+  });
+
+  it('goes on where nobody can take what it says: standard error, or its log, is a file on a full disk', async () => {
+    for (const toFile of [false, true]) {
+      const folder = await joined();
+      await symlink('/dev/full', join(folder, 'full.log'));
+      const args = [...blindArguments(folder), ...(toFile ? ['--log-file', join(folder, 'full.log')] : [])];
+      const full = openSync('/dev/full', 'w');
+      const child = spawn(process.execPath, ['--conditions=aviary-source', MAIN, ...args], {
+        env: { ...process.env, AVIARY_LOG_LEVEL: 'trace' },
+        stdio: ['ignore', 'ignore', full],
+      });
+      closeSync(full);
+      const isThere = () => existsSync(join(folder, 'agent.sock'));
+      await expect.poll(isThere, { timeout: 20_000 }).toBe(true);
+      child.kill('SIGINT');
+      expect(await once(child, 'close')).toEqual([0, null]);
+    }
   });
 
   it('says in one sentence what is wrong with its files', async () => {

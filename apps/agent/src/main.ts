@@ -1,9 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { pino } from 'pino';
+import { openLog } from './agent-log.ts';
 import {
   invitationOf,
   keyOptionsOf,
+  logFileOf,
   logLevelOf,
   modelsOf,
   pcrsOf,
@@ -17,15 +18,18 @@ import {
 import { loadEnrolment, loadIdentity, settleIdentity } from './identity/identity.ts';
 import { checkSocketPath } from './local-api/socket-file.ts';
 import { findServiceManager } from './service-manager/service-manager.ts';
+import { isDiskFull } from './state/full-disk.ts';
 import { lockState } from './state/state-lock.ts';
 
 /** What is wrong with a command line, when others find it. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
   'join-token-malformed',
   'listen-not-loopback',
+  'log-file-unusable',
   'options-file-invalid',
   'socket-path-too-long',
   'source-malformed',
+  'state-unwritable',
 ]);
 
 const factsOf = async (values: Values, stateDirectory: string) => {
@@ -101,12 +105,13 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
   const options = runOptionsOf(values, stateDirectory);
   if (options.socket !== null) checkSocketPath(options.socket);
   const level = logLevelOf(process.env);
+  const logFile = logFileOf(values);
   await loadEnrolment(stateDirectory);
   const unlock = await lockState(stateDirectory);
   try {
     await settleIdentity(stateDirectory);
     const identity = await loadIdentity(stateDirectory, tpmOf(values));
-    const log = pino({ level, base: { device: identity.deviceId } }, pino.destination(2));
+    const log = openLog(level, identity.deviceId, logFile);
     const told = new Promise<string>((done) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
     });
@@ -153,7 +158,9 @@ try {
   process.exit();
 } catch (error) {
   const isOurs = error instanceof Error && 'code' in error && typeof error.code === 'string';
-  process.stderr.write(`aviary-agent: ${isOurs ? error.message : error instanceof Error ? error.stack : error}\n`);
+  const words = isOurs ? error.message : error instanceof Error ? error.stack : error;
+  const advice = isDiskFull(error) ? '. The disk is full: free some space, and say the same again.' : '';
+  process.stderr.write(`aviary-agent: ${words}${advice}\n`);
   const isUsage = error instanceof UsageError || (isOurs && USAGE_CODES.has(String(error.code)));
   process.exit(isUsage ? 2 : 1);
 }

@@ -8,6 +8,9 @@ import { floatsOf, type Sample } from './sample.ts';
 import { encodeBody, type LabelledFeatures } from './trainer/samples-body.ts';
 import { runTrainer, type TrainerOptions } from './trainer-handle.ts';
 
+/** The round has a deadline of its own; this is for a connection that hangs. */
+const AGGREGATE_PATIENCE_MS = 600_000;
+
 /** Samples whose label the release has, as the trainer takes them. */
 export const labelledFeatures = (
   samples: readonly Sample[],
@@ -57,7 +60,8 @@ const aggregateOf = async (
   api: Pick<DeviceApi, 'bytes'>,
   signal: AbortSignal,
 ): Promise<Buffer> => {
-  const bytes = await api.bytes(routeUrl(deviceRoutes.roundAggregate, { params: { id: round } }), length, signal);
+  const path = routeUrl(deviceRoutes.roundAggregate, { params: { id: round } });
+  const bytes = await api.bytes(path, length, AGGREGATE_PATIENCE_MS, signal);
   const digest = sha256Of(bytes);
   if (bytes.length === length && digest === update) return bytes;
   throw new Error(`expected the update ${update} of ${length} bytes, got ${digest} of ${bytes.length}`);

@@ -12,6 +12,8 @@ import {
   type RouteOutput,
 } from '@aviary/protocol';
 
+import type { DownloadLimit } from './download-limit.ts';
+import { Patience } from './patience.ts';
 import { isClockBehind, type LinkCredentials, openTls, secureContextOf } from './server-trust.ts';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -24,13 +26,18 @@ export class AnswerTooLongError extends Error {
   readonly code = 'answer-too-long';
 }
 
-const collect = async (response: IncomingMessage, limit = LARGEST_ANSWER_BYTES): Promise<Buffer> => {
+const collect = async (
+  response: IncomingMessage,
+  limit = LARGEST_ANSWER_BYTES,
+  onChunk: (bytes: number) => Promise<void> | undefined = () => undefined,
+): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) throw new AnswerTooLongError(`expected an answer of at most ${limit} bytes, got more`);
     chunks.push(chunk);
+    await onChunk(chunk.length);
   }
   return Buffer.concat(chunks);
 };
@@ -80,11 +87,21 @@ class FleetAgent extends Agent {
 export class DeviceApi {
   readonly #baseUrl: string;
   readonly #floor: () => number;
+  readonly #limit: DownloadLimit | undefined;
   #agent: Agent;
 
-  /** @param floor a time that is known to have passed, ms since 1970 */
-  constructor(baseUrl: string, credentials: LinkCredentials, floor: () => number = () => 0) {
+  /**
+   * @param floor a time that is known to have passed, ms since 1970
+   * @param limit for what is downloaded with `bytes`; whoever reads a `stream` keeps to it
+   */
+  constructor(
+    baseUrl: string,
+    credentials: LinkCredentials,
+    floor: () => number = () => 0,
+    limit: DownloadLimit | undefined = undefined,
+  ) {
     this.#baseUrl = baseUrl;
+    this.#limit = limit;
     this.#floor = floor;
     this.#agent = new FleetAgent(credentials, floor);
   }
@@ -115,9 +132,20 @@ export class DeviceApi {
     return client.route(input);
   }
 
-  /** The bytes at a path, at most `limit` of them. @throws as `call`, or when there are more */
-  async bytes(path: string, limit: number, signal: AbortSignal): Promise<Buffer> {
-    return collect(await this.stream(path, 0, signal), limit);
+  /**
+   * The bytes at a path, at most `limit` of them.
+   * @param patienceMs for all of it, without the time for which the device keeps to its own rate
+   * @throws as `call`, or when there are more
+   */
+  async bytes(path: string, limit: number, patienceMs: number, signal?: AbortSignal): Promise<Buffer> {
+    const patience = new Patience(patienceMs);
+    const both = signal === undefined ? patience.signal : AbortSignal.any([signal, patience.signal]);
+    try {
+      const response = await this.stream(path, 0, both);
+      return await collect(response, limit, (bytes) => this.#limit?.take(bytes, both, patience));
+    } finally {
+      patience.end();
+    }
   }
 
   /** Opens a stream of a path, from byte `start` on. The caller reads or destroys it. */

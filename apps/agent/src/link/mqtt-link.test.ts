@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { deviceTopics, type TelemetryAck } from '@aviary/protocol';
+import { Backoff, deviceTopics, type TelemetryAck } from '@aviary/protocol';
 import { pino } from 'pino';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Identity } from '../identity/identity.ts';
@@ -11,6 +11,8 @@ import { MqttLink } from './mqtt-link.ts';
 
 const log = pino({ level: 'silent' });
 const topics = deviceTopics('d-one');
+/** Longer than any test. */
+const LONG_MS = 600_000;
 const batch = { epoch: 1, seq: 1, records: [eventRecord('one')] };
 let pki: Awaited<ReturnType<typeof makePki>>;
 const ends: (() => Promise<void>)[] = [];
@@ -125,6 +127,41 @@ describe('the link to the gateway', () => {
     }
     await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(4);
     await expect.poll(() => presences(gateway).map(({ session }) => session)).toEqual([1, 2, 3, 4]);
+  });
+
+  it('comes back at once with renewed credentials, and shows these at each try from then on', async () => {
+    const { gateway, port } = await startGateway();
+    const { link, heard } = startLink(port);
+    await expect.poll(() => heard).toEqual(['connected']);
+    const before = gateway.certificates.at(-1);
+    const renewed = { fleetCa: pki.fleetCa, ...(await pki.renewedDevice()) };
+    // What comes now has not waited for this.
+    const backoff = vi.spyOn(Backoff.prototype, 'next').mockReturnValue(LONG_MS);
+    link.use(renewed);
+    await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(2);
+    const after = gateway.certificates.at(-1);
+    expect(after).not.toBe(before);
+    expect(gateway.connections).toBe(1);
+    expect(backoff).not.toHaveBeenCalled();
+    // A gateway that dies: the way back is jittered, and with the same.
+    backoff.mockReturnValue(100);
+    gateway.drop();
+    await expect.poll(() => heard.length, { timeout: 5_000 }).toBe(3);
+    expect(gateway.certificates).toEqual([before, after, after]);
+    expect(backoff).toHaveBeenCalledOnce();
+  });
+
+  it('takes renewed credentials while it waits for its next try, and does not wait any longer', async () => {
+    const { gateway, port } = await startGateway();
+    gateway.manner = 'refuses';
+    vi.spyOn(Backoff.prototype, 'next').mockReturnValue(LONG_MS);
+    const { link, heard } = startLink(port);
+    await expect.poll(() => gateway.certificates.length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => gateway.connections).toBe(0);
+    gateway.manner = 'accepts';
+    link.use({ fleetCa: pki.fleetCa, ...(await pki.renewedDevice()) });
+    await expect.poll(() => heard, { timeout: 5_000 }).toEqual(['connected']);
+    expect(gateway.certificates.at(-1)).not.toBe(gateway.certificates[0]);
   });
 
   it('tries again when it is refused, or may not subscribe', async () => {

@@ -1,6 +1,7 @@
-import type { MetricsRecord } from '@aviary/protocol';
+import { type MetricsRecord, THROTTLE_CAUSES } from '@aviary/protocol';
 import type { CaptureState } from '../inference/capture/capture-run.ts';
 import type { FrameTotals } from '../inference/frame-totals.ts';
+import type { ZoneTemperature } from '../telemetry/board/board-sensors.ts';
 import type { Metric, Sample } from './prometheus-text.ts';
 
 /** What the agent is at, for a monitoring system on the board. */
@@ -20,13 +21,16 @@ export interface AgentMetrics {
   readonly isNetworkClosed: boolean;
   readonly process: MetricsRecord['process'];
   readonly board: MetricsRecord['board'];
+  readonly zones: readonly ZoneTemperature[];
 }
 
 const MEGABYTE = 2 ** 20;
+const MEGAHERTZ = 1e6;
+const PERCENT = 0.01;
 
 /** As Prometheus wants them: base units, counters that only grow. */
 export const agentMetrics = (now: AgentMetrics): Metric[] => {
-  const { totals, serves, captureState, process, board } = now;
+  const { totals, serves, captureState, process } = now;
   return [
     gauge('info', 'The agent that tells this.', [{ labels: { version: now.version }, value: 1 }]),
     gauge('release_info', 'The release that serves.', serves === null ? [] : [{ labels: { ...serves }, value: 1 }]),
@@ -61,12 +65,35 @@ export const agentMetrics = (now: AgentMetrics): Metric[] => {
     gauge('spool_bytes', 'Telemetry that waits on the disk.', [{ value: now.spoolBytes }]),
     gauge('network_closed', 'Whether workers are without a network.', [flag(now.isNetworkClosed)]),
     gauge('resident_memory_bytes', 'Of the supervisor and the worker together.', sampleOf(process?.rssBytes)),
-    gauge('board_temperature_celsius', 'The hottest place of the board.', sampleOf(board?.temperatureC)),
-    gauge('board_memory_free_bytes', 'Free memory of the board.', sampleOf(board?.memoryFreeMB, MEGABYTE)),
-    gauge('board_disk_free_bytes', "Free space where the agent's state lies.", sampleOf(board?.diskFreeMB, MEGABYTE)),
-    gauge('board_load1', "The board's load over one minute.", sampleOf(board?.load1)),
+    ...boardMetrics(now),
   ];
 };
+
+/** What the board does not tell is left out. */
+const boardMetrics = ({ board, zones }: Pick<AgentMetrics, 'board' | 'zones'>): Metric[] => [
+  gauge('board_temperature_celsius', 'The hottest place of the board.', sampleOf(board.temperatureC)),
+  gauge(
+    'board_zone_temperature_celsius',
+    'A place of the board, by its thermal zone.',
+    zones.map(({ zone, type, celsius }) => ({ labels: { zone, type }, value: celsius })),
+  ),
+  gauge('board_accelerator_temperature_celsius', 'An Edge TPU on PCI.', sampleOf(board.acceleratorC)),
+  gauge(
+    'board_throttled',
+    'Whether the board slows itself down now, by why; also 0 for what such a board cannot tell.',
+    board.throttled === undefined
+      ? []
+      : THROTTLE_CAUSES.map((cause) => ({ labels: { cause }, ...flag(board.throttled?.includes(cause) === true) })),
+  ),
+  gauge('board_cpu_frequency_hertz', 'The clock of the fastest core.', sampleOf(board.cpuMHz, MEGAHERTZ)),
+  gauge('board_gpu_frequency_hertz', 'The clock of the GPU on the chip.', sampleOf(board.gpuMHz, MEGAHERTZ)),
+  gauge('board_gpu_utilization_ratio', 'How busy the GPU on the chip is, 0 to 1.', sampleOf(board.gpuPercent, PERCENT)),
+  gauge('board_power_watts', 'What the module takes.', sampleOf(board.powerW)),
+  gauge('board_memory_free_bytes', 'Free memory of the board.', sampleOf(board.memoryFreeMB, MEGABYTE)),
+  gauge('board_swap_used_bytes', 'Swap that is in use.', sampleOf(board.swapUsedMB, MEGABYTE)),
+  gauge('board_disk_free_bytes', "Free space where the agent's state lies.", sampleOf(board.diskFreeMB, MEGABYTE)),
+  gauge('board_load1', "The board's load over one minute.", sampleOf(board.load1)),
+];
 
 const flag = (is: boolean): Sample => ({ value: is ? 1 : 0 });
 

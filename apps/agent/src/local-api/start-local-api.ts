@@ -23,7 +23,7 @@ const NO_PROCESS = 0;
 interface LocalApiParts {
   readonly results: ResultStream;
   readonly serving: Pick<Serving, 'ask' | 'totals' | 'waiting' | 'worker' | 'captureState' | 'captureRestarts'>;
-  readonly meter: Pick<BoardMeter, 'read'>;
+  readonly meter: Pick<BoardMeter, 'read' | 'zones'>;
   /** Null: the device does not learn. */
   readonly learner: Learner | null;
   readonly serves: () => HeldRelease | null;
@@ -78,6 +78,7 @@ export const startLocalApi = async (
         spoolBytes: member.spoolBytes,
         isNetworkClosed: networkFence().closed,
         ...board,
+        zones: await meter.zones(),
       }),
     );
   };

@@ -30,6 +30,17 @@ const otherAgent = async (folder: string) => {
 };
 
 describe('the lock of a state directory', () => {
+  it('says what it expected of a directory that cannot be written', async () => {
+    const file = join(await makeFolder(), 'no-folder');
+    await writeFile(file, '');
+    await expect(lockState(file)).rejects.toMatchObject({
+      code: 'state-unwritable',
+      message: expect.stringMatching(
+        /^Expected a state directory that this user may write, got .*no-folder \(ENOTDIR: .*\)\. Become its owner, or use another --state-dir\.$/,
+      ),
+    });
+  });
+
   it('refuses a second agent in one sentence that says what to do', async () => {
     const folder = await makeFolder();
     const { pid } = await otherAgent(folder);
@@ -96,6 +107,9 @@ describe('the lock of a state directory', () => {
   });
 
   it('says what is wrong when the folder is missing', async () => {
-    await expect(lockState(join(await makeFolder(), 'missing'))).rejects.toMatchObject({ code: 'ENOENT' });
+    await expect(lockState(join(await makeFolder(), 'missing'))).rejects.toMatchObject({
+      code: 'state-unwritable',
+      message: expect.stringContaining('missing (ENOENT: no such file or directory'),
+    });
   });
 });

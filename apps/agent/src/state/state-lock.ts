@@ -1,10 +1,16 @@
 import { readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDiskFull } from './full-disk.ts';
 
 /** Another agent works in this state directory. */
 export class StateInUseError extends Error {
   readonly code = 'state-in-use';
+}
+
+/** The state directory cannot be written by this user. */
+export class StateUnwritableError extends Error {
+  readonly code = 'state-unwritable';
 }
 
 const ATTEMPTS = 5;
@@ -47,7 +53,7 @@ const take = async (path: string, holder: string): Promise<boolean> => {
  * now belongs to another one, is taken over. A directory that cannot be written is not locked: nobody can change it,
  * and a device with a worn-out card should still see.
  * @returns how to let go of it
- * @throws StateInUseError
+ * @throws StateInUseError; StateUnwritableError; what a disk throws that is so full that no lock fits
  */
 export const lockState = async (stateDirectory: string): Promise<() => Promise<void>> => {
   const path = join(stateDirectory, 'agent.lock');
@@ -57,7 +63,10 @@ export const lockState = async (stateDirectory: string): Promise<() => Promise<v
       if (await take(path, me)) return () => rm(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EROFS') return async () => undefined;
-      throw error;
+      if (isDiskFull(error)) throw error;
+      throw new StateUnwritableError(
+        `Expected a state directory that this user may write, got ${stateDirectory} (${error instanceof Error ? error.message : error}). Become its owner, or use another --state-dir.`,
+      );
     }
     const holder = await holderOf(path);
     if (await isAlive(holder)) {

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises';
 import type { MetricsRecord } from '@aviary/protocol';
 import { BoardRoot } from '../facts/board-root.ts';
 import { ProcessUsageMeter } from '../inference/process-usage.ts';
-import { BoardSensors } from './board/board-sensors.ts';
+import { BoardSensors, type ZoneTemperature } from './board/board-sensors.ts';
 import { type ThrottleNews, ThrottleWatch } from './board/throttle-watch.ts';
 
 const MEGABYTE = 2 ** 20;
@@ -50,6 +50,12 @@ export class BoardMeter {
       board,
       news: this.#throttling.look(board, performance.now()),
     };
+  }
+
+  /** How warm it is in each place of the board. */
+  async zones(): Promise<readonly ZoneTemperature[]> {
+    this.#sensors ??= BoardSensors.find(this.#root);
+    return (await this.#sensors).zones();
   }
 
   close(): void {

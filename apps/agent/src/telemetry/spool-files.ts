@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../state/durable-file.ts';
+import { isDiskFull } from '../state/full-disk.ts';
 
 /** Disks give out space in blocks, so a small file costs one. */
 const BLOCK_BYTES = 4096;
@@ -13,7 +14,7 @@ export const bytesOnDisk = (length: number): number => Math.ceil(length / BLOCK_
 
 /** The spool's folder: small files that are there whole or not at all. */
 export interface SpoolFiles {
-  /** Makes the folder, removes unfinished files. */
+  /** Makes the folder, or leaves that to the first writing where the disk is full; removes unfinished files. */
   open(): Promise<void>;
   /** Names and lengths of what is there, in the order of names. */
   list(): Promise<readonly { readonly name: string; readonly length: number }[]>;
@@ -40,13 +41,19 @@ export const removeQuietly = (files: SpoolFiles, name: string): Promise<void> =>
 export class SpoolDirectory implements SpoolFiles {
   readonly #path: string;
   #hasReserve = false;
+  #isThere = false;
 
   constructor(path: string) {
     this.#path = path;
   }
 
   async open(): Promise<void> {
-    await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    try {
+      await this.#makeFolder();
+    } catch (error) {
+      if (isDiskFull(error)) return;
+      throw error;
+    }
     for (const name of await readdir(this.#path)) {
       if (name.endsWith('.new')) await removeQuietly(this, name);
     }
@@ -56,6 +63,7 @@ export class SpoolDirectory implements SpoolFiles {
   }
 
   async list() {
+    if (!this.#isThere) return [];
     const names = (await readdir(this.#path)).filter((name) => name !== RESERVE).sort();
     return Promise.all(names.map(async (name) => ({ name, length: (await stat(join(this.#path, name))).size })));
   }
@@ -70,7 +78,7 @@ export class SpoolDirectory implements SpoolFiles {
     try {
       await this.#write(name, content);
     } catch (error) {
-      if (!urgent || (error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      if (!urgent || !isDiskFull(error)) throw error;
       this.#hasReserve = false;
       await this.remove(RESERVE);
       await this.#write(name, content);
@@ -82,12 +90,18 @@ export class SpoolDirectory implements SpoolFiles {
   }
 
   async #write(name: string, content: string): Promise<void> {
+    if (!this.#isThere) await this.#makeFolder();
     try {
       await writeDurably(join(this.#path, name), content);
     } catch (error) {
       await this.remove(`${name}.new`).catch(() => undefined);
       throw error;
     }
+  }
+
+  async #makeFolder(): Promise<void> {
+    await mkdir(this.#path, { recursive: true, mode: 0o700 });
+    this.#isThere = true;
   }
 
   async #reserve(): Promise<void> {

@@ -29,6 +29,8 @@ export interface TestPki {
   readonly fleetCa: string;
   readonly server: KeyPair;
   readonly device: KeyPair;
+  /** What the device has next: another key and certificate under its name. */
+  readonly renewedDevice: () => Promise<KeyPair>;
   /** Another server of the fleet. */
   readonly serve: (options: ServerOptions) => Promise<KeyPair>;
   /** A server that nobody has signed. */
@@ -92,6 +94,7 @@ export const makePki = async (deviceId: string, caLife: Life = {}): Promise<Test
     fleetCa: ca.toString('pem'),
     server: await serve(caLife),
     device: await issue(`CN=${deviceId}`, CLIENT),
+    renewedDevice: () => issue(`CN=${deviceId}`, CLIENT),
     serve,
     selfSigned: () => serve({}, true),
     certify: async (csr, name) => {

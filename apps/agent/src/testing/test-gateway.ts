@@ -7,6 +7,8 @@ import type { KeyPair } from './fleet-pki.ts';
 export class TestGateway {
   /** Certificate names of those who connected, in order. */
   readonly connected: string[] = [];
+  /** Fingerprints of their certificates. */
+  readonly certificates: string[] = [];
   /** How often somebody came, whatever became of it. */
   handshakes = 0;
   readonly published: { readonly topic: string; readonly payload: string }[] = [];
@@ -65,7 +67,9 @@ export class TestGateway {
 
   #answer(socket: TLSSocket, packet: Packet): void {
     if (packet.cmd === 'connect') {
-      this.connected.push(String(socket.getPeerCertificate().subject?.CN));
+      const { subject, fingerprint256 } = socket.getPeerCertificate();
+      this.connected.push(String(subject?.CN));
+      this.certificates.push(fingerprint256);
       if (this.manner === 'refuses') socket.destroy();
       else if (this.manner !== 'is silent')
         socket.write(generate({ cmd: 'connack', returnCode: 0, sessionPresent: false }));

@@ -139,7 +139,7 @@ export class FleetTrust {
   /** @returns undefined when there is no such file */
   async #fetch(path: string, limit: number): Promise<Uint8Array | undefined> {
     try {
-      return await this.#api.bytes(path, limit, AbortSignal.timeout(this.#patienceMs));
+      return await this.#api.bytes(path, limit, this.#patienceMs);
     } catch (error) {
       if (error instanceof ApiError && error.problem.status === 404) return undefined;
       if (error instanceof AnswerTooLongError) throw new TufError('metadata-refused', `${path}: ${error.message}`);

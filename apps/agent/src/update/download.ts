@@ -3,6 +3,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { FileSink, filePieces } from '@aviary/release';
 import { syncDirectory } from '../state/durable-file.ts';
+import { isDiskFull } from '../state/full-disk.ts';
 import {
   DownloadCorruptError,
   DownloadInterruptedError,
@@ -12,15 +13,13 @@ import {
   receive,
 } from './reception.ts';
 
-/** There is no room, or none for this user. */
-const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
-/** Not the source's fault. */
-const DISK_ERRORS: ReadonlySet<string> = new Set([...FULL, 'EFBIG', 'EROFS', 'EIO']);
+/** Not the source's fault, beside that it is full. */
+const DISK_ERRORS: ReadonlySet<string> = new Set(['EFBIG', 'EROFS', 'EIO']);
 
 /** Why a download has ended for good: `download-corrupt`, `disk-full` or `disk-failed`. */
 export const failureCodeOf = (error: unknown): string => {
   if (error instanceof DownloadCorruptError) return error.code;
-  return FULL.has((error as NodeJS.ErrnoException).code ?? '') ? 'disk-full' : 'disk-failed';
+  return isDiskFull(error) ? 'disk-full' : 'disk-failed';
 };
 
 export interface Download extends Omit<Reception, 'have'> {
@@ -104,7 +103,7 @@ const fetchRest = async (part: string, reception: Reception): Promise<Hash> => {
     return hash;
   } catch (error) {
     if (error instanceof DownloadCorruptError) await rm(part, { force: true });
-    if (DISK_ERRORS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    if (isDiskFull(error) || DISK_ERRORS.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
     throw interruptionOf(error);
   }
 };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import type { DownloadLimit, HeldBack } from '../link/download-limit.ts';
 
 /** Slower than this over the whole of a watch period, and the source is given up for now. */
 const SLOWEST_BYTES_PER_SECOND = 256;
@@ -24,6 +25,8 @@ export interface Reception {
   readonly signal: AbortSignal;
   /** How long a source may be too slow before it is given up for now. */
   readonly patienceMs: number;
+  /** What the device lets come at most; none by default. */
+  readonly limit?: DownloadLimit | undefined;
   /** Told of each piece that has come. */
   readonly onProgress?: () => void;
 }
@@ -33,6 +36,56 @@ export interface Receiver {
   /** The source has answered, and sends from byte `start` on: `have`, or 0 when it knows no ranges. */
   begin(start: number): Promise<void>;
   take(chunk: Buffer): Promise<void>;
+}
+
+/** Gives a source up that sends too little in a watch period, of which only the time counts in which it could have sent. */
+class SlownessWatch implements HeldBack {
+  readonly #slow = new AbortController();
+  readonly #patienceMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #bytes = 0;
+  #heldMs = 0;
+  #heldSince: number | undefined;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+    this.#timer = setInterval(() => this.#look(), patienceMs);
+  }
+
+  /** Aborted when the source is too slow. */
+  get signal(): AbortSignal {
+    return this.#slow.signal;
+  }
+
+  received(bytes: number): void {
+    this.#bytes += bytes;
+  }
+
+  hold(): void {
+    this.#heldSince = performance.now();
+  }
+
+  goOn(): void {
+    if (this.#heldSince !== undefined) this.#heldMs += performance.now() - this.#heldSince;
+    this.#heldSince = undefined;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    if (this.#heldSince !== undefined) {
+      this.goOn();
+      this.hold();
+    }
+    const waitedMs = Math.max(0, this.#patienceMs - this.#heldMs);
+    if (this.#bytes < (SLOWEST_BYTES_PER_SECOND * waitedMs) / 1000) {
+      this.#slow.abort(new Error('the source is too slow'));
+    }
+    this.#bytes = 0;
+    this.#heldMs = 0;
+  }
 }
 
 /** From which byte on the source sends: as asked, or from the beginning when it knows no ranges. */
@@ -50,34 +103,29 @@ const startOf = ({ statusCode, headers }: IncomingMessage, asked: number): numbe
  * @throws DownloadCorruptError when there are more; what the network and the receiver throw, see `interruptionOf`
  */
 export const receive = async (
-  { have, length, open, signal, patienceMs, onProgress }: Reception,
+  { have, length, open, signal, patienceMs, limit, onProgress }: Reception,
   receiver: Receiver,
 ): Promise<number> => {
-  const slow = new AbortController();
-  let received = 0;
-  let atLastLook = 0;
-  const watch = setInterval(() => {
-    if (received - atLastLook < (SLOWEST_BYTES_PER_SECOND * patienceMs) / 1000)
-      slow.abort(new Error('the source is too slow'));
-    atLastLook = received;
-  }, patienceMs);
+  const watch = new SlownessWatch(patienceMs);
+  const both = AbortSignal.any([signal, watch.signal]);
   let response: IncomingMessage | undefined;
   try {
-    response = await open(have, AbortSignal.any([signal, slow.signal]));
+    response = await open(have, both);
     let position = startOf(response, have);
     await receiver.begin(position);
     for await (const chunk of response as AsyncIterable<Buffer>) {
-      received += chunk.length;
+      watch.received(chunk.length);
       onProgress?.();
       if (position + chunk.length > length) {
         throw new DownloadCorruptError(`expected ${length} bytes, the source sends more`);
       }
       position += chunk.length;
       await receiver.take(chunk);
+      await limit?.take(chunk.length, both, watch);
     }
     return position;
   } finally {
-    clearInterval(watch);
+    watch.end();
     response?.destroy();
   }
 };

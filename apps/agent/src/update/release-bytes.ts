@@ -1,6 +1,7 @@
 import { deviceRoutes, routeUrl } from '@aviary/protocol';
 import type { Logger } from 'pino';
 import type { DeviceApi } from '../link/device-api.ts';
+import type { DownloadLimit } from '../link/download-limit.ts';
 import type { HeldRelease, Journal } from '../state/journal.ts';
 import type { ReleaseStore } from './release-store.ts';
 import type { ServingSlot } from './serving-slot.ts';
@@ -12,6 +13,8 @@ export interface ReleaseBytesParts {
   readonly api: Pick<DeviceApi, 'stream'>;
   /** How long whoever sends a release may be too slow. */
   readonly patienceMs: number;
+  /** What the device lets come at most; none by default. */
+  readonly limit?: DownloadLimit | undefined;
   /** Told while something that may take long goes on. */
   readonly onProgress: () => void;
   readonly log: Logger;
@@ -28,9 +31,9 @@ export class ReleaseBytes {
   /** Brings the sealed bytes here. @throws as `download` */
   fetch(release: HeldRelease, signal: AbortSignal): Promise<void> {
     const path = routeUrl(deviceRoutes.blob, { params: { sha256: release.sha256 } });
-    const { api, store, patienceMs, onProgress } = this.#parts;
+    const { api, store, patienceMs, limit, onProgress } = this.#parts;
     const open = (start: number, both: AbortSignal) => api.stream(path, start, both);
-    return store.fetch(release, { open, signal, patienceMs, onProgress });
+    return store.fetch(release, { open, signal, patienceMs, limit, onProgress });
   }
 
   /** A sealed file that is damaged or gone is fetched again, where there is a network. @throws StepError */

@@ -12,6 +12,7 @@ import {
   verifyVariant,
 } from '@aviary/release';
 import type { Identity } from '../identity/identity.ts';
+import { isDiskFull } from '../state/full-disk.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import { download } from './download.ts';
 import type { Reception } from './reception.ts';
@@ -39,7 +40,16 @@ export class ReleaseStore {
     this.#identity = identity;
   }
 
+  /** Makes its folder; on a full disk that is left to the first download. */
   async start(): Promise<void> {
+    try {
+      await this.#makeFolder();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
+  async #makeFolder(): Promise<void> {
     await mkdir(this.#sealedFolder, { recursive: true, mode: 0o700 });
   }
 
@@ -55,6 +65,12 @@ export class ReleaseStore {
 
   /** @throws StepError `disk-full` before a byte is fetched */
   async checkSpace(release: HeldRelease): Promise<void> {
+    try {
+      await this.#makeFolder();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      throw new StepError('FAILED', 'disk-full', 'the disk has no room for a folder of releases; free some space');
+    }
     const { bavail, bsize } = await statfs(this.#sealedFolder);
     const part = await stat(`${this.sealedPath(release.sha256)}.part`).then(
       ({ size }) => size,
@@ -150,7 +166,12 @@ export class ReleaseStore {
 }
 
 const removeOthers = async (folder: string, kept: ReadonlySet<string>): Promise<void> => {
-  for (const name of await readdir(folder)) {
+  // A full disk may not have taken the folder yet.
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  for (const name of names) {
     if (!kept.has(name)) await rm(join(folder, name), { recursive: true, force: true });
   }
 };

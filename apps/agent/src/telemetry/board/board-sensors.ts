@@ -13,11 +13,26 @@ interface Rail {
   readonly milliamperes: KeptFile;
 }
 
+/** A thermal zone of the kernel's. */
+interface Zone {
+  /** Its number: `0` of `thermal_zone0`. */
+  readonly zone: string;
+  /** What is there, e.g. `cpu-thermal`; several may be called the same. */
+  readonly type: string;
+  /** Thousandths of a degree. */
+  readonly file: KeptFile;
+}
+
+/** How warm it is in one place of the board. */
+export interface ZoneTemperature extends Pick<Zone, 'zone' | 'type'> {
+  readonly celsius: number;
+}
+
 interface SensorFiles {
   readonly meminfo: KeptFile;
   readonly loadavg: KeptFile;
+  readonly zones: readonly Zone[];
   /** Thousandths of a degree. */
-  readonly zones: readonly KeptFile[];
   readonly acceleratorZones: readonly KeptFile[];
   /** Kilohertz. */
   readonly clocks: readonly KeptFile[];
@@ -35,12 +50,14 @@ const filesIn = async (root: BoardRoot, folder: string, name: RegExp, file: stri
 /** Of a Jetson's power chip, a zone that says 100 °C whatever happens. */
 const NO_SENSOR = 'PMIC-Die';
 
-const findZones = async (root: BoardRoot): Promise<KeptFile[]> => {
+const findZones = async (root: BoardRoot): Promise<Zone[]> => {
   const folder = 'sys/class/thermal';
-  const zones: KeptFile[] = [];
+  const zones: Zone[] = [];
   for (const name of await root.names(folder)) {
-    if (!name.startsWith('thermal_zone') || (await root.text(folder, name, 'type')) === NO_SENSOR) continue;
-    zones.push(new KeptFile(root.at(folder, name, 'temp')));
+    const [, zone] = /^thermal_zone(\d+)$/.exec(name) ?? [];
+    const type = await root.text(folder, name, 'type');
+    if (zone === undefined || type === NO_SENSOR) continue;
+    zones.push({ zone, type: type ?? '', file: new KeptFile(root.at(folder, name, 'temp')) });
   }
   return zones;
 };
@@ -85,10 +102,13 @@ const megabytesOf = (meminfo: string, key: string): number | undefined => {
 };
 
 /** Zones without a sensor say nothing, or something absurd. */
+const celsiusOf = (zone: KeptFile): number | undefined => {
+  const value = (zone.number() ?? Number.NaN) / PER_DEGREE;
+  return value > -50 && value < 150 ? value : undefined;
+};
+
 const hottest = (zones: readonly KeptFile[]): number | undefined => {
-  const values = zones
-    .map((zone) => (zone.number() ?? Number.NaN) / PER_DEGREE)
-    .filter((value) => value > -50 && value < 150);
+  const values = zones.map(celsiusOf).filter((value) => value !== undefined);
   return values.length === 0 ? undefined : Math.max(...values);
 };
 
@@ -142,7 +162,7 @@ export class BoardSensors {
     return known({
       memoryFreeMB: free === undefined ? undefined : Math.floor(free),
       swapUsedMB: swap === undefined || swapFree === undefined ? undefined : Math.round(swap - swapFree),
-      temperatureC: hottest(zones),
+      temperatureC: hottest(zones.map(({ file }) => file)),
       acceleratorC: hottest(acceleratorZones),
       load1: Number.isNaN(load) ? undefined : load,
       cpuMHz: kilohertz.length === 0 ? undefined : Math.round(Math.max(...kilohertz) / 1000),
@@ -153,10 +173,19 @@ export class BoardSensors {
     });
   }
 
+  /** Each place that has a sensor, and says something sensible. */
+  zones(): ZoneTemperature[] {
+    return this.#files.zones.flatMap(({ zone, type, file }) => {
+      const celsius = celsiusOf(file);
+      return celsius === undefined ? [] : [{ zone, type, celsius }];
+    });
+  }
+
   close(): void {
     const { meminfo, loadavg, zones, acceleratorZones, clocks, gpuLoad, gpuClock, rails, throttling } = this.#files;
     const railFiles = rails.flatMap(({ millivolts, milliamperes }) => [millivolts, milliamperes]);
-    const all = [meminfo, loadavg, ...zones, ...acceleratorZones, ...clocks, gpuLoad, gpuClock, ...railFiles];
+    const zoneFiles = zones.map(({ file }) => file);
+    const all = [meminfo, loadavg, ...zoneFiles, ...acceleratorZones, ...clocks, gpuLoad, gpuClock, ...railFiles];
     for (const file of [...all, ...throttling]) file?.close();
   }
 }
