@@ -181,6 +181,11 @@ const STEPS: Partial<Record<ChangingRoute, Step>> = {
     target: 'device-1',
     detail: { labels: { floor: '2', site: 'test' } },
   },
+  requestOperatorProfile: {
+    act: (client) => client.requestOperatorProfile({ params: { id: 'device-1' }, body: { frames: 5 } }),
+    target: 'device-1',
+    detail: { frames: 5, expiresInSeconds: 600 },
+  },
   revokeDevice: {
     act: async (client) => {
       await addDevice('device-3');

@@ -22,7 +22,7 @@ describe('one device as a person sees it, with a real database over real HTTP', 
   beforeAll(async () => {
     t = await TestDatabase.start();
     api = await ApiProcess.start(t);
-    const handlers = new RecordHandlers(api.services.devices, api.services.executions);
+    const handlers = new RecordHandlers(api.services.devices, api.services.executions, api.services.operatorProfiles);
     writer = new TelemetryWriter(api.services.database, handlers, t.log);
   });
   afterAll(async () => {

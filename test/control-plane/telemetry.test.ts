@@ -52,7 +52,7 @@ describe('the telemetry writer, with a real database', () => {
   beforeAll(async () => {
     t = await TestDatabase.start();
     services = await openTestServices(t);
-    const handlers = new RecordHandlers(services.devices, services.executions);
+    const handlers = new RecordHandlers(services.devices, services.executions, services.operatorProfiles);
     writer = new TelemetryWriter(services.database, handlers, t.log);
   });
   afterAll(async () => {

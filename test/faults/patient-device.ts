@@ -74,7 +74,12 @@ export class PatientDevice {
         profile: 'rpi4',
       },
       { telemetrySeconds: WINDOW_SECONDS, pollSeconds: POLL_SECONDS, spoolBytes, patienceSeconds: 30 },
-      { onSwitching: async () => undefined, onConnected: () => undefined, onRound: () => undefined },
+      {
+        onSwitching: async () => undefined,
+        onConnected: () => undefined,
+        onRound: () => undefined,
+        onOperatorProfile: () => undefined,
+      },
       log,
     );
     await member.open();

@@ -50,6 +50,19 @@ export const describeWholeWay = (name: string, start: () => Promise<TestFleet>):
       expect(measured.lowConfidence).toBe(0);
     });
 
+    it('asks a device what the operators of its release cost', async () => {
+      const { items } = await fleet.client.listDevices({ query: { limit: 10 } });
+      const id = items[0]?.id ?? '';
+      const asked = await fleet.client.requestOperatorProfile({ params: { id }, body: { frames: 5 } });
+      const answered = await until('its operator profile', 30, async () => {
+        const [newest] = (await fleet.client.listOperatorProfiles({ params: { id } })).items;
+        return newest?.state === 'WAITING' ? undefined : newest;
+      });
+      expect(answered).toMatchObject({ id: asked.id, state: 'DONE', refusal: null });
+      expect(answered.profile).toMatchObject({ release: 'grey@1.0.0', provider: 'cpu', frames: 5, runs: 5 });
+      expect(answered.profile?.operatorUs).toBeLessThanOrEqual(answered.profile?.runUs ?? 0);
+    });
+
     it('takes back a release that passes its own suite and is unsure in the field', async () => {
       await fleet.push({ version: '1.1.0', manner: 'unsure' });
       const rollout = await fleet.ended(

@@ -6,6 +6,7 @@ import type { Identity } from './identity/identity.ts';
 import { Renewal } from './identity/renewal.ts';
 import type { Serving } from './inference/serving.ts';
 import { DeviceApi } from './link/device-api.ts';
+import { DownloadLimit } from './link/download-limit.ts';
 import { MqttLink } from './link/mqtt-link.ts';
 import type { HeldRelease, Journal } from './state/journal.ts';
 import { Reporter, type ReporterOptions } from './telemetry/reporter.ts';
@@ -30,6 +31,8 @@ export interface MemberOptions {
   readonly spoolBytes: number;
   /** How long whoever sends a release or metadata may be too slow. */
   readonly patienceSeconds: number;
+  /** Most that its downloads take of the network together; undefined: as much as there is. */
+  readonly downloadBytesPerSecond?: number | undefined;
 }
 
 /** What a member stands on: its disk, its board, and the workers that run its releases. */
@@ -66,6 +69,8 @@ export interface MemberListener {
   onConnected(): void;
   /** Somebody rang for a federated round. */
   onRound(): void;
+  /** Somebody rang for an operator profile. */
+  onOperatorProfile(): void;
 }
 
 /**
@@ -112,7 +117,9 @@ export class FleetMember {
     // The fleet CA has signed the certificate: its beginning has passed, as what the journal has seen signed.
     let certified = validityOf(identity.certificate)?.from ?? 0;
     const floor = () => Math.max(journal.state.timeFloor, certified);
-    this.api = new DeviceApi(identity.deviceUrl, identity, floor);
+    const { downloadBytesPerSecond: rate } = options;
+    const limit = rate === undefined ? undefined : new DownloadLimit(rate);
+    this.api = new DeviceApi(identity.deviceUrl, identity, floor, limit);
     this.slot = new ServingSlot(
       serving,
       {
@@ -136,7 +143,7 @@ export class FleetMember {
     const onProgress = () => this.#loop.showLife();
     const parts = { journal, store, slot, serving, memory, crashes, holding, api, reporter };
     const { openThrottling } = ground;
-    this.#updater = new Updater({ ...parts, patienceMs, providers, openThrottling, onProgress, log });
+    this.#updater = new Updater({ ...parts, patienceMs, limit, providers, openThrottling, onProgress, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
     const trust = new FleetTrust({ metadata: ground.metadata, patienceMs }, identity, api, journal, () =>
       this.#loop.replan(),
@@ -164,6 +171,7 @@ export class FleetMember {
         },
         onDoorbell: (reason) => {
           if (reason === 'round') return listener.onRound();
+          if (reason === 'operator-profile') return listener.onOperatorProfile();
           if (reason === 'trust') assignments.distrust();
           this.#watch.look();
         },

@@ -10,11 +10,12 @@ import type { CaptureOptions } from './inference/capture/capture-handle.ts';
 import type { CaptureSource } from './inference/capture/capture-source.ts';
 import { networkFence } from './inference/network-fence.ts';
 import { Serving } from './inference/serving.ts';
-import { startWorker, type WorkerOptions } from './inference/worker-handle.ts';
+import { profileRelease, startWorker, type WorkerOptions } from './inference/worker-handle.ts';
 import type { Learning, LearningOptions } from './learning/learning.ts';
 import type { LoopbackAddress } from './local-api/loopback.ts';
 import { localResult, ResultStream } from './local-api/result-stream.ts';
 import { startLocalApi } from './local-api/start-local-api.ts';
+import { OperatorProfiler } from './profiling/operator-profiler.ts';
 import type { Watched } from './service-manager/service-manager.ts';
 import { Journal } from './state/journal.ts';
 import { openThrottling } from './telemetry/board/throttle-sources.ts';
@@ -84,6 +85,8 @@ export const startSupervisor = async (
       member.tell(flowing ? 'info' : 'warning', flowing ? 'capture-flowing' : 'capture-stopped', words);
     },
   });
+  const memory = new MemoryPreflight();
+  const workerOptions = { maxMemoryMB: options.workerMemoryMB, ...options.worker };
   const member = new FleetMember(
     identity,
     {
@@ -94,8 +97,8 @@ export const startSupervisor = async (
       keepCredentials: (credentials) =>
         writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials, identity.keeping),
       serving,
-      startWorker: (given) => startWorker({ ...given, maxMemoryMB: options.workerMemoryMB, ...options.worker }),
-      memory: new MemoryPreflight(),
+      startWorker: (given) => startWorker({ ...given, ...workerOptions }),
+      memory,
       meter: new BoardMeter({ stateDirectory, throttleC: profile?.throttleC }),
       openThrottling: () => openThrottling(new BoardRoot()),
       facts,
@@ -103,14 +106,30 @@ export const startSupervisor = async (
     },
     options,
     {
-      onSwitching: async (to) => learning?.learner.serves(to),
-      onConnected: () => learning?.participant.look(),
+      onSwitching: async (to) => {
+        profiler.serves(to);
+        await learning?.learner.serves(to);
+      },
+      onConnected: () => {
+        profiler.look();
+        learning?.participant.look();
+      },
       onRound: () => learning?.participant.look(),
+      onOperatorProfile: () => profiler.look(),
     },
     log,
   );
   await member.open();
   const { api, reporter, slot, tell } = member;
+  const profiler = new OperatorProfiler({
+    api,
+    journal,
+    memory,
+    reporter,
+    profile: (given, frames, signal) => profileRelease({ ...given, ...workerOptions }, frames, signal),
+    folder: `${plainFolder}-profile`,
+    log,
+  });
   // What a device does not do is not loaded.
   const learning: Learning | null =
     options.learnSamples === null
@@ -137,7 +156,13 @@ export const startSupervisor = async (
     member.rest();
     // Whatever fails to end must not keep the others from it.
     await Promise.allSettled([reporter.stop(), learning?.learner.stop()]);
-    await Promise.allSettled([learning?.participant.stop(), localApi?.stop(), serving.stop(), member.leave()]);
+    await Promise.allSettled([
+      profiler.stop(),
+      learning?.participant.stop(),
+      localApi?.stop(),
+      serving.stop(),
+      member.leave(),
+    ]);
     member.close();
     meter.close();
   };

@@ -10,6 +10,7 @@ import {
   sha256Schema,
   timestampSchema,
 } from './identifiers.ts';
+import { operatorProfileTaskSchema } from './operator-profile.ts';
 import { route } from './route.ts';
 
 const csrSchema = z
@@ -167,6 +168,14 @@ export const deviceRoutes = {
     access: 'device',
     params: z.object({ sha256: sha256Schema }),
     response: z.unknown(),
+  }),
+  operatorProfileTask: route({
+    method: 'GET',
+    path: '/device/v1/operator-profile',
+    summary: 'The operator profile that it is asked for; 404 with code operator-profile-none when there is none',
+    tag,
+    access: 'device',
+    response: operatorProfileTaskSchema,
   }),
   roundTask: route({
     method: 'GET',

@@ -28,6 +28,7 @@ export {
   LIVE_TOPICS,
   type Overview,
 } from './admin-api/live.ts';
+export type { RequestedProfile } from './admin-api/operator-profiles.ts';
 export type { ReleaseDetail, ReleaseSummary } from './admin-api/registry.ts';
 export {
   type CreatedRollout,
@@ -59,6 +60,14 @@ export { type Envelope, envelopeSchema } from './envelope.ts';
 export { deviceIdSchema, type Labels, labelsSchema, releaseNameSchema, sha256Schema } from './identifiers.ts';
 export { formatJoinToken, type JoinToken, JoinTokenError, parseJoinToken } from './join-token.ts';
 export { openApiDocument } from './openapi.ts';
+export {
+  MOST_PROFILED_FRAMES,
+  MOST_PROFILED_OPERATORS,
+  type OperatorProfile,
+  type OperatorProfileTask,
+  operatorProfileSchema,
+  type ProfileRefusal,
+} from './operator-profile.ts';
 export { type Doorbell, doorbellSchema, type Presence, presenceSchema } from './presence.ts';
 export { isProbeId, newProbeId, PROBE_EPOCHS } from './probe.ts';
 export { PROBLEM_CONTENT_TYPE, type Problem, problemSchema } from './problem.ts';

@@ -15,5 +15,5 @@ export type Presence = z.infer<typeof presenceSchema>;
  * Payload of `down/doorbell`. It may only make a device look sooner; what the device then does is decided by the
  * signed documents that it pulls.
  */
-export const doorbellSchema = z.object({ reason: z.enum(['assignment', 'round', 'trust']) });
+export const doorbellSchema = z.object({ reason: z.enum(['assignment', 'round', 'trust', 'operator-profile']) });
 export type Doorbell = z.infer<typeof doorbellSchema>;

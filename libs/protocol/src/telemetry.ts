@@ -2,6 +2,7 @@ import { deviceFactsSchema } from '@aviary/hardware';
 import { EXECUTION_STATES } from '@aviary/rollout';
 import { z } from 'zod';
 import { releaseNameSchema, sha256Schema, timestampSchema } from './identifiers.ts';
+import { operatorProfileSchema, profileRefusalSchema } from './operator-profile.ts';
 
 /** Far above what one window can hold; bytes are counted with it, too. */
 const count = z
@@ -144,6 +145,15 @@ export const learningRecordSchema = z.object({
   perLabel: z.record(z.string().max(128), count),
 });
 
+/** What became of an operator profile that the device was asked for: one of the two is null. */
+export const operatorProfileRecordSchema = z.object({
+  type: z.literal('operator-profile'),
+  at: timestampSchema,
+  request: z.uuid(),
+  profile: operatorProfileSchema.nullable(),
+  refusal: profileRefusalSchema.nullable(),
+});
+
 export const telemetryRecordSchema = z.discriminatedUnion('type', [
   factsRecordSchema,
   runningRecordSchema,
@@ -152,6 +162,7 @@ export const telemetryRecordSchema = z.discriminatedUnion('type', [
   eventRecordSchema,
   gapRecordSchema,
   learningRecordSchema,
+  operatorProfileRecordSchema,
 ]);
 
 /**
@@ -182,6 +193,7 @@ export type ExecutionRecord = z.infer<typeof executionRecordSchema>;
 export type MetricsRecord = z.infer<typeof metricsRecordSchema>;
 export type EventRecord = z.infer<typeof eventRecordSchema>;
 export type LearningRecord = z.infer<typeof learningRecordSchema>;
+export type OperatorProfileRecord = z.infer<typeof operatorProfileRecordSchema>;
 export type GapRecord = z.infer<typeof gapRecordSchema>;
 export type TelemetryRecord = z.infer<typeof telemetryRecordSchema>;
 export type TelemetryBatch = z.infer<typeof telemetryBatchSchema>;

@@ -9,6 +9,7 @@ export type InferenceErrorCode =
   | 'frame-undecodable'
   | 'frame-failed'
   | 'acceptance-failed-to-run'
+  | 'profile-failed-to-run'
   | 'protocol-broken'
   | 'nothing-serves'
   | 'requests-too-many';

@@ -1,6 +1,8 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { operatorProfileSchema } from '@aviary/protocol';
+import { z } from 'zod';
 import type { AcceptanceReport } from './acceptance.ts';
 import { FrameError, InferenceError, WorkerLostError, WorkerStartError } from './errors.ts';
 import type { AnsweredFrame, Frame } from './frame.ts';
@@ -9,6 +11,7 @@ import { LineReader } from './line-reader.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type ProcessMemory, readProcessMemory } from './process-memory.ts';
 import type { StressFigures } from './stress.ts';
+import type { OperatorReport } from './worker/operator-sums.ts';
 import { spawnFenced } from './worker-fence.ts';
 import { type WorkerConfig, type WorkerReply, type WorkerRequest, workerReplySchema } from './worker-messages.ts';
 
@@ -34,6 +37,8 @@ export interface WorkerOptions {
   readonly frameTimeoutMs?: number;
   /** The whole acceptance suite. Default 10 min. */
   readonly acceptanceTimeoutMs?: number;
+  /** Where the worker's sessions write what they have measured, for `profileRelease`. Default: they measure nothing. */
+  readonly profileFolder?: string;
   /** Period of the heartbeat while nothing is being asked; one unanswered for `frameTimeoutMs` ends the worker. Default 5 s. */
   readonly heartbeatMs?: number;
   /** Threads inside one operator. Default 1. */
@@ -87,10 +92,14 @@ export interface WorkerHandle {
 
 /** What the worker's program imports; their folders are what its fence opens. */
 const WORKER_IMPORTS = ['onnxruntime-node', 'onnxruntime-common', 'sharp', 'zod', '@aviary/release'];
+/** Of which 30 s are for the frames; a long trace has to be read, too. */
+const PROFILE_TIMEOUT_MS = 120_000;
 const STOP_PATIENCE_MS = 2000;
 /** A stress ends by the worker's clock; its last picture may take a while. */
 const STRESS_PATIENCE_MS = 30_000;
 const MEGABYTE = 2 ** 20;
+
+const operatorReportSchema = operatorProfileSchema.omit({ release: true, digest: true, provider: true });
 
 /**
  * Starts a process that loads the release and answers frames.
@@ -111,6 +120,42 @@ export async function startWorker(options: WorkerOptions): Promise<WorkerHandle>
     stop: () => worker.stop(),
     exited: worker.exited,
   };
+}
+
+/** What a release's operators cost, and on what they ran. */
+export interface ReleaseProfile {
+  readonly release: string;
+  readonly provider: EffectiveProvider;
+  readonly report: OperatorReport;
+}
+
+/**
+ * Measures what each operator of a release costs, in a process of its own beside the one that serves; it is gone when this
+ * ends.
+ * @param frames pictures of the release's own suite, run one after the other
+ * @throws WorkerStartError; WorkerLostError; InferenceError `profile-failed-to-run`; the signal's reason
+ */
+export async function profileRelease(
+  options: WorkerOptions & { readonly profileFolder: string },
+  frames: number,
+  signal: AbortSignal,
+): Promise<ReleaseProfile> {
+  signal.throwIfAborted();
+  const worker = new WorkerProcess(options);
+  const breakOff = (): void => void worker.stop();
+  signal.addEventListener('abort', breakOff, { once: true });
+  try {
+    const { release, provider } = await worker.start();
+    try {
+      return { release, provider, report: await worker.profile(frames) };
+    } finally {
+      await worker.stop();
+    }
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    signal.removeEventListener('abort', breakOff);
+  }
 }
 
 type Ready = Extract<WorkerReply, { kind: 'ready' }>;
@@ -205,6 +250,14 @@ class WorkerProcess {
     throw unexpected(answer);
   }
 
+  async profile(frames: number): Promise<OperatorReport> {
+    const answer = await this.#askWithin(PROFILE_TIMEOUT_MS, 'the profile', (id) => ({ kind: 'profile', id, frames }));
+    if (answer.kind !== 'profile') throw unexpected(answer);
+    const report = operatorReportSchema.safeParse(answer.report);
+    if (report.success) return report.data;
+    throw new InferenceError('profile-failed-to-run', `the worker's profile is none: ${z.prettifyError(report.error)}`);
+  }
+
   async stop(): Promise<void> {
     this.#ending ??= { kind: 'stopped', error: new WorkerLostError('worker-exited', 'the worker was asked to stop') };
     this.#child?.stdin.end();
@@ -215,16 +268,18 @@ class WorkerProcess {
 
   #spawn(): void {
     const program = this.#options.workerPath ?? fileURLToPath(new URL('./worker/worker-main.js', import.meta.url));
+    const { profileFolder } = this.#options;
     const config: WorkerConfig = {
       archiveDirectory: this.#options.archiveDirectory,
       providers: [...this.#options.providers],
       intraOpThreads: this.#options.intraOpThreads ?? 1,
+      ...(profileFolder === undefined ? {} : { profileFolder }),
     };
     const child = spawnFenced({
       program,
       imports: WORKER_IMPORTS,
       config,
-      readable: [this.#options.archiveDirectory],
+      readable: [this.#options.archiveDirectory, ...(profileFolder === undefined ? [] : [profileFolder])],
       addons: true,
       heapMB: this.#options.maxHeapMB ?? 256,
       cwd: this.#options.archiveDirectory,
@@ -303,7 +358,8 @@ class WorkerProcess {
     if (pending === undefined) return;
     this.#pending.delete(answer.id);
     if (answer.kind !== 'error') pending.resolve({ answer, body });
-    else if (answer.code === 'acceptance-failed-to-run') pending.reject(new InferenceError(answer.code, answer.words));
+    else if (answer.code === 'acceptance-failed-to-run' || answer.code === 'profile-failed-to-run')
+      pending.reject(new InferenceError(answer.code, answer.words));
     else pending.reject(new FrameError(answer.code, answer.words));
   }
 

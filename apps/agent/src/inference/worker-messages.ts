@@ -14,6 +14,8 @@ export type WorkerRequest =
   | { readonly kind: 'acceptance'; readonly id: number }
   /** The suite's pictures, over and over. */
   | { readonly kind: 'stress'; readonly id: number; readonly seconds: number }
+  /** Of a worker whose sessions profile: what each operator costs. */
+  | { readonly kind: 'profile'; readonly id: number; readonly frames: number }
   /** The features of a frame that was answered under this id; asked for only when somebody has labelled it. */
   | { readonly kind: 'features'; readonly id: number; readonly frame: number }
   | { readonly kind: 'ping'; readonly id: number };
@@ -107,12 +109,14 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
       p95Ms: milliseconds,
     }),
   }),
+  /** Checked by whoever has asked. */
+  z.object({ kind: z.literal('profile'), id: z.number().int(), report: z.unknown() }),
   /** With float32, little endian, as its body, where they are still remembered. */
   z.object({ kind: z.literal('features'), id: z.number().int(), remembered: z.boolean() }),
   z.object({
     kind: z.literal('error'),
     id: z.number().int(),
-    code: z.enum(['frame-undecodable', 'frame-failed', 'acceptance-failed-to-run']),
+    code: z.enum(['frame-undecodable', 'frame-failed', 'acceptance-failed-to-run', 'profile-failed-to-run']),
     words: z.string(),
   }),
 ]);
@@ -127,5 +131,7 @@ export const workerConfigSchema = z.object({
   archiveDirectory: z.string(),
   providers: z.array(z.string()),
   intraOpThreads: z.number().int().positive(),
+  /** Its sessions profile, and write that there. */
+  profileFolder: z.string().exactOptional(),
 });
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { DeviceFacts } from '@aviary/hardware';
-import type { SimulatedState } from '@aviary/protocol';
+import { deviceRoutes, type SimulatedState } from '@aviary/protocol';
 import type { Logger } from 'pino';
 import { FleetMember, type MemberOptions } from '../fleet-member.ts';
 import type { Credentials } from '../identity/credentials.ts';
@@ -81,7 +81,12 @@ export class SimulatedDevice {
         profile: this.#character.profile,
       },
       options,
-      { onSwitching: async () => undefined, onConnected: () => undefined, onRound: () => undefined },
+      {
+        onSwitching: async () => undefined,
+        onConnected: () => undefined,
+        onRound: () => undefined,
+        onOperatorProfile: () => void declineProfile(member),
+      },
       log,
     );
     this.#journal = journal;
@@ -143,6 +148,17 @@ export class SimulatedDevice {
     return pause(ms, undefined, { signal: this.#end.signal });
   }
 }
+
+/** A board that is played runs no operators. */
+const declineProfile = async ({ api, reporter }: FleetMember): Promise<void> => {
+  try {
+    const { id } = await api.call(deviceRoutes.operatorProfileTask, {});
+    const refusal = { code: 'simulated', message: 'This device is simulated: no model runs on it.' };
+    await reporter.operatorProfile({ request: id, profile: null, refusal });
+  } catch {
+    // It was not reached, or nobody asks any more; whoever asked sees that it does not answer.
+  }
+};
 
 /** A board that has little to do. */
 const meterOf = ({ memoryMB, diskFreeMB }: DeviceFacts): ReporterOptions['meter'] => {

@@ -1,5 +1,11 @@
 import type { DeviceFacts } from '@aviary/hardware';
-import type { EventRecord, ExecutionRecord, LearningRecord, MetricsRecord } from '@aviary/protocol';
+import type {
+  EventRecord,
+  ExecutionRecord,
+  LearningRecord,
+  MetricsRecord,
+  OperatorProfileRecord,
+} from '@aviary/protocol';
 import type { Logger } from 'pino';
 import type { Serving } from '../inference/serving.ts';
 import type { LoadedRelease } from '../update/serving-slot.ts';
@@ -67,6 +73,12 @@ export class Reporter {
   /** How much the device has to learn from. */
   learning(record: Omit<LearningRecord, 'type' | 'at'>): Promise<void> {
     return this.#uplink.report([{ type: 'learning', at: Date.now(), ...record }]);
+  }
+
+  /** What its operators cost, or why that was not measured. */
+  operatorProfile({ refusal, ...rest }: Omit<OperatorProfileRecord, 'type' | 'at'>): Promise<void> {
+    const shortened = refusal && { ...refusal, message: shorten(refusal.message) };
+    return this.#uplink.report([{ type: 'operator-profile', at: Date.now(), ...rest, refusal: shortened }]);
   }
 
   /** Another release is about to serve, or none: what was counted so far is reported as the one before's. */

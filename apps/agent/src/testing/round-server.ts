@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Problem, RoundEvaluationReport, RoundTask } from '@aviary/protocol';
+import type { OperatorProfileTask, Problem, RoundEvaluationReport, RoundTask } from '@aviary/protocol';
 import type { TestPki } from './fleet-pki.ts';
 
 export interface SentUpdate {
@@ -10,10 +10,11 @@ export interface SentUpdate {
   readonly bytes: Buffer;
 }
 
-/** Stands for the control plane's device plane in federated rounds: asks one task, and remembers what it was told. */
+/** Stands for the control plane's device plane where it asks something of a device: one task of a kind; it remembers what it was told. */
 export class RoundServer {
   /** What devices are asked; null: nothing. */
   task: RoundTask | null = null;
+  profileTask: OperatorProfileTask | null = null;
   aggregate: Buffer = Buffer.alloc(0);
   /** What happens to the next answers, in order; then they are taken. */
   readonly manners: ('drops' | Pick<Problem, 'status' | 'code'>)[] = [];
@@ -46,9 +47,10 @@ export class RoundServer {
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
     const body = Buffer.concat(chunks);
     const [, round = '', action = ''] = /^\/device\/v1\/rounds\/([^/]+)\/(\w+)$/.exec(pathname) ?? [];
-    if (pathname === '/device/v1/round') {
-      if (this.task === null) refuse(response, { status: 404, code: 'round-none' });
-      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(this.task));
+    if (pathname === '/device/v1/round' || pathname === '/device/v1/operator-profile') {
+      const task = pathname === '/device/v1/round' ? this.task : this.profileTask;
+      if (task === null) refuse(response, { status: 404, code: 'nothing-asked' });
+      else response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(task));
     } else if (action === 'aggregate') {
       response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(this.aggregate);
     } else if (action === 'update' || action === 'evaluation' || action === 'decline') {

@@ -39,7 +39,19 @@ export class MemoryPreflight {
    */
   shortage({ length }: Pick<HeldRelease, 'length'>, { release, pid }: Serves): string | undefined {
     const worker = Math.max(SMALLEST_WORKER, this.#residentOf(pid) + TIMES_THE_FILE * (length - release.length));
-    const needed = length + worker;
+    return this.#shortageOf(length + worker);
+  }
+
+  /**
+   * Whether there is room for what serves once more, from the same opened files.
+   * @param more bytes that the second one takes beyond what the first one has
+   * @returns as `shortage`
+   */
+  shortageForTwin({ pid }: Pick<Serves, 'pid'>, more: number): string | undefined {
+    return this.#shortageOf(Math.max(SMALLEST_WORKER, this.#residentOf(pid)) + more);
+  }
+
+  #shortageOf(needed: number): string | undefined {
     const available = this.#available() - RESERVE;
     if (needed <= available) return undefined;
     return `it needs about ${megabytes(needed)} MB of memory beside it, and ${megabytes(Math.max(0, available))} MB are free`;

@@ -6,6 +6,7 @@ import {
   listAccounts,
   listDevices,
   listExecutions,
+  listOperatorProfiles,
   listReleases,
   listRollouts,
   listRounds,
@@ -46,6 +47,11 @@ export const queries = {
     queryOptions({
       queryKey: ['devices', 'one', id, 'executions'],
       queryFn: ({ signal }) => deviceExecutions({ path: { id }, signal }),
+    }),
+  operatorProfiles: (id: string) =>
+    queryOptions({
+      queryKey: ['devices', 'one', id, 'operator-profiles'],
+      queryFn: ({ signal }) => listOperatorProfiles({ path: { id }, signal }),
     }),
   /** Read once; what comes after is live. */
   deviceMetrics: (id: string) =>

@@ -15,6 +15,7 @@ import { Histories1767400000000 } from './migrations/1767400000000-histories.ts'
 import { MembersByProfile1767500000000 } from './migrations/1767500000000-members-by-profile.ts';
 import { BoardState1767600000000 } from './migrations/1767600000000-board-state.ts';
 import { Shadow1767710000000 } from './migrations/1767710000000-shadow.ts';
+import { OperatorProfiles1767810000000 } from './migrations/1767810000000-operator-profiles.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -106,6 +107,7 @@ export class Database implements Sql {
         MembersByProfile1767500000000,
         BoardState1767600000000,
         Shadow1767710000000,
+        OperatorProfiles1767810000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

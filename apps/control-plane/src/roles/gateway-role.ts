@@ -35,7 +35,7 @@ const externalBroker = (services: Services, config: Config, url: string, gateway
 
 /** Takes in what devices say, over the embedded broker or another one. @returns what ends it */
 export const startGateway = async (services: Services, config: Config, log: Logger): Promise<() => Promise<void>> => {
-  const handlers = new RecordHandlers(services.devices, services.executions);
+  const handlers = new RecordHandlers(services.devices, services.executions, services.operatorProfiles);
   const queue = new TelemetryQueue(new TelemetryWriter(services.database, handlers, log));
   const gateway = new Gateway(services.devices, services.probes, services.certificates, queue, log);
   await ensurePartitions(services.database);

@@ -39,6 +39,9 @@ import { FleetCa, type TlsIdentity } from '../features/fleet-ca/fleet-ca.ts';
 import { LiveController } from '../features/live/live.controller.ts';
 import { LiveService } from '../features/live/live.service.ts';
 import { BrokerCertificates } from '../features/mqtt/broker-certificates.ts';
+import { DeviceProfileTasksController } from '../features/operator-profiles/device-profile-tasks.controller.ts';
+import { OperatorProfilesController } from '../features/operator-profiles/operator-profiles.controller.ts';
+import { OperatorProfilesService } from '../features/operator-profiles/operator-profiles.service.ts';
 import { OverviewController } from '../features/overview/overview.controller.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
 import { RegistryController } from '../features/registry/registry.controller.ts';
@@ -148,6 +151,7 @@ export const startAdminPlane = (
       DiagnosisController,
       JoiningKeysController,
       LiveController,
+      OperatorProfilesController,
       OverviewController,
       RegistryController,
       RolloutsController,
@@ -173,6 +177,7 @@ export const startAdminPlane = (
       { provide: DevicePagesService, useValue: services.devicePages },
       { provide: DeviceHistory, useValue: services.deviceHistory },
       { provide: LiveService, useValue: services.live },
+      { provide: OperatorProfilesService, useValue: services.operatorProfiles },
       { provide: OverviewService, useValue: services.overview },
       { provide: DiagnosisService, useValue: services.diagnosis },
       { provide: ProbesService, useValue: services.probes },
@@ -199,13 +204,20 @@ export const startDevicePlane = (
   where: { host: string; port: number },
 ): Promise<NestFastifyApplication> => {
   const module = moduleOf(
-    [EnrollmentController, DirectorController, DeviceRoundsController, DeviceTrustController],
+    [
+      EnrollmentController,
+      DirectorController,
+      DeviceProfileTasksController,
+      DeviceRoundsController,
+      DeviceTrustController,
+    ],
     [
       ...shared(services),
       { provide: EnrollmentService, useValue: services.enrollment },
       { provide: CertificatesService, useValue: services.certificates },
       { provide: ParticipationsService, useValue: services.participations },
       { provide: UpdatesService, useValue: services.updates },
+      { provide: OperatorProfilesService, useValue: services.operatorProfiles },
     ],
   );
   const adapter = new FastifyAdapter({

@@ -27,6 +27,7 @@ import { UpdatesService } from '../features/federation/updates.service.ts';
 import { FleetCa } from '../features/fleet-ca/fleet-ca.ts';
 import { LiveService } from '../features/live/live.service.ts';
 import { BrokerCertificates } from '../features/mqtt/broker-certificates.ts';
+import { OperatorProfilesService } from '../features/operator-profiles/operator-profiles.service.ts';
 import { OverviewService } from '../features/overview/overview.service.ts';
 import { ReleasesService } from '../features/registry/releases.service.ts';
 import { VariantChooser } from '../features/registry/variant-chooser.ts';
@@ -87,6 +88,7 @@ export interface Services {
   readonly rounds: RoundsService;
   readonly participations: ParticipationsService;
   readonly updates: UpdatesService;
+  readonly operatorProfiles: OperatorProfilesService;
   readonly overview: OverviewService;
   readonly live: LiveService;
 }
@@ -144,6 +146,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
   const steps = new RolloutSteps(database, applier, notifier);
   const rollouts = new RolloutsService(database, releases, new Rehearsal(database, chooser), applier);
   const retries = new RolloutRetries(database, applier);
+  const operatorProfiles = new OperatorProfilesService(database);
   const overview = new OverviewService(database, rollouts);
   const live = new LiveService(database, log);
   const adminToken = await loadAdminToken(config.data);
@@ -189,6 +192,7 @@ export const openServices = async (config: Config & { databaseUrl: string }, log
     rounds,
     participations,
     updates,
+    operatorProfiles,
     overview,
     live,
   };

@@ -5,6 +5,7 @@ import { diagnosisRoutes } from './diagnosis.ts';
 import { federationRoutes } from './federation.ts';
 import { joiningKeyRoutes } from './joining-keys.ts';
 import { liveRoutes } from './live.ts';
+import { operatorProfileRoutes } from './operator-profiles.ts';
 import { registryRoutes } from './registry.ts';
 import { rolloutRoutes } from './rollouts.ts';
 import { trustRoutes } from './trust.ts';
@@ -15,6 +16,7 @@ export const adminRoutes = {
   ...auditRoutes,
   ...liveRoutes,
   ...deviceAdminRoutes,
+  ...operatorProfileRoutes,
   ...joiningKeyRoutes,
   ...registryRoutes,
   ...trustRoutes,

@@ -49,6 +49,7 @@ export class LoadedModel {
   readonly #hasDynamicSize: boolean;
   /** Where a picture lies in the tensor counts, and with it how large it is. */
   readonly #needsSize: boolean;
+  #runs = 0;
   /** Of the size, and the number of pictures, that was asked for last: frames of one source are all alike. */
   #input: { readonly size: Size; readonly pictures: number; readonly input: Input } | null = null;
 
@@ -73,6 +74,7 @@ export class LoadedModel {
       modelFile: join(config.archiveDirectory, part.file),
       providers: config.providers,
       intraOpThreads: config.intraOpThreads,
+      profilePrefix: config.profileFolder && join(config.profileFolder, part.id),
     });
     const signature = checkedSignature(opened.session, part);
     return new LoadedModel(part, opened, signature, [...wantedOutputs(opened.session, part), ...more]);
@@ -131,6 +133,19 @@ export class LoadedModel {
     return all;
   }
 
+  /** How often it has run. */
+  get runs(): number {
+    return this.#runs;
+  }
+
+  /** Ends the profiling of a session that was opened for it. @returns the beginning of the path of what it wrote */
+  endProfiling(): string {
+    const { session, profilePrefix } = this.opened;
+    if (profilePrefix === undefined) throw new TypeError('expected a session that profiles');
+    session.endProfiling();
+    return profilePrefix;
+  }
+
   /** Gives the session back. */
   async release(): Promise<void> {
     await this.opened.session.release();
@@ -155,6 +170,7 @@ export class LoadedModel {
 
   async #run({ feeds }: Input): Promise<Readonly<Record<string, Tensor>>> {
     try {
+      this.#runs += 1;
       return await runAtOnce(this.opened.session, feeds, this.#wanted);
     } catch (error) {
       throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);

@@ -80,6 +80,10 @@ export class LoadedRelease {
     return release;
   }
 
+  get models(): readonly LoadedModel[] {
+    return this.#models;
+  }
+
   /** On what its models run; where they differ, all of it is named. */
   get provider(): EffectiveProvider {
     const all = this.#models.map(({ opened }) => opened.provider);

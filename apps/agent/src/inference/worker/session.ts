@@ -5,6 +5,8 @@ import type { EffectiveProvider } from '../worker-handle.ts';
 export interface OpenedSession {
   readonly session: InferenceSession;
   readonly provider: EffectiveProvider;
+  /** Of the path of what it writes when it profiles; undefined: it does not. */
+  readonly profilePrefix: string | undefined;
 }
 
 export interface SessionOptions {
@@ -12,6 +14,8 @@ export interface SessionOptions {
   /** Best first; `cpu` takes every model, so it ends the list even when it is not named. */
   readonly providers: readonly string[];
   readonly intraOpThreads: number;
+  /** It profiles, and writes that to paths that begin so. */
+  readonly profilePrefix?: string | undefined;
 }
 
 /**
@@ -34,8 +38,8 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
       continue;
     }
     try {
-      const { session, effective } = await openWith(provider, options);
-      return { session, provider: { requested: options.providers, effective, rejected } };
+      const { effective, ...opened } = await openWith(provider, options);
+      return { ...opened, provider: { requested: options.providers, effective, rejected } };
     } catch (error) {
       rejected.push({ provider, reason: firstLine(error) });
     }
@@ -49,20 +53,28 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
 async function openWith(
   provider: string,
   options: SessionOptions,
-): Promise<{ session: InferenceSession; effective: string }> {
+): Promise<Omit<OpenedSession, 'provider'> & { effective: string }> {
+  // A session that could not be opened may have left its file.
+  const profilePrefix = options.profilePrefix && `${options.profilePrefix}-${provider}`;
   const common: InferenceSession.SessionOptions = {
     executionProviders: [provider],
     intraOpNumThreads: options.intraOpThreads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
   };
-  if (provider === 'cpu')
-    return { session: await InferenceSession.create(options.modelFile, common), effective: provider };
+  const open = (more: InferenceSession.SessionOptions) =>
+    InferenceSession.create(options.modelFile, { ...common, ...more });
+  if (provider === 'cpu') return { session: await open({}), effective: provider, profilePrefix };
   try {
-    const extra = { session: { disable_cpu_ep_fallback: '1' } };
-    return { session: await InferenceSession.create(options.modelFile, { ...common, extra }), effective: provider };
+    const alone = profilePrefix && `${profilePrefix}-alone`;
+    const session = await open({
+      extra: { session: { disable_cpu_ep_fallback: '1' } },
+      ...(alone === undefined ? {} : { profileFilePrefix: alone }),
+    });
+    return { session, effective: provider, profilePrefix: alone };
   } catch {
-    return { session: await InferenceSession.create(options.modelFile, common), effective: `${provider}+cpu` };
+    return { session: await open({}), effective: `${provider}+cpu`, profilePrefix };
   }
 }
 

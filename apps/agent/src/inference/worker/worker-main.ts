@@ -8,6 +8,7 @@ import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../wor
 import { runAcceptance, runStress } from './acceptance-run.ts';
 import { readMessage, sayMessage } from './blocking-pipe.ts';
 import { LoadedRelease } from './loaded-release.ts';
+import { runProfile } from './profile-run.ts';
 
 // The program of a worker process: loads one release, then answers what comes on stdin, in order, until stdin closes.
 
@@ -56,12 +57,17 @@ async function answer(
       const { seconds } = request;
       return { kind: 'stress', id, figures: await runStress(loaded, config.archiveDirectory, seconds, onProgress) };
     }
+    if (request.kind === 'profile') {
+      const report = await runProfile(loaded, config.archiveDirectory, request.frames, onProgress);
+      return { kind: 'profile', id, report };
+    }
     const report = await runAcceptance(loaded, config.archiveDirectory, onProgress);
     return { kind: 'acceptance', id, report: { ...report, failures: [...report.failures] } };
   } catch (error) {
     const words = error instanceof Error ? error.message : String(error);
     if (request.kind === 'acceptance' || request.kind === 'stress')
       return { kind: 'error', id, code: 'acceptance-failed-to-run', words };
+    if (request.kind === 'profile') return { kind: 'error', id, code: 'profile-failed-to-run', words };
     const undecodable = error instanceof FrameError && error.code === 'frame-undecodable';
     return { kind: 'error', id, code: undecodable ? 'frame-undecodable' : 'frame-failed', words };
   }

@@ -14,6 +14,7 @@ import { ExecutionsPanel } from './executions-panel.tsx';
 import { LabelsPanel } from './labels-panel.tsx';
 import { LearningPanel } from './learning-panel.tsx';
 import { LiveCharts } from './live-charts.tsx';
+import { OperatorsPanel } from './operators-panel.tsx';
 
 const route = getRouteApi('/app/devices/$deviceId');
 const parent = { to: '/devices', label: 'Devices' };
@@ -59,6 +60,7 @@ const Device = ({ device }: { device: DeviceDetail }) => (
           <ChoicePanel device={device} />
           <LabelsPanel device={device} />
           <LearningPanel device={device} />
+          <OperatorsPanel deviceId={device.id} />
           <BoardPanel device={device} />
         </Stack>
       </Grid.Col>

@@ -1,5 +1,6 @@
 import type { Sql } from '../../infra/database.ts';
 import type { DevicesService } from '../devices/devices.service.ts';
+import type { OperatorProfilesService } from '../operator-profiles/operator-profiles.service.ts';
 import type { ExecutionsService } from '../rollouts/executions.service.ts';
 import type { ReceivedBatch } from './telemetry-batch.ts';
 
@@ -8,6 +9,7 @@ export class RecordHandlers {
   constructor(
     private readonly devices: DevicesService,
     private readonly executions: ExecutionsService,
+    private readonly operatorProfiles: OperatorProfilesService,
   ) {}
 
   async apply(sql: Sql, batches: readonly ReceivedBatch[]): Promise<void> {
@@ -26,6 +28,9 @@ export class RecordHandlers {
             break;
           case 'learning':
             await this.devices.recordLearning(sql, deviceId, record);
+            break;
+          case 'operator-profile':
+            await this.operatorProfiles.record(sql, deviceId, record);
             break;
           case 'event':
             await this.devices.recordEvent(sql, deviceId, record);
