@@ -46,6 +46,13 @@ const RECORDS: Record<TelemetryRecord['type'], TelemetryRecord> = {
     samples: 3,
     perLabel: { '7': 3 },
   },
+  'operator-profile': {
+    type: 'operator-profile',
+    at,
+    request: '0b0e5d5e-6a1f-4c62-9c6b-0d3a2b8b1f10',
+    profile: null,
+    refusal: { code: 'memory-short', message: 'It does not fit twice.' },
+  },
 };
 
 const issuesOf = (value: unknown): string[] =>
