@@ -133,6 +133,11 @@ const layFiles = async (tree: string, arch: DebianArch, version: string): Promis
     recursive: true,
     filter: (path) => !basename(path).includes('.') || path.endsWith('.json'),
   });
+  await cp(join(ROOT, 'apps/agent/sidecars/python'), join(home, 'sidecars'), {
+    recursive: true,
+    // Not what a Python has left there.
+    filter: (path) => !basename(path).includes('.') || /\.(json|py)$/.test(path),
+  });
   for (const [name, isWanted] of Object.entries(packagesOf(nodeArch))) {
     await copyPackage(name, isWanted, join(home, 'node_modules'));
   }
@@ -187,7 +192,7 @@ export const buildAgentPackage = async (options: AgentPackageOptions): Promise<A
       version,
       architecture: arch,
       depends: ['adduser', ...dependsOf([...elves.values()], own)],
-      recommends: ['ffmpeg', 'tpm2-tools'],
+      recommends: ['ffmpeg', 'python3', 'tpm2-tools'],
       description: 'fleet agent for vision models on edge devices',
       details:
         'Makes a board a device of an Aviary fleet: it runs vision models on what its cameras see, brings in signed releases, tries them, and goes back by itself when one does not hold.',

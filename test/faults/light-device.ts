@@ -60,6 +60,7 @@ export class LightDevice {
       holding: new Holding(journal, null),
       memory: { shortage: () => undefined },
       crashes: new CrashWatch(),
+      preparation: null,
       ...parts,
       providers: ['cpu'],
       openThrottling: async () => ({ causes: () => undefined, close: () => undefined }),

@@ -63,6 +63,7 @@ export class PatientDevice {
         metadata: join(folder, 'trust'),
         keepCredentials: async () => undefined,
         serving: new SimulatedServing(STEADY, seededRandom('a week')),
+        preparation: null,
         startWorker: simulatedWorkers(STEADY, async () => undefined),
         memory: { shortage: () => undefined },
         openThrottling: async () => ({ causes: () => undefined, close: () => undefined }),

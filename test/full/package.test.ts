@@ -140,6 +140,21 @@ describe('the package of the agent', { timeout: LONG_MS }, () => {
       'sharp-linux-arm64.node': 'arm64',
     });
     expect(files.filter((file) => /\.map$|\.d\.[cm]?ts$|\.test\.|\/(testing|simulation)\//.test(file))).toEqual([]);
+    expect(
+      files
+        .filter((file) => file.includes('/sidecars/'))
+        .map((file) => basename(file))
+        .sort(),
+    ).toEqual([
+      'aviary_sidecar.py',
+      'cuda_memory.py',
+      'edgetpu.json',
+      'edgetpu.py',
+      'hailo.json',
+      'hailo.py',
+      'tensorrt.json',
+      'tensorrt_engine.py',
+    ]);
     const modes = new Set(await Promise.all(files.map(async (file) => (await stat(join(tree, file))).mode & 0o777)));
     expect([...modes].sort()).toEqual([0o644, 0o755]);
     expect(await command('dpkg-deb', '--field', arm64, 'Depends')).toMatch(

@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { join, resolve } from 'node:path';
+import { extname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseJoinToken } from '@aviary/protocol';
 import { pino } from 'pino';
@@ -16,7 +16,7 @@ import { AGENT_VERSION } from './version.ts';
 
 export const USAGE = `aviary-agent ${AGENT_VERSION}
 
-Usage: aviary-agent join|key|seal-keys|run|status [options]
+Usage: aviary-agent join|key|seal-keys|run|status|check-sidecar [options]
 
   join    make this board a device of a fleet
     --token TOKEN         from: aviary device enroll-token (or AVIARY_JOIN_TOKEN)
@@ -53,9 +53,14 @@ Usage: aviary-agent join|key|seal-keys|run|status [options]
     --log-max-mb N        beside it: from this size on (10)
     --log-files N         beside it: how many that were put aside are kept (3)
   status  who this device is and what it has
+  check-sidecar
+          hold a program that runs models to what the agent asks of one: its manifest, or -- and its command
+    --with-model FILE     a model that it can load
+    --format FORMAT       of the model: onnx, engine, tflite or hef (by the file's ending)
 
   --state-dir DIR         where the device keeps everything (/var/lib/aviary)
   --config FILE           further options, one a line: name = value, without the dashes; the command line comes first
+  --sidecars DIR          manifests of programs that run other models than ONNX (those of the package); none: no such program
   --facts FILE            facts of a board to play, instead of finding them out
   --tcti TCTI             where the TPM is (TPM2TOOLS_TCTI, or device:/dev/tpmrm0)
 `;
@@ -93,6 +98,9 @@ const OPTIONS = {
   'log-files': { type: 'string' },
   'state-dir': { type: 'string' },
   config: { type: 'string' },
+  sidecars: { type: 'string' },
+  'with-model': { type: 'string' },
+  format: { type: 'string' },
   facts: { type: 'string' },
   seal: { type: 'string' },
   'tpm-pcrs': { type: 'string' },
@@ -252,6 +260,42 @@ export const runOptionsOf = (values: Values, stateDirectory: string) => {
     listen: values.listen === undefined ? null : parseListen(values.listen),
     learnSamples: learnSamplesOf(values),
   };
+};
+
+/** Where the package has its sidecars. */
+const PACKAGED_SIDECARS = '/usr/lib/aviary-agent/sidecars';
+
+/** The folder of the manifests of sidecars; null for none. */
+export const sidecarFolderOf = ({ sidecars }: Values): string | null =>
+  sidecars === 'none' ? null : resolve(sidecars ?? PACKAGED_SIDECARS);
+
+const FORMATS = ['onnx', 'engine', 'tflite', 'hef'];
+/** Far longer than a model takes, and a build for a large one does not. */
+const CHECK_PATIENCE_MS = 600_000;
+
+/**
+ * What is to be checked.
+ * @param words the path of a manifest, or a command
+ * @throws UsageError; SidecarManifestError
+ */
+export const sidecarCheckOf = async (values: Values, words: readonly string[]) => {
+  const { 'with-model': file, format = extname(file ?? '').slice(1) } = values;
+  const [first] = words;
+  if (first === undefined) {
+    throw new UsageError(
+      'Expected a manifest, or -- and a command: aviary-agent check-sidecar --with-model FILE -- COMMAND',
+    );
+  }
+  if (file === undefined) throw new UsageError('Expected --with-model FILE, a model that the sidecar can load.');
+  if (!FORMATS.includes(format)) {
+    throw new UsageError(`Expected one of ${FORMATS.join(', ')} for --format, got "${format}".`);
+  }
+  const isManifest = words.length === 1 && first.endsWith('.json');
+  const { readSidecarManifest } = await import('./inference/sidecar/sidecar-manifest.ts');
+  const sidecar = isManifest
+    ? await readSidecarManifest(first)
+    : { command: [...words], environment: {}, folder: process.cwd() };
+  return { sidecar, model: resolve(file), format, patienceMs: CHECK_PATIENCE_MS };
 };
 
 /** @throws UsageError */

@@ -45,6 +45,8 @@ export interface MemberGround {
   readonly keepCredentials: (credentials: Credentials) => Promise<void>;
   readonly serving: Pick<Serving, 'take' | 'observe' | 'mark' | 'switchTo' | 'disturbed' | 'witness'>;
   readonly startWorker: StartWorker;
+  /** Builds what runtimes load here; null: all releases are loaded as they were published. */
+  readonly preparation: UpdaterParts['preparation'];
   /** Whether two releases fit into its memory. */
   readonly memory: UpdaterParts['memory'];
   readonly meter: ReporterOptions['meter'];
@@ -97,7 +99,7 @@ export class FleetMember {
 
   constructor(identity: Identity, ground: MemberGround, options: MemberOptions, listener: MemberListener, log: Logger) {
     const { deviceId, epoch } = identity;
-    const { journal, store, serving, memory, facts } = ground;
+    const { journal, store, serving, memory, preparation, facts } = ground;
     this.#ground = ground;
     this.#log = log;
     this.#spool = new Spool(ground.spoolFiles, {
@@ -141,7 +143,7 @@ export class FleetMember {
     this.#holding = holding;
     const crashes = this.#crashes;
     const onProgress = () => this.#loop.showLife();
-    const parts = { journal, store, slot, serving, memory, crashes, holding, api, reporter };
+    const parts = { journal, store, slot, serving, memory, preparation, crashes, holding, api, reporter };
     const { openThrottling } = ground;
     this.#updater = new Updater({ ...parts, patienceMs, limit, providers, openThrottling, onProgress, log });
     this.#loop = new UpdateLoop((signal) => this.#updater.step(signal), log);
@@ -258,6 +260,11 @@ export class FleetMember {
     this.#link.start();
     this.#renewal.start();
     this.#watch.look();
+  }
+
+  /** Something that its updates wait for makes progress. */
+  showLife(): void {
+    this.#loop.showLife();
   }
 
   /** Begins nothing any more. */

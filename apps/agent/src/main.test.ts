@@ -65,8 +65,8 @@ const blindArguments = (folder: string): string[] =>
 
 describe('aviary-agent', () => {
   it.each([
-    [[], 'Expected join, key, seal-keys, run or status.'],
-    [['fly'], 'Expected join, key, seal-keys, run or status, got "fly".'],
+    [[], 'Expected join, key, seal-keys, run, status or check-sidecar.'],
+    [['fly'], 'Expected join, key, seal-keys, run, status or check-sidecar, got "fly".'],
     [['run', 'status'], 'Expected one command, got "run status".'],
     [['run', '--speed', '3'], "Unknown option '--speed'"],
     [['join'], 'Expected --token TOKEN (make one with: aviary device enroll-token), or --server URL'],

@@ -10,6 +10,8 @@ import {
   pcrsOf,
   readArguments,
   runOptionsOf,
+  sidecarCheckOf,
+  sidecarFolderOf,
   tpmOf,
   USAGE,
   UsageError,
@@ -20,6 +22,8 @@ import { checkSocketPath } from './local-api/socket-file.ts';
 import { findServiceManager } from './service-manager/service-manager.ts';
 import { isDiskFull } from './state/full-disk.ts';
 import { lockState } from './state/state-lock.ts';
+
+const COMMANDS = 'join, key, seal-keys, run, status or check-sidecar';
 
 /** What is wrong with a command line, when others find it. */
 const USAGE_CODES: ReadonlySet<string> = new Set([
@@ -32,9 +36,14 @@ const USAGE_CODES: ReadonlySet<string> = new Set([
   'state-unwritable',
 ]);
 
-const factsOf = async (values: Values, stateDirectory: string) => {
-  if (values.facts !== undefined) return (await import('./facts/given-facts.ts')).readFacts(values.facts);
-  return (await import('./facts/detect-facts.ts')).detectFacts(stateDirectory);
+/** The board's sidecars, each of them started once, and what the board is. */
+const boardOf = async (values: Values, stateDirectory: string) => {
+  const sidecars = await (await import('./inference/sidecar/find-sidecars.ts')).findSidecars(sidecarFolderOf(values));
+  const facts =
+    values.facts === undefined
+      ? await (await import('./facts/detect-facts.ts')).detectFacts(stateDirectory, { sidecars })
+      : await (await import('./facts/given-facts.ts')).readFacts(values.facts);
+  return { sidecars, facts };
 };
 
 /** @throws UsageError for a folder that cannot be made */
@@ -74,7 +83,7 @@ const joinThisBoard = async (values: Values, stateDirectory: string): Promise<vo
   const models = await modelsOf(values);
   const keyOptions = keyOptionsOf(values);
   await makeStateDirectory(stateDirectory);
-  const facts = await factsOf(values, stateDirectory);
+  const { facts } = await boardOf(values, stateDirectory);
   const { joinFleet } = await import('./identity/join.ts');
   const unlock = await lockState(stateDirectory);
   let deviceId: string;
@@ -116,9 +125,10 @@ const run = async (values: Values, stateDirectory: string): Promise<void> => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done(signal));
     });
     const manager = findServiceManager(process.env, log);
-    const facts = await factsOf(values, stateDirectory);
+    const { facts, sidecars } = await boardOf(values, stateDirectory);
+    for (const { name, problem } of sidecars.failed) log.info({ sidecar: name }, problem);
     const { startSupervisor } = await import('./supervisor.ts');
-    const supervisor = await startSupervisor(identity, facts, options, log);
+    const supervisor = await startSupervisor(identity, facts, { ...options, sidecars }, log);
     manager?.ready(supervisor);
     log.info({ signal: await told }, 'stopping');
     manager?.stopping();
@@ -135,6 +145,18 @@ const status = async (values: Values, stateDirectory: string): Promise<void> => 
   process.stdout.write(`${(await statusLines(stateDirectory, identity)).join('\n')}\n`);
 };
 
+/** @returns whether the sidecar meets all requirements */
+const checkASidecar = async (values: Values, words: readonly string[]): Promise<boolean> => {
+  const { sidecar, ...options } = await sidecarCheckOf(values, words);
+  const { checkSidecar } = await import('./inference/sidecar/check-sidecar.ts');
+  return checkSidecar({
+    sidecar,
+    ...options,
+    onChecked: ({ requirement, problem }) =>
+      void process.stdout.write(problem === null ? `ok      ${requirement}\n` : `FAILED  ${requirement}: ${problem}\n`),
+  });
+};
+
 const main = async (): Promise<void> => {
   const { values, positionals } = readArguments();
   const [command, ...extra] = positionals;
@@ -142,7 +164,11 @@ const main = async (): Promise<void> => {
     process.stdout.write(USAGE);
     return;
   }
-  if (command === undefined) throw new UsageError(`Expected join, key, seal-keys, run or status.\n\n${USAGE}`);
+  if (command === undefined) throw new UsageError(`Expected ${COMMANDS}.\n\n${USAGE}`);
+  if (command === 'check-sidecar') {
+    if (!(await checkASidecar(values, extra))) process.exit(1);
+    return;
+  }
   const stateDirectory = resolve(values['state-dir'] ?? '/var/lib/aviary');
   if (extra.length > 0) throw new UsageError(`Expected one command, got "${positionals.join(' ')}".\n\n${USAGE}`);
   if (command === 'join') await joinThisBoard(values, stateDirectory);
@@ -150,7 +176,7 @@ const main = async (): Promise<void> => {
   else if (command === 'seal-keys') await sealTheKeys(values, stateDirectory);
   else if (command === 'run') await run(values, stateDirectory);
   else if (command === 'status') await status(values, stateDirectory);
-  else throw new UsageError(`Expected join, key, seal-keys, run or status, got "${command}".\n\n${USAGE}`);
+  else throw new UsageError(`Expected ${COMMANDS}, got "${command}".\n\n${USAGE}`);
 };
 
 try {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { DeviceFacts } from '@aviary/hardware';
+import { decodeAgeIdentity } from '@aviary/release';
 import type { Logger } from 'pino';
 import { BoardRoot } from './facts/board-root.ts';
 import { ownProfile } from './facts/own-profile.ts';
@@ -10,6 +11,7 @@ import type { CaptureOptions } from './inference/capture/capture-handle.ts';
 import type { CaptureSource } from './inference/capture/capture-source.ts';
 import { networkFence } from './inference/network-fence.ts';
 import { Serving } from './inference/serving.ts';
+import type { FoundSidecars } from './inference/sidecar/find-sidecars.ts';
 import { profileRelease, startWorker, type WorkerOptions } from './inference/worker-handle.ts';
 import type { Learning, LearningOptions } from './learning/learning.ts';
 import type { LoopbackAddress } from './local-api/loopback.ts';
@@ -18,11 +20,14 @@ import { startLocalApi } from './local-api/start-local-api.ts';
 import { OperatorProfiler } from './profiling/operator-profiler.ts';
 import type { Watched } from './service-manager/service-manager.ts';
 import { Journal } from './state/journal.ts';
+import { SealedBox } from './state/sealed-box.ts';
 import { openThrottling } from './telemetry/board/throttle-sources.ts';
 import { BoardMeter } from './telemetry/board-meter.ts';
 import { SpoolDirectory } from './telemetry/spool-files.ts';
 import { MemoryPreflight } from './update/memory-preflight.ts';
 import { isInMemory, openMemoryStorage } from './update/memory-storage.ts';
+import { Preparation } from './update/preparation.ts';
+import { PreparedCache } from './update/prepared-cache.ts';
 import { ReleaseStore } from './update/release-store.ts';
 
 export interface SupervisorOptions extends LearningOptions, MemberOptions {
@@ -31,6 +36,8 @@ export interface SupervisorOptions extends LearningOptions, MemberOptions {
   readonly fps: number;
   /** Most that a worker may have in memory; undefined: as much as it takes. */
   readonly workerMemoryMB?: number;
+  /** Programs of this board that run what ONNX Runtime does not. */
+  readonly sidecars?: FoundSidecars;
   /** Where opened models lie instead of in memory. */
   readonly plaintextDirectory?: string | undefined;
   /** Path of the socket for applications on the board; null: none. */
@@ -49,6 +56,8 @@ export interface Supervisor extends Watched {
 }
 
 const STOP_DEADLINE_MS = 4_000;
+/** Most that engines take on the disk which were built here. */
+const PREPARED_BYTES = 2 * 2 ** 30;
 
 /**
  * Starts the agent: it keeps one release serving, brings it to what is assigned, and tells what happens. It runs no
@@ -68,6 +77,13 @@ export const startSupervisor = async (
   const store = new ReleaseStore(join(stateDirectory, 'releases'), plainFolder, identity);
   await store.start();
 
+  const sidecars = options.sidecars?.proven ?? [];
+  const box = new SealedBox(decodeAgeIdentity(identity.ageIdentity), 'aviary prepared v1');
+  const cache = new PreparedCache(join(stateDirectory, 'prepared'), box, { maxBytes: PREPARED_BYTES });
+  await cache.start();
+  const { workerMemoryMB: maxMemoryMB } = options;
+  const ending = new AbortController();
+  const preparation = new Preparation({ sidecars, cache, facts, maxMemoryMB, log });
   const profile = await ownProfile(facts);
   const results = new ResultStream();
   let isFlowing: boolean | undefined;
@@ -97,7 +113,12 @@ export const startSupervisor = async (
       keepCredentials: (credentials) =>
         writeCredentials(join(stateDirectory, IDENTITY_FOLDER), credentials, identity.keeping),
       serving,
-      startWorker: (given) => startWorker({ ...given, ...workerOptions }),
+      startWorker: async (given) => {
+        const onAlive = (): void => member.showLife();
+        const prepared = await preparation.ready(given.archiveDirectory, { signal: ending.signal, onAlive });
+        return startWorker({ ...given, ...workerOptions, sidecars, prepared });
+      },
+      preparation,
       memory,
       meter: new BoardMeter({ stateDirectory, throttleC: profile?.throttleC }),
       openThrottling: () => openThrottling(new BoardRoot()),
@@ -154,6 +175,7 @@ export const startSupervisor = async (
 
   const endAll = async (): Promise<void> => {
     member.rest();
+    ending.abort();
     // Whatever fails to end must not keep the others from it.
     await Promise.allSettled([reporter.stop(), learning?.learner.stop()]);
     await Promise.allSettled([

@@ -25,6 +25,17 @@ export const runtimeFactSchema = z.object({
   version: text,
   providers: z.array(text).default([]).describe('of ONNX Runtime: what this build offers, e.g. cpu, cuda'),
   usable: z.boolean().optional().describe('false: it is installed, and this agent cannot run models with it'),
+  prepares: z
+    .array(z.enum(['onnx', 'engine', 'tflite', 'hef']))
+    .optional()
+    .describe('formats of which this agent builds, on the board, what the runtime loads'),
+});
+
+/** A sidecar that the agent has found on its board, and that does not run there. */
+export const failedSidecarSchema = z.object({
+  name: text,
+  runtime: runtimeFactSchema.shape.name.optional(),
+  problem: text.describe('why it does not run, in its own words'),
 });
 
 /** What an agent finds out about its board. Everything that a board may not tell is optional. */
@@ -45,6 +56,7 @@ export const deviceFactsSchema = z
     revision: text.optional().describe('revision code of a Raspberry Pi, e.g. d04170'),
     accelerators: z.array(acceleratorSchema),
     runtimes: z.array(runtimeFactSchema),
+    failedSidecars: z.array(failedSidecarSchema).optional(),
     simulated: z.boolean().optional().describe('these facts were given to the agent, not found by it'),
   })
   .meta({ id: 'DeviceFacts' });

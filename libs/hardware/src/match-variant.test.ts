@@ -26,6 +26,7 @@ const jetson = profile([
   { runtime: 'tensorrt', formats: ['engine'], precisions: ['int8', 'fp16'], adapter: 'gpu' },
   { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['fp16', 'fp32'], providers: ['tensorrt', 'cuda', 'cpu'] },
 ]);
+const building = profile([{ runtime: 'tensorrt', formats: ['engine', 'onnx'], precisions: ['fp16'], adapter: 'gpu' }]);
 const hailo = profile([
   { runtime: 'hailort', formats: ['hef'], precisions: ['int8'], adapter: 'npu' },
   { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['int8', 'fp32'], providers: ['cpu'] },
@@ -55,6 +56,17 @@ const codes = (facts: DeviceFacts, on: Profile, variant: MatchableVariant): Reje
   chooseVariant(facts, on, [variant]).considered.flatMap(({ rejections }) => rejections.map(({ code }) => code));
 
 describe('chooseVariant', () => {
+  it('gives a file of which an engine is built to an agent that builds it, and a built one before it', () => {
+    const builds = {
+      ...orin,
+      runtimes: orin.runtimes.map((one) => (one.name === 'tensorrt' ? { ...one, prepares: ['onnx' as const] } : one)),
+    };
+    const portable: MatchableVariant = { ...engine('portable'), format: 'onnx' };
+    const made = engine('made', { tensorrt: '10.3', computeCapability: '8.7' });
+    expect(chooseVariant(builds, building, [portable]).chosen).toBe(portable);
+    expect(chooseVariant(builds, building, [portable, made]).chosen).toBe(made);
+  });
+
   it('follows the order of the runtimes of the profile before that of its precisions', () => {
     const choice = chooseVariant(orin, jetson, [onnx('onnx-32'), onnx('onnx-16', 'fp16'), engine('trt-16')]);
     expect(choice.chosen?.id).toBe('trt-16');
@@ -158,6 +170,38 @@ describe('a variant is refused', () => {
       hailo,
       hef,
       'hailort is installed, and the agent there cannot run models with it',
+    ],
+    [
+      'runtime-unusable',
+      {
+        ...withHailo,
+        runtimes: withHailo.runtimes.map((one) => ({ ...one, usable: one.name === 'onnxruntime' })),
+        failedSidecars: [
+          { name: 'edgetpu', runtime: 'tflite', problem: 'no stick' },
+          { name: 'hailo', runtime: 'hailort', problem: 'no driver' },
+        ],
+      },
+      hailo,
+      hef,
+      'hailort is installed, and the agent there cannot run models with it: hailo says "no driver"',
+    ],
+    [
+      'runtime-missing',
+      {
+        ...withHailo,
+        runtimes: [],
+        failedSidecars: [{ name: 'hailo', runtime: 'hailort', problem: 'install hailo-all' }],
+      },
+      hailo,
+      hef,
+      'hailort is not installed: hailo says "install hailo-all"',
+    ],
+    [
+      'runtime-unusable',
+      orin,
+      building,
+      { ...engine('a'), format: 'onnx' },
+      'the agent there does not build what tensorrt runs from onnx',
     ],
     ['arch', rpi5, hailo, onnx('a', 'fp32', { arch: ['x64', 'arm'] }), 'needs architecture x64 or arm, has arm64'],
     ['memory', rpi5, hailo, onnx('a', 'fp32', { minMemoryMB: 8_053 }), 'needs MB of memory 8053, has 8052'],

@@ -92,6 +92,15 @@ const libraryProblem = (facts: DeviceFacts, variant: MatchableVariant): string |
     : `driver ${driver} and ${library.name} ${version} differ`;
 };
 
+/** What the sidecar for a runtime says of why it does not run. */
+const problemOf = ({ failedSidecars = [] }: DeviceFacts, runtime: MatchableVariant['runtime']): string => {
+  const failed = failedSidecars.find((one) => one.runtime === runtime);
+  return failed === undefined ? '' : `: ${failed.name} says "${failed.problem}"`;
+};
+
+/** Whether what its runtime loads has to be built on the board first. */
+const isPrepared = ({ runtime, format }: MatchableVariant): boolean => runtime === 'tensorrt' && format === 'onnx';
+
 /** All that keeps a variant from running on a board; none: it can run. */
 export const rejectionsOf = (facts: DeviceFacts, profile: Profile, variant: MatchableVariant): Rejection[] => {
   const rejections: Rejection[] = [];
@@ -112,10 +121,16 @@ export const rejectionsOf = (facts: DeviceFacts, profile: Profile, variant: Matc
     const has = adapter === undefined || facts.accelerators.some(({ kind }) => kind === adapter);
     check(has, 'adapter', `${variant.runtime} needs a ${adapter}, and none was found`);
   }
-  check(version(variant.runtime) !== undefined, 'runtime-missing', `${variant.runtime} is not installed`);
   const installed = facts.runtimes.find(({ name }) => name === variant.runtime);
-  const unusable = `${variant.runtime} is installed, and the agent there cannot run models with it`;
+  const why = problemOf(facts, variant.runtime);
+  check(installed !== undefined, 'runtime-missing', `${variant.runtime} is not installed${why}`);
+  const unusable = `${variant.runtime} is installed, and the agent there cannot run models with it${why}`;
   check(installed?.usable !== false, 'runtime-unusable', unusable);
+  if (isPrepared(variant) && installed !== undefined && installed.usable !== false) {
+    const prepares = installed.prepares?.includes(variant.format) ?? false;
+    const words = `the agent there does not build what ${variant.runtime} runs from ${variant.format}`;
+    check(prepares, 'runtime-unusable', words);
+  }
   const problem = libraryProblem(facts, variant);
   if (problem !== undefined) check(false, 'driver-library', problem);
   if (variant.runtime === 'onnxruntime' && variant.opset !== undefined) {

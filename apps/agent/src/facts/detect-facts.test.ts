@@ -10,6 +10,7 @@ import { rpi5, rpi5Hailo8l, rpiCoralUsb } from '../testing/boards/raspberry-pi.t
 import { temporaryFolders } from '../testing/temporary-folder.ts';
 import { AGENT_VERSION } from '../version.ts';
 import { detectFacts } from './detect-facts.ts';
+import type { ToldSidecars } from './runtimes.ts';
 
 const makeFolder = temporaryFolders();
 
@@ -45,11 +46,46 @@ describe('the facts of a board', () => {
   });
 
   it('mark the runtimes that are installed and that the agent cannot use', async () => {
-    const { own, ...detection } = detectionOf(rpi5Hailo8l, await writeBoard(await makeFolder(), rpi5Hailo8l.files));
-    const { runtimes } = await detectFacts('/nowhere', { ...detection, own: { ...own, usable: [] } });
+    const { sidecars: _, ...detection } = detectionOf(
+      rpi5Hailo8l,
+      await writeBoard(await makeFolder(), rpi5Hailo8l.files),
+    );
+    const { runtimes } = await detectFacts('/nowhere', detection);
     expect(runtimes).toEqual([
       { name: 'onnxruntime', version: '1.30.0', providers: ['cpu'] },
       { name: 'hailort', version: '4.20.0', providers: [], usable: false },
+    ]);
+  });
+
+  it('have a runtime in the version of the sidecar that has answered, wherever it is installed', async () => {
+    const detection = detectionOf(rpi5, await writeBoard(await makeFolder(), rpi5.files));
+    const proven: ToldSidecars['proven'] = [
+      { hello: { runtime: 'tensorrt', version: '10.3.0', prepares: ['onnx'] } },
+      { hello: { runtime: 'tensorrt', version: '8.6.1' } },
+      { hello: { runtime: 'tflite', version: '2.14.0', prepares: [] } },
+    ];
+    const { runtimes, failedSidecars } = await detectFacts('/nowhere', {
+      ...detection,
+      sidecars: { proven, failed: [] },
+    });
+    expect(runtimes.slice(1)).toEqual([
+      { name: 'tensorrt', version: '10.3.0', providers: [], prepares: ['onnx'] },
+      { name: 'tflite', version: '2.14.0', providers: [] },
+    ]);
+    expect(failedSidecars).toBeUndefined();
+  });
+
+  it('say why a sidecar has not answered, and do not take its runtime for usable', async () => {
+    const detection = detectionOf(rpi5Hailo8l, await writeBoard(await makeFolder(), rpi5Hailo8l.files));
+    const failed: ToldSidecars['failed'] = [
+      { name: 'hailo', runtime: 'hailort', problem: 'x'.repeat(1000) },
+      { name: 'broken', runtime: undefined, problem: 'no JSON' },
+    ];
+    const facts = await detectFacts('/nowhere', { ...detection, sidecars: { proven: [], failed } });
+    expect(facts.runtimes[1]).toEqual({ name: 'hailort', version: '4.20.0', providers: [], usable: false });
+    expect(facts.failedSidecars).toEqual([
+      { name: 'hailo', runtime: 'hailort', problem: `${'x'.repeat(255)}…` },
+      { name: 'broken', problem: 'no JSON' },
     ]);
   });
 

@@ -7,7 +7,7 @@ import { BoardRoot } from './board-root.ts';
 import { InstalledSoftware } from './installed-software.ts';
 import { findProcessor, findRevision } from './processor.ts';
 import { type RunTool, runTool } from './run-tool.ts';
-import { findCuda, findL4t, findRuntimes, ownOnnxRuntime } from './runtimes.ts';
+import { failedSidecars, findCuda, findL4t, findRuntimes, ownOnnxRuntime, type ToldSidecars } from './runtimes.ts';
 
 const MEGABYTE = 1024 * 1024;
 const KILOBYTES = 1024;
@@ -17,8 +17,6 @@ export interface OwnFacts {
   readonly arch: string;
   readonly glibc: string | undefined;
   readonly onnxRuntime: RuntimeFact;
-  /** Other runtimes that it can run models with, where they are installed. */
-  readonly usable: readonly RuntimeFact['name'][];
 }
 
 export interface DetectOptions {
@@ -26,13 +24,15 @@ export interface DetectOptions {
   readonly root?: BoardRoot;
   readonly runTool?: RunTool;
   readonly own?: OwnFacts;
+  /** What has come of the board's sidecars. */
+  readonly sidecars?: ToldSidecars;
 }
 
 const ownFacts = async (): Promise<OwnFacts> => {
   // Without this the report asks the name server about every open connection.
   Object.assign(process.report, { excludeNetwork: true });
   const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return { arch: arch(), glibc: header.glibcVersionRuntime, onnxRuntime: await ownOnnxRuntime(), usable: [] };
+  return { arch: arch(), glibc: header.glibcVersionRuntime, onnxRuntime: await ownOnnxRuntime() };
 };
 
 /** The name that a system gives itself: os-release(5). */
@@ -66,7 +66,7 @@ const memoryMB = async (root: BoardRoot): Promise<number> => {
  * @param stateDirectory whose disk counts
  */
 export const detectFacts = async (stateDirectory: string, options: DetectOptions = {}): Promise<DeviceFacts> => {
-  const { root = new BoardRoot(), own = await ownFacts() } = options;
+  const { root = new BoardRoot(), own = await ownFacts(), sidecars = { proven: [], failed: [] } } = options;
   const software = new InstalledSoftware(root);
   const board = { root, software, runTool: options.runTool ?? runTool };
   const [model] = await root.strings('proc/device-tree/model');
@@ -87,6 +87,7 @@ export const detectFacts = async (stateDirectory: string, options: DetectOptions
     deviceTree: model === undefined ? undefined : { model, compatible },
     revision: await findRevision(root),
     accelerators: await findAccelerators(board, compatible),
-    runtimes: [own.onnxRuntime, ...(await findRuntimes(root, software, own.usable))],
+    runtimes: [own.onnxRuntime, ...(await findRuntimes(root, software, sidecars))],
+    ...failedSidecars(sidecars),
   });
 };

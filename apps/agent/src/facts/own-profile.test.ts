@@ -5,6 +5,7 @@ import { BOARDS, detectionOf, writeBoard } from '../testing/boards/boards.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';
 import { detectFacts } from './detect-facts.ts';
 import { ownProfile } from './own-profile.ts';
+import type { ToldSidecars } from './runtimes.ts';
 
 const makeFolder = temporaryFolders();
 
@@ -46,11 +47,11 @@ const RPI_ORDER = ['onnx-int8', 'onnx-fp16', 'onnx-fp32'];
 
 const judge = async (
   fixture: BoardFixture,
-  { files = {}, usable }: { files?: Record<string, string>; usable?: [] } = {},
+  { files = {}, sidecars }: { files?: Record<string, string>; sidecars?: ToldSidecars } = {},
 ) => {
   const root = await writeBoard(await makeFolder(), { ...fixture.files, ...files });
-  const { own, ...detection } = detectionOf(fixture, root);
-  const facts = await detectFacts('/nowhere', { ...detection, own: { ...own, usable: usable ?? own.usable } });
+  const detection = detectionOf(fixture, root);
+  const facts = await detectFacts('/nowhere', { ...detection, sidecars: sidecars ?? detection.sidecars });
   const profile = await ownProfile(facts);
   if (profile === null) throw new Error('expected a profile');
   const { considered } = chooseVariant(facts, profile, RELEASE);
@@ -196,10 +197,10 @@ describe('from the files of a board to its variant', () => {
     ['jetson-orin-nano', 'engine-orin'],
     ['rpi5-hailo8l', 'hef-hailo8l'],
     ['rpi-coral-usb', 'tflite-int8'],
-  ])('gives a %s no %s while its agent runs ONNX only', async (board, variant) => {
+  ])('gives a %s no %s while its agent has no sidecar for it', async (board, variant) => {
     const fixture = BOARDS.find((one) => one.board === board);
     if (fixture === undefined) throw new Error(`expected a fixture of ${board}`);
-    const { order, refused } = await judge(fixture, { usable: [] });
+    const { order, refused } = await judge(fixture, { sidecars: { proven: [], failed: [] } });
     expect(order).toHaveLength(3);
     expect(refused[variant]).toBe('runtime-unusable');
   });

@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { DeviceFacts, RuntimeFact } from '@aviary/hardware';
+import type { FailedSidecar } from '../inference/sidecar/find-sidecars.ts';
+import type { SidecarHello } from '../inference/sidecar/sidecar-messages.ts';
 import type { BoardRoot } from './board-root.ts';
 import type { InstalledSoftware } from './installed-software.ts';
 
@@ -38,25 +40,51 @@ const tfliteVersion = async (root: BoardRoot, software: InstalledSoftware): Prom
   return undefined;
 };
 
+/** What is told of sidecars that were started to see whether they answer. */
+export interface ToldSidecars {
+  readonly proven: readonly { readonly hello: Pick<SidecarHello, 'runtime' | 'version' | 'prepares'> }[];
+  readonly failed: readonly FailedSidecar[];
+}
+
 /**
- * Programs beside ONNX Runtime that run models, as far as they are installed.
- * @param usable those that this agent can run models with
+ * Programs beside ONNX Runtime that run models, as far as they are installed. One that a sidecar has answered for is
+ * installed, wherever it lies, in the version that the sidecar says; the others cannot be used.
  */
 export const findRuntimes = async (
   root: BoardRoot,
   software: InstalledSoftware,
-  usable: readonly RuntimeFact['name'][],
+  { proven }: ToldSidecars,
 ): Promise<RuntimeFact[]> => {
-  const versions: readonly (readonly [RuntimeFact['name'], string | undefined])[] = [
+  const installed: readonly (readonly [RuntimeFact['name'], string | undefined])[] = [
     ['tensorrt', await software.libraryVersion('libnvinfer')],
     ['tflite', await tfliteVersion(root, software)],
     ['hailort', (await software.libraryVersion('libhailort')) ?? (await software.packageVersion('hailort'))],
   ];
-  return versions.flatMap(([name, version]) => {
-    if (version === undefined) return [];
-    return [{ name, version, providers: [], ...(usable.includes(name) ? {} : { usable: false }) }];
+  return installed.flatMap(([name, version]): RuntimeFact[] => {
+    // The first that runs a runtime is the one that is used.
+    const hello = proven.find((one) => one.hello.runtime === name)?.hello;
+    if (hello !== undefined) {
+      const { prepares = [] } = hello;
+      return [{ name, version: hello.version, providers: [], ...(prepares.length === 0 ? {} : { prepares }) }];
+    }
+    return version === undefined ? [] : [{ name, version, providers: [], usable: false }];
   });
 };
+
+/** Most of what a sidecar says that is told: a fact is no log. */
+const LONGEST_PROBLEM = 256;
+
+/** The sidecars that do not run here, and why. */
+export const failedSidecars = ({ failed }: ToldSidecars): Pick<DeviceFacts, 'failedSidecars'> =>
+  failed.length === 0
+    ? {}
+    : {
+        failedSidecars: failed.map(({ name, runtime, problem }) => ({
+          name,
+          runtime,
+          problem: problem.length <= LONGEST_PROBLEM ? problem : `${problem.slice(0, LONGEST_PROBLEM - 1)}…`,
+        })),
+      };
 
 /** The version of CUDA, which its installer writes down; without a toolkit that of the runtime library. */
 export const findCuda = async (root: BoardRoot, software: InstalledSoftware): Promise<string | undefined> => {

@@ -1,3 +1,5 @@
+import type { SidecarErrorCode } from './sidecar/sidecar-messages.ts';
+
 /** Codes of everything that can go wrong between the supervisor and its worker. Stable: telemetry and tests use them. */
 export type InferenceErrorCode =
   | 'worker-start-failed'
@@ -11,6 +13,8 @@ export type InferenceErrorCode =
   | 'acceptance-failed-to-run'
   | 'profile-failed-to-run'
   | 'protocol-broken'
+  | 'sidecar-lost'
+  | 'sidecar-refused'
   | 'nothing-serves'
   | 'requests-too-many';
 
@@ -32,6 +36,18 @@ export class WorkerLostError extends InferenceError {}
 
 /** One frame got no answer; the worker lives on and takes the next one. */
 export class FrameError extends InferenceError {}
+
+/** The sidecar is gone, or says what is no answer: nothing that it says can be believed any more. */
+export class SidecarLostError extends InferenceError {}
+
+/** The sidecar did not do one thing, and goes on; `reason` is the code of its own protocol. */
+export class SidecarRefusedError extends InferenceError {
+  readonly reason: SidecarErrorCode;
+  constructor(reason: SidecarErrorCode, message: string) {
+    super('sidecar-refused', message);
+    this.reason = reason;
+  }
+}
 
 /** A picture of an application was not taken; nothing has been done with it. */
 export class RequestRefusedError extends InferenceError {}

@@ -4,15 +4,19 @@ import { ProcessUsageMeter } from './process-usage.ts';
 const LOOK_MS = 1_000;
 
 /**
- * Looks at what a process has in memory, once a second, and tells when that is more than it may. Starts nothing.
- * @param limitBytes resident memory that it may have
- * @param onOver told once, with what it had; nothing is looked at afterwards
+ * Looks at what processes have in memory together, once a second, and tells when that is more than they may. Starts nothing.
+ * @param limitBytes resident memory that they may have
+ * @param onOver told once, with what they had; nothing is looked at afterwards
  * @returns what ends it
  */
-export const watchMemory = (pid: number, limitBytes: number, onOver: (rssBytes: number) => void): (() => void) => {
+export const watchMemory = (
+  pids: readonly number[],
+  limitBytes: number,
+  onOver: (rssBytes: number) => void,
+): (() => void) => {
   const meter = new ProcessUsageMeter();
   const timer = setInterval(() => {
-    const { rssBytes } = meter.sample([pid]);
+    const { rssBytes } = meter.sample(pids);
     if (rssBytes <= limitBytes) return;
     stop();
     onOver(rssBytes);

@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { networkFence } from './network-fence.ts';
 
 /** One of the agent's own programs, to be run behind the fence. */
@@ -21,6 +22,8 @@ export interface FencedProgram {
   readonly cwd: string;
   /** Flags for its Node before the program. */
   readonly execArgv?: readonly string[] | undefined;
+  /** A socket that it gets as its descriptor 3; this process is to let go of it. */
+  readonly socket?: Duplex | undefined;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface FencedProgram {
  * `networkFence`).
  */
 export function spawnFenced(fenced: FencedProgram): ChildProcessWithoutNullStreams {
-  const { program, readable, imports, config, cwd } = fenced;
+  const { program, readable, imports, config, cwd, socket } = fenced;
   const [command, ...args] = [
     ...networkFence().command,
     process.execPath,
@@ -39,7 +42,12 @@ export function spawnFenced(fenced: FencedProgram): ChildProcessWithoutNullStrea
     program,
     JSON.stringify(config),
   ];
-  return spawn(command ?? process.execPath, args, { cwd, env: minimalEnvironment(process.env), stdio: 'pipe' });
+  const child = spawn(command ?? process.execPath, args, {
+    cwd,
+    env: minimalEnvironment(process.env),
+    stdio: ['pipe', 'pipe', 'pipe', ...(socket === undefined ? [] : [socket])],
+  });
+  return child as ChildProcessWithoutNullStreams;
 }
 
 /** Variables that ONNX Runtime's accelerators need to find their own libraries; nothing else of the environment is passed on. */

@@ -1,5 +1,6 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { operatorProfileSchema } from '@aviary/protocol';
 import { z } from 'zod';
@@ -10,6 +11,9 @@ import { type Message, MessageReader, writeMessage } from './framing.ts';
 import { LineReader } from './line-reader.ts';
 import { watchMemory } from './memory-watch.ts';
 import { type ProcessMemory, readProcessMemory } from './process-memory.ts';
+import type { ProvenSidecar } from './sidecar/find-sidecars.ts';
+import { chooseSidecar } from './sidecar/sidecar-choice.ts';
+import { SidecarProcess } from './sidecar/sidecar-process.ts';
 import type { StressFigures } from './stress.ts';
 import type { OperatorReport } from './worker/operator-sums.ts';
 import { spawnFenced } from './worker-fence.ts';
@@ -43,7 +47,11 @@ export interface WorkerOptions {
   readonly heartbeatMs?: number;
   /** Threads inside one operator. Default 1. */
   readonly intraOpThreads?: number;
-  /** Called with each line that the worker says on stderr. */
+  /** Programs on this board that run what ONNX Runtime does not. Default: none. */
+  readonly sidecars?: readonly ProvenSidecar[];
+  /** What was built on this device: its path, by the file of the archive in whose place it is loaded. */
+  readonly prepared?: Readonly<Record<string, string>>;
+  /** Called with each line that the worker, or its sidecar, says on stderr. */
   readonly onLog?: (line: string) => void;
 }
 
@@ -65,9 +73,13 @@ export interface EffectiveProvider {
   readonly rejected: readonly { readonly provider: string; readonly reason: string }[];
 }
 
-/** One loaded release in its own process. */
+/** One loaded release in its own process; where a sidecar runs its models, in two, which live and end together. */
 export interface WorkerHandle {
   readonly pid: number;
+  /** Of its sidecar; null: it has none. */
+  readonly sidecarPid: number | null;
+  /** In words, why no second one may run beside it; null: one may. */
+  readonly excludes: string | null;
   /** `model@version` of the manifest that it loaded. */
   readonly release: string;
   readonly provider: EffectiveProvider;
@@ -97,6 +109,8 @@ const PROFILE_TIMEOUT_MS = 120_000;
 const STOP_PATIENCE_MS = 2000;
 /** A stress ends by the worker's clock; its last picture may take a while. */
 const STRESS_PATIENCE_MS = 30_000;
+/** A sidecar that closes its socket ends a moment later. */
+const LAST_WORDS_MS = 500;
 const MEGABYTE = 2 ** 20;
 
 const operatorReportSchema = operatorProfileSchema.omit({ release: true, digest: true, provider: true });
@@ -106,17 +120,20 @@ const operatorReportSchema = operatorProfileSchema.omit({ release: true, digest:
  * @throws WorkerStartError with the worker's own words when it cannot; no process is left behind.
  */
 export async function startWorker(options: WorkerOptions): Promise<WorkerHandle> {
-  const worker = new WorkerProcess(options);
+  const sidecar = await chooseSidecar(options.archiveDirectory, options.sidecars ?? []);
+  const worker = new WorkerProcess(options, sidecar);
   const ready = await worker.start();
   return {
     pid: worker.pid,
+    sidecarPid: worker.sidecarPid,
+    excludes: sidecar?.hello.exclusive === true ? `${sidecar.hello.name} can be used by one release at a time` : null,
     release: ready.release,
     provider: ready.provider,
     infer: (frame) => worker.infer(frame),
     features: (id) => worker.features(id),
     runAcceptance: () => worker.runAcceptance(),
     runStress: (seconds) => worker.runStress(seconds),
-    memory: () => readProcessMemory(worker.pid),
+    memory: () => memoryOfBoth(worker.pid, worker.sidecarPid),
     stop: () => worker.stop(),
     exited: worker.exited,
   };
@@ -141,7 +158,7 @@ export async function profileRelease(
   signal: AbortSignal,
 ): Promise<ReleaseProfile> {
   signal.throwIfAborted();
-  const worker = new WorkerProcess(options);
+  const worker = new WorkerProcess(options, undefined);
   const breakOff = (): void => void worker.stop();
   signal.addEventListener('abort', breakOff, { once: true });
   try {
@@ -173,8 +190,12 @@ class WorkerProcess {
   readonly #options: WorkerOptions;
   readonly #frameTimeoutMs: number;
   readonly #resolveExited: (reason: ExitReason) => void;
+  readonly #chosen: ProvenSidecar | undefined;
   readonly #pending = new Map<number, Pending>();
   #child: ChildProcessWithoutNullStreams | null = null;
+  #sidecar: SidecarProcess | null = null;
+  /** The worker says why it ends; what ends beside it says less. */
+  #failing: Promise<void> | null = null;
   #onReady: ((ready: Ready) => void) | null = null;
   #onStartFailed: ((error: WorkerStartError) => void) | null = null;
   #watchdog: NodeJS.Timeout | null = null;
@@ -188,8 +209,9 @@ class WorkerProcess {
   /** Set once, by whoever ends the process first: what is then told to everybody who waits. */
   #ending: { kind: ExitReason['kind']; error: InferenceError } | null = null;
 
-  constructor(options: WorkerOptions) {
+  constructor(options: WorkerOptions, sidecar: ProvenSidecar | undefined) {
     this.#options = options;
+    this.#chosen = sidecar;
     this.#frameTimeoutMs = options.frameTimeoutMs ?? 10_000;
     const { promise, resolve } = Promise.withResolvers<ExitReason>();
     this.exited = promise;
@@ -198,6 +220,10 @@ class WorkerProcess {
 
   get pid(): number {
     return this.#child?.pid ?? 0;
+  }
+
+  get sidecarPid(): number | null {
+    return this.#sidecar?.pid ?? null;
   }
 
   async start(): Promise<Ready> {
@@ -274,7 +300,9 @@ class WorkerProcess {
       providers: [...this.#options.providers],
       intraOpThreads: this.#options.intraOpThreads ?? 1,
       ...(profileFolder === undefined ? {} : { profileFolder }),
+      ...(this.#chosen === undefined ? {} : { hasSidecar: true, prepared: { ...this.#options.prepared } }),
     };
+    this.#startSidecar();
     const child = spawnFenced({
       program,
       imports: WORKER_IMPORTS,
@@ -284,7 +312,10 @@ class WorkerProcess {
       heapMB: this.#options.maxHeapMB ?? 256,
       cwd: this.#options.archiveDirectory,
       execArgv: this.#options.execArgv,
+      socket: this.#sidecar?.socket,
     });
+    // The worker has it now. With a copy left here the sidecar would not see that the worker is gone.
+    this.#sidecar?.socket.destroy();
     this.#child = child;
     this.#watchMemory();
     const reader = new MessageReader((message) => this.#hear(message));
@@ -305,10 +336,22 @@ class WorkerProcess {
     child.stderr.on('data', (chunk: Buffer) => lines.push(chunk));
     // A write to a worker that has just died fails here; its exit is what gets told.
     child.stdin.on('error', () => {});
-    child.on('error', (error) => this.#gone(null, null, error.message));
+    child.on('error', (error) => void this.#gone(null, null, error.message));
     child.on('close', (code, signal) => {
       lines.end();
-      this.#gone(code, signal, null);
+      void this.#gone(code, signal, null);
+    });
+  }
+
+  #startSidecar(): void {
+    if (this.#chosen === undefined) return;
+    const { manifest, hello } = this.#chosen;
+    const sidecar = new SidecarProcess(manifest, (line) => this.#options.onLog?.(`${hello.name}: ${line}`));
+    this.#sidecar = sidecar;
+    void sidecar.exited.then((words) => {
+      // Where the worker was gone first, it is what there is to tell of.
+      const isFirst = this.#child?.exitCode === null && this.#child.signalCode === null;
+      if (isFirst && this.#failing === null) this.#kill('died', new WorkerLostError('sidecar-lost', words));
     });
   }
 
@@ -349,8 +392,17 @@ class WorkerProcess {
     const reply = parsed.data;
     this.#watchdog?.refresh();
     if (reply.kind === 'ready') this.#onReady?.(reply);
-    else if (reply.kind === 'failed') this.#kill('died', new WorkerStartError('worker-start-failed', reply.words));
+    else if (reply.kind === 'failed') this.#failing ??= this.#failed(reply);
     else if (reply.kind !== 'alive') this.#settle(reply, body);
+  }
+
+  async #failed({ words, isSidecarLost }: Extract<WorkerReply, { kind: 'failed' }>): Promise<void> {
+    if (isSidecarLost === true) {
+      // One that has just died says better why than the worker that has lost it.
+      const ended = await Promise.race([this.#sidecar?.exited, pause(LAST_WORDS_MS)]);
+      const both = ended === undefined ? words : `${words}; ${ended}`;
+      this.#kill('died', new WorkerLostError('sidecar-lost', both));
+    } else this.#kill('died', new WorkerStartError('worker-start-failed', words));
   }
 
   #settle(answer: Answer, body: Uint8Array): void {
@@ -372,7 +424,8 @@ class WorkerProcess {
   #watchMemory(): void {
     const { maxMemoryMB } = this.#options;
     if (maxMemoryMB === undefined || this.pid === 0) return;
-    this.#unwatchMemory = watchMemory(this.pid, maxMemoryMB * MEGABYTE, (rssBytes) => {
+    const pids = [this.pid, ...(this.sidecarPid === null ? [] : [this.sidecarPid])];
+    this.#unwatchMemory = watchMemory(pids, maxMemoryMB * MEGABYTE, (rssBytes) => {
       const words = `the worker had ${Math.round(rssBytes / MEGABYTE)} MB in memory, at most ${maxMemoryMB} MB are allowed; it was ended`;
       this.#kill('killed', new WorkerLostError('worker-memory', words));
     });
@@ -396,10 +449,11 @@ class WorkerProcess {
     this.#child?.kill('SIGKILL');
   }
 
-  #gone(code: number | null, signal: NodeJS.Signals | null, spawnError: string | null): void {
+  async #gone(code: number | null, signal: NodeJS.Signals | null, spawnError: string | null): Promise<void> {
     if (this.#watchdog !== null) clearTimeout(this.#watchdog);
     if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
     this.#unwatchMemory();
+    await this.#failing;
     const how = spawnError ?? (signal === null ? `exit code ${code}` : `signal ${signal}`);
     const ending = this.#ending ?? {
       kind: 'died',
@@ -416,8 +470,19 @@ class WorkerProcess {
     );
     for (const pending of this.#pending.values()) pending.reject(ending.error);
     this.#pending.clear();
+    if (ending.kind !== 'stopped') this.#sidecar?.kill();
+    // What comes next may need its accelerator, and its memory.
+    await this.#sidecar?.end();
     this.#resolveExited({ kind: ending.kind, code, signal, words: ending.error.message });
   }
+}
+
+/** What a worker and its sidecar have in memory together; null as `readProcessMemory`. */
+function memoryOfBoth(pid: number, sidecarPid: number | null): ProcessMemory | null {
+  const own = readProcessMemory(pid);
+  if (own === null || sidecarPid === null) return own;
+  const beside = readProcessMemory(sidecarPid);
+  return beside && { resident: own.resident + beside.resident, peak: own.peak + beside.peak };
 }
 
 function unexpected(answer: Answer): InferenceError {

@@ -94,7 +94,7 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
       rejected: z.array(z.object({ provider: z.string(), reason: z.string() })),
     }),
   }),
-  z.object({ kind: z.literal('failed'), words: z.string() }),
+  z.object({ kind: z.literal('failed'), words: z.string(), isSidecarLost: z.boolean().exactOptional() }),
   z.object({ kind: z.literal('alive') }),
   z.object({ kind: z.literal('pong'), id: z.number().int() }),
   z.object({ kind: z.literal('result'), id: z.number().int(), result: resultSchema }),
@@ -133,5 +133,9 @@ export const workerConfigSchema = z.object({
   intraOpThreads: z.number().int().positive(),
   /** Its sessions profile, and write that there. */
   profileFolder: z.string().exactOptional(),
+  /** Descriptor 3 is a socket to the sidecar that runs the models. */
+  hasSidecar: z.boolean().exactOptional(),
+  /** Paths of what was built on this device, by the files of the archive in whose place they are loaded. */
+  prepared: z.record(z.string(), z.string()).exactOptional(),
 });
 export type WorkerConfig = z.infer<typeof workerConfigSchema>;

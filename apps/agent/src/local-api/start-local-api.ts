@@ -60,7 +60,7 @@ export const startLocalApi = async (
   const metrics = async (problems: ReadonlyMap<string, number>): Promise<string> => {
     const { worker, totals, waiting, captureState, captureRestarts } = serving;
     const release = serves();
-    const board = await meter.read(worker?.pid ?? NO_PROCESS);
+    const board = await meter.read(worker?.pid ?? NO_PROCESS, worker?.sidecarPid);
     return prometheusText(
       agentMetrics({
         version: AGENT_VERSION,

@@ -74,6 +74,7 @@ export class SimulatedDevice {
         },
         serving: new SimulatedServing(this.#character, this.#drawsOf('windows')),
         startWorker: simulatedWorkers(this.#character, takeTime),
+        preparation: null,
         memory: { shortage: () => undefined },
         meter: meterOf(this.#facts),
         openThrottling: async () => ({ causes: () => [], close: () => undefined }),

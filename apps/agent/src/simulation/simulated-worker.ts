@@ -40,6 +40,8 @@ export const simulatedWorkers =
     });
     return {
       pid: process.pid,
+      sidecarPid: null,
+      excludes: null,
       release,
       provider: { requested: providers, effective: providers[0] ?? 'cpu', rejected: [] },
       infer: async () => {

@@ -9,6 +9,9 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const heldReleaseSchema = z.object({
   release: z.string(),
   variant: z.string(),
+  /** What runs it, and what of; absent in journals of agents that ran ONNX only. */
+  runtime: z.string().exactOptional(),
+  format: z.string().exactOptional(),
   releaseCounter: z.number().int(),
   rollbackFloor: z.number().int(),
   /** Of the sealed bytes, which is also the name of their file. */

@@ -35,12 +35,16 @@ export class BoardMeter {
     this.#throttling = new ThrottleWatch(throttleC);
   }
 
-  /** @param workerPid the process that serves; null: none */
-  async read(workerPid: number | null): Promise<BoardReading> {
+  /**
+   * @param workerPid the process that serves; null: none
+   * @param sidecarPid the one that runs its models; null: it does that by itself
+   */
+  async read(workerPid: number | null, sidecarPid: number | null = null): Promise<BoardReading> {
     this.#sensors ??= BoardSensors.find(this.#root);
     const sensors = await this.#sensors;
     const disk = await statfs(this.#stateDirectory).catch(() => undefined);
-    const { rssBytes, cpuPercent } = this.#usage.sample(workerPid === null ? [process.pid] : [process.pid, workerPid]);
+    const pids = [process.pid, workerPid, sidecarPid].filter((pid) => pid !== null);
+    const { rssBytes, cpuPercent } = this.#usage.sample(pids);
     const board = {
       ...sensors.read(),
       ...(disk === undefined ? {} : { diskFreeMB: Math.floor((disk.bavail * disk.bsize) / MEGABYTE) }),

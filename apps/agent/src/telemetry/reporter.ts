@@ -99,7 +99,7 @@ export class Reporter {
     const elapsedMs = performance.now() - this.#windowStart;
     this.#windowStart += elapsedMs;
     const { frames, dropped, errors, ...counts } = this.#serving.take();
-    const { news, ...usage } = await this.#options.meter.read(serves?.worker.pid ?? null);
+    const { news, ...usage } = await this.#options.meter.read(serves?.worker.pid ?? null, serves?.worker.sidecarPid);
     if (news !== null) await this.event(news.level, news.code, news.message);
     // Frames without a release are dropped frames, and say nothing of a model; the running record says that none serves.
     if (serves === null || frames + dropped + errors === 0) return;

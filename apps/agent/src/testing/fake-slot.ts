@@ -34,6 +34,8 @@ export class FakeSlot {
   readonly lastLoss = 'signal SIGKILL';
   /** Of no worker. */
   readonly servesPid = process.pid;
+  /** In words, why no second release can be loaded beside the one that serves; null: one can. */
+  excludes: string | null = null;
   /** Called in the middle of a load, of an acceptance suite and before serving. */
   during: (moment: string) => void = () => undefined;
   /** Whether frames are left out of what is observed, over time. */
@@ -51,6 +53,10 @@ export class FakeSlot {
 
   get serves(): HeldRelease | null {
     return this.#loaded?.release ?? null;
+  }
+
+  get servesWith(): Pick<WorkerHandle, 'sidecarPid' | 'excludes'> | null {
+    return this.serves === null ? null : { sidecarPid: null, excludes: this.excludes };
   }
 
   get loaded(): { readonly serves: LoadedRelease | null; readonly ready: LoadedRelease | null } {

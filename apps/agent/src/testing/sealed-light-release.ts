@@ -8,6 +8,7 @@ import { type SealedRelease, sealRelease } from './sealed-release.ts';
  * @param ballast bytes that are in its archive beside the model, to make it as large as a test needs it
  * @param files further ones, by name
  * @param providers execution providers that it asks for
+ * @param runtime that runs its ONNX file
  */
 export const sealLightRelease = async (
   release: string,
@@ -17,11 +18,12 @@ export const sealLightRelease = async (
     ballast = Buffer.alloc(0),
     files: further = {} as Readonly<Record<string, string>>,
     providers = undefined as readonly string[] | undefined,
+    runtime = LIGHT_VARIANT.runtime,
   } = {},
 ): Promise<SealedRelease> => {
   const folders = new TemporaryFolders();
   try {
-    const variant = { ...LIGHT_VARIANT, ...(providers === undefined ? {} : { providers: [...providers] }) };
+    const variant = { ...LIGHT_VARIANT, runtime, ...(providers === undefined ? {} : { providers: [...providers] }) };
     const manifest = { release, releaseCounter, rollbackFloor, variant };
     const folder = await writeLightRelease(folders.make(), { manifest });
     const names = (await readdir(folder, { recursive: true })).filter((name) => name.includes('.'));
@@ -29,7 +31,7 @@ export const sealLightRelease = async (
     const files = new Map<string, Uint8Array>(await Promise.all(contents));
     for (const [name, text] of Object.entries(further)) files.set(name, Buffer.from(text));
     if (ballast.length > 0) files.set('ballast.bin', ballast);
-    return await sealRelease(release, { releaseCounter, rollbackFloor, files });
+    return await sealRelease(release, { releaseCounter, rollbackFloor, files, runtime });
   } finally {
     folders.remove();
   }

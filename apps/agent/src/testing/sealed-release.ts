@@ -10,6 +10,7 @@ import {
   packArchive,
   type ReleaseManifest,
   type ReleaseStatement,
+  type Runtime,
   SIGNATURE_FILE,
   sealPayload,
   signModel,
@@ -59,6 +60,8 @@ export const sealRelease = async (
     readonly releaseCounter?: number;
     readonly rollbackFloor?: number;
     readonly minAgent?: string;
+    /** What its target says that runs it. */
+    readonly runtime?: Runtime;
     readonly signer?: typeof publisher;
     readonly manifest?: Partial<ReleaseManifest>;
     /** What is in the archive instead of a few files that only look like a model. */
@@ -67,7 +70,7 @@ export const sealRelease = async (
     readonly tamper?: (files: Map<string, Uint8Array>) => void;
   } = {},
 ): Promise<SealedRelease> => {
-  const { releaseCounter = 1, rollbackFloor = 0, signer = publisher } = change;
+  const { releaseCounter = 1, rollbackFloor = 0, signer = publisher, runtime = 'onnxruntime' } = change;
   const files = new Map<string, Uint8Array>(
     change.files ?? [
       [MANIFEST_FILE, encodeManifest({ ...manifestOf(release, releaseCounter, rollbackFloor), ...change.manifest })],
@@ -86,7 +89,7 @@ export const sealRelease = async (
   const target = {
     path: `${release.replace('@', '/')}/onnx-fp32.age-payload`,
     variant: 'onnx-fp32',
-    runtime: 'onnxruntime' as const,
+    runtime,
     format: 'onnx' as const,
     precision: 'fp32' as const,
     profiles: ['rpi4', 'rpi5', 'x86-64'],

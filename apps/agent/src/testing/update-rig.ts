@@ -8,7 +8,7 @@ import { CrashWatch } from '../update/crash-watch.ts';
 import { Holding } from '../update/holding.ts';
 import { ReleaseStore } from '../update/release-store.ts';
 import { UpdateLoop } from '../update/update-loop.ts';
-import { Updater } from '../update/updater.ts';
+import { Updater, type UpdaterParts } from '../update/updater.ts';
 import type { BlobServer } from './blob-server.ts';
 import { FakeSlot, type Manner } from './fake-slot.ts';
 import { identity, type SealedRelease } from './sealed-release.ts';
@@ -30,6 +30,16 @@ export const assigned = (
   terms?: SwitchTerms,
 ): AssignedRelease => ({ ...held, executionId, probation, ...(terms === undefined ? {} : { terms }) });
 
+/** Something has to be built of this release on the device, and is, or fails as it is said. */
+export const preparing = ({ held }: SealedRelease, failure?: Error): NonNullable<UpdaterParts['preparation']> => ({
+  isNeeded: ({ digest }) => digest === held.digest,
+  ready: async (_, { onBuild } = {}) => {
+    await onBuild?.();
+    if (failure !== undefined) throw failure;
+    return {};
+  },
+});
+
 /** The power is gone: nothing that this run of the agent does has any effect from then on. */
 export class PowerCut extends Error {}
 
@@ -48,7 +58,11 @@ export class UpdateRig {
   shortage: string | undefined;
   /** Why the board slows itself down; undefined: it does not tell. */
   throttling: readonly ThrottleCause[] | undefined;
+  /** Why only one release can use its accelerator, in words; null: several can. */
+  excludes: string | null = null;
   readonly crashes = new CrashWatch();
+  /** What has to be built of releases on this device; null: nothing. */
+  preparation: UpdaterParts['preparation'] = null;
 
   constructor(folder: string, server: BlobServer, manners: Readonly<Record<string, Manner>> = {}) {
     this.#folder = folder;
@@ -86,6 +100,7 @@ export class UpdateRig {
     const store = new ReleaseStore(join(this.#folder, 'releases'), plain, identity);
     await store.start();
     const slot = new FakeSlot(this.#manners);
+    slot.excludes = this.excludes;
     let left = cutAfter;
     const power = (): void => {
       if (left <= 0) throw new PowerCut('the power is gone');
@@ -112,6 +127,7 @@ export class UpdateRig {
       serving: slot,
       memory: { shortage: () => this.shortage },
       crashes: this.crashes,
+      preparation: this.preparation,
       api: { stream: (path, start, signal) => this.#server.open(start, signal, path) },
       patienceMs: 30_000,
       onProgress: () => loop.showLife(),

@@ -22,7 +22,7 @@ const MOST_STRESS_STARTS = 3;
 export interface AdmissionParts extends TrialParts {
   readonly journal: Pick<Journal, 'state'>;
   readonly store: Pick<ReleaseStore, 'open'>;
-  readonly slot: Pick<ServingSlot, 'serves' | 'servesPid' | 'load' | 'admit' | 'discard' | 'clear'>;
+  readonly slot: Pick<ServingSlot, 'serves' | 'servesPid' | 'servesWith' | 'load' | 'admit' | 'discard' | 'clear'>;
   readonly serving: Pick<Serving, 'observe' | 'disturbed'>;
   readonly memory: Pick<MemoryPreflight, 'shortage'>;
   /** Execution providers of ONNX Runtime on this board, best first. */
@@ -153,12 +153,13 @@ export class Admission {
     throw new Error(`the metadata that allows ${release} expired at ${until}; newer metadata is waited for`);
   }
 
-  /** Where both do not fit into memory, what serves ends first. It serves again when the other one is not admitted. */
+  /** Where both do not fit into memory, or onto the accelerator, what serves ends first. It serves again when the other one is not admitted. */
   async #makeRoom(target: AssignedRelease): Promise<void> {
     const { slot, memory, reporter } = this.#parts;
-    const { serves: release, servesPid: pid } = slot;
+    const { serves: release, servesPid: pid, servesWith } = slot;
     if (release === null || pid === null) return;
-    const shortage = memory.shortage(target, { release, pid });
+    const sidecarPid = servesWith?.sidecarPid ?? null;
+    const shortage = servesWith?.excludes ?? memory.shortage(target, { release, pid, sidecarPid });
     if (shortage === undefined) return;
     this.#alone = { digest: target.digest, p95Ms: this.#servingP95Ms() };
     const words = `${release.release} stops until ${target.release} has proven itself: ${shortage}`;

@@ -90,6 +90,8 @@ describe('an assignment', () => {
     const finding = await look(answer);
     const taken = {
       ...release.held,
+      runtime: 'onnxruntime',
+      format: 'onnx',
       executionId: 'e1',
       probation: assignmentOf(release).probation,
     };

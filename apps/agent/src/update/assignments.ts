@@ -175,6 +175,8 @@ const unreadableWindow = ({ terms }: Assignment): UnreadableWindow | undefined =
 const assignedRelease = (assignment: Assignment, { release, target }: VariantTarget): AssignedRelease => ({
   release: release.release,
   variant: target.variant,
+  runtime: target.runtime,
+  format: target.format,
   releaseCounter: release.releaseCounter,
   rollbackFloor: release.rollbackFloor,
   sha256: target.sha256,

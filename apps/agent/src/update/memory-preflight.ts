@@ -13,6 +13,8 @@ const RESERVE = 64 * MEGABYTE;
 export interface Serves {
   readonly release: Pick<HeldRelease, 'length'>;
   readonly pid: number;
+  /** Of what runs its models beside it; null: nothing does. */
+  readonly sidecarPid?: number | null;
 }
 
 /** Says before a release is loaded whether there is memory for it beside what serves. */
@@ -37,8 +39,9 @@ export class MemoryPreflight {
    * there is one, and larger as its file is.
    * @returns in words what is missing; undefined: there is room
    */
-  shortage({ length }: Pick<HeldRelease, 'length'>, { release, pid }: Serves): string | undefined {
-    const worker = Math.max(SMALLEST_WORKER, this.#residentOf(pid) + TIMES_THE_FILE * (length - release.length));
+  shortage({ length }: Pick<HeldRelease, 'length'>, { release, pid, sidecarPid = null }: Serves): string | undefined {
+    const resident = this.#residentOf(pid) + (sidecarPid === null ? 0 : this.#residentOf(sidecarPid));
+    const worker = Math.max(SMALLEST_WORKER, resident + TIMES_THE_FILE * (length - release.length));
     return this.#shortageOf(length + worker);
   }
 

@@ -11,7 +11,15 @@ const a = heldRelease('a', { releaseCounter: 1 });
 const b = heldRelease('b', { releaseCounter: 2 });
 const target = assignedRelease('c', 'e1', { releaseCounter: 3 });
 const nothing: Current = { committed: null, previous: null, serving: null, admitted: null };
-const fine: Context = { ended: [], unservable: [], stopped: [], rollbackFloor: 0, hold: null, alone: null };
+const fine: Context = {
+  ended: [],
+  unservable: [],
+  stopped: [],
+  rollbackFloor: 0,
+  hold: null,
+  alone: null,
+  unprepared: null,
+};
 const hold: Hold = { waitsFor: 'window', until: null, laterUntil: null, words: 'waits for its window' };
 const staging: AssignedRelease = { ...target, terms: { mode: 'download-only' } };
 const shadowed: AssignedRelease = {
@@ -55,6 +63,48 @@ describe('the plan', () => {
       at('fetched'),
       { stopped: [target.digest] },
       [],
+    ],
+    [
+      'something of it has to be built here',
+      { committed: a, serving: a.digest },
+      at('fetched'),
+      { unprepared: target.digest },
+      ['prepare c', 'admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'something has to be built of what is not here yet, and nothing serves',
+      { committed: a },
+      at('assigned'),
+      { unprepared: target.digest },
+      ['serve a', 'fetch c', 'prepare c', 'admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'something has to be built of another release',
+      { committed: a, serving: a.digest },
+      at('fetched'),
+      { unprepared: b.digest },
+      ['admit c', 'switch c', 'probation c'],
+    ],
+    [
+      'something has to be built of it, and it was admitted before',
+      { committed: a, serving: a.digest, admitted: target.digest },
+      at('fetched'),
+      { unprepared: target.digest },
+      ['switch c', 'probation c'],
+    ],
+    [
+      'something has to be built of it, and it must wait',
+      { committed: a, serving: a.digest },
+      at('fetched'),
+      { unprepared: target.digest, hold },
+      ['hold c'],
+    ],
+    [
+      'something has to be built of what is only to be fetched',
+      { committed: a, serving: a.digest },
+      at('fetched', staging),
+      { unprepared: target.digest },
+      ['stage c'],
     ],
     [
       'what served has made room for it',
@@ -322,6 +372,7 @@ const anyContext = fc.record({
   rollbackFloor: fc.integer({ min: 0, max: 5 }),
   hold: fc.constantFrom(null, hold),
   alone: maybe(anyDigest),
+  unprepared: maybe(anyDigest),
 });
 const anyTarget = fc
   .record({
@@ -377,10 +428,23 @@ describe('any plan', () => {
         const isKnown = current.admitted === digest || current.serving === digest;
         const kinds = steps.map(({ kind }) => kind);
         if (kinds.includes('switch') && !isKnown) expect(kinds).toContain('admit');
+        // Nothing is admitted of which something has to be built, before that is.
+        const builds = kinds.includes('admit') && context.unprepared === digest;
+        expect(kinds.includes('prepare')).toBe(builds);
         expect(kinds).toEqual(
-          ['serve', 'stop', 'fetch', 'stage', 'hold', 'admit', 'shadow', 'switch', 'probation', 'confirm'].filter(
-            (kind) => kinds.includes(kind as Step['kind']),
-          ),
+          [
+            'serve',
+            'stop',
+            'fetch',
+            'stage',
+            'hold',
+            'prepare',
+            'admit',
+            'shadow',
+            'switch',
+            'probation',
+            'confirm',
+          ].filter((kind) => kinds.includes(kind as Step['kind'])),
         );
       }),
     );
@@ -399,7 +463,7 @@ describe('any plan', () => {
 });
 
 describe('any plan for what must not switch yet', () => {
-  const begins: readonly Step['kind'][] = ['admit', 'shadow', 'switch', 'probation'];
+  const begins: readonly Step['kind'][] = ['prepare', 'admit', 'shadow', 'switch', 'probation'];
   const digests = (steps: readonly Step[]) => steps.flatMap((step) => ('target' in step ? step.target.digest : []));
 
   it('switches nothing on a device that has something proven to serve, and says that it waits', () => {
@@ -446,6 +510,7 @@ class Device {
   candidate: Pick<Candidate, 'release' | 'stage'> | null;
   serving: string | null = null;
   admitted: string | null = null;
+  prepared: string | null = null;
   readonly ended: string[] = [];
   readonly switched: string[] = [];
   hold: Hold | null = null;
@@ -457,14 +522,20 @@ class Device {
 
   next(): Step | undefined {
     const current = { committed: this.committed, previous: null, serving: this.serving, admitted: this.admitted };
-    return plan(current, this.candidate, { ...fine, ended: this.ended, hold: this.hold })[0];
+    const wanted = this.candidate?.release.digest ?? null;
+    const unprepared = wanted === this.prepared ? null : wanted;
+    return plan(current, this.candidate, { ...fine, ended: this.ended, hold: this.hold, unprepared })[0];
   }
 
   do(step: Step): void {
     if (step.kind === 'serve') this.serving = step.release.digest;
     if (step.kind === 'stop') this.serving = null;
     if (step.kind === 'fetch') this.candidate = { release: step.target, stage: 'fetched' };
-    if (step.kind === 'admit') this.admitted = step.target.digest;
+    if (step.kind === 'prepare') this.prepared = step.target.digest;
+    if (step.kind === 'admit') {
+      expect(this.prepared).toBe(step.target.digest);
+      this.admitted = step.target.digest;
+    }
     if (step.kind === 'switch') {
       this.candidate = { release: step.target, stage: 'probation' };
       this.serving = step.target.digest;
@@ -481,6 +552,8 @@ class Device {
   losePower(): void {
     this.serving = null;
     this.admitted = null;
+    // What was built is on the disk, and has to be opened again.
+    this.prepared = null;
   }
 }
 

@@ -26,6 +26,8 @@ export interface Context {
   readonly hold: Hold | null;
   /** Digest of the release that needs the memory of what would serve, to prove itself; null: none does. */
   readonly alone: string | null;
+  /** Digest of the release of which something has to be built on this device before it is tried; null: none. */
+  readonly unprepared: string | null;
 }
 
 /** One thing to do. Each is done completely, and durably, before the next is planned. */
@@ -40,6 +42,8 @@ export type Step =
   | { readonly kind: 'stage'; readonly target: AssignedRelease }
   /** Wait: it must not switch yet. Nothing follows it. */
   | { readonly kind: 'hold'; readonly target: AssignedRelease; readonly hold: Hold }
+  /** Open and verify it, and build what its runtime loads in the place of its models. */
+  | { readonly kind: 'prepare'; readonly target: AssignedRelease }
   /** Open, verify, load, and run the acceptance suite on this device. */
   | { readonly kind: 'admit'; readonly target: AssignedRelease }
   /** Let it run beside what serves, on the same frames, and compare. */
@@ -93,7 +97,10 @@ export const plan = (
   if (context.hold !== null && proven !== null && serving !== release.digest) {
     return [...steps, { kind: 'hold', target: release, hold: context.hold }];
   }
-  if (admitted !== release.digest && serving !== release.digest) steps.push({ kind: 'admit', target: release });
+  if (admitted !== release.digest && serving !== release.digest) {
+    if (context.unprepared === release.digest) steps.push({ kind: 'prepare', target: release });
+    steps.push({ kind: 'admit', target: release });
+  }
   const terms = release.terms?.shadow;
   // What came of it is in the journal: after a restart it is admitted anew, and not run in shadow once more.
   if (terms !== undefined && wanted.shadow === undefined && serving !== release.digest) {

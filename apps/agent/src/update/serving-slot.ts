@@ -64,6 +64,11 @@ export class ServingSlot {
     return this.#serves?.worker.pid ?? null;
   }
 
+  /** Of the worker that serves, as far as a sidecar is a part of it. */
+  get servesWith(): Pick<WorkerHandle, 'sidecarPid' | 'excludes'> | null {
+    return this.#serves?.worker ?? null;
+  }
+
   /** Digest of the release that stands ready and has passed admission. */
   get admitted(): string | null {
     return this.#ready?.release.digest === this.#admitted ? this.#admitted : null;

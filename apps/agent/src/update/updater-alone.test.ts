@@ -55,3 +55,29 @@ describe('an update on a board whose memory holds one release', () => {
     }
   });
 });
+
+describe('an update on a board whose accelerator takes one release', () => {
+  const EXCLUDES = 'edgetpu can be used by one release at a time';
+
+  it('ends what serves before the next one is loaded', async () => {
+    const rig = await updating();
+    rig.excludes = EXCLUDES;
+    const { slot } = await rig.run();
+    expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0', 'serve none', 'load b@1.0.0', 'serve b@1.0.0']);
+    expect(rig.events).toEqual(['serving-paused']);
+  });
+
+  it('ends what fails on probation before the one before is loaded again', async () => {
+    const rig = await updating({ 'b@1.0.0': { seen: { frames: 5, errors: 5 } } });
+    rig.excludes = EXCLUDES;
+    const { slot } = await rig.run();
+    expect(slot.calls.slice(3)).toEqual([
+      'load b@1.0.0',
+      'serve b@1.0.0',
+      'serve none',
+      'load a@1.0.0',
+      'serve a@1.0.0',
+    ]);
+    expect(rig.states('e1').at(-1)).toBe('ROLLED_BACK');
+  });
+});

@@ -3,22 +3,25 @@ import { wholeFile } from '../testing/blob-server.ts';
 import type { Manner } from '../testing/fake-slot.ts';
 import type { SealedRelease } from '../testing/sealed-release.ts';
 import { a, b, c, updateDevices } from '../testing/update-devices.ts';
-import { assigned, PROBATION } from '../testing/update-rig.ts';
+import { assigned, PROBATION, preparing } from '../testing/update-rig.ts';
 
 const { updating } = updateDevices();
 
 describe('the power goes', () => {
   const BOUND = 200;
 
-  it.each<[string, Manner, string]>([
-    ['a good release', {}, 'SUCCEEDED'],
-    ['a release that fails admission', { admission: ['too dark'] }, 'FAILED'],
-    ['a release that fails probation', { seen: { frames: 1, errors: 9 } }, 'ROLLED_BACK'],
-  ])('at any moment of an update to %s, and the device comes to the same end', async (_, manner, end) => {
+  it.each<[string, Manner, string, boolean]>([
+    ['a good release', {}, 'SUCCEEDED', false],
+    ['a release that is prepared first', {}, 'SUCCEEDED', true],
+    ['a release that is prepared first and fails admission', { admission: ['too dark'] }, 'FAILED', true],
+    ['a release that fails admission', { admission: ['too dark'] }, 'FAILED', false],
+    ['a release that fails probation', { seen: { frames: 1, errors: 9 } }, 'ROLLED_BACK', false],
+  ])('at any moment of an update to %s, and the device comes to the same end', async (_, manner, end, isPrepared) => {
     const expected = end === 'SUCCEEDED' ? b : a;
     let cutAfter = 0;
     for (; cutAfter < BOUND; cutAfter += 1) {
       const rig = await updating({ 'b@1.0.0': manner });
+      if (isPrepared) rig.preparation = preparing(b);
       const { finished } = await rig.run(cutAfter);
       const last = await rig.run();
       const { state } = await rig.openJournal();

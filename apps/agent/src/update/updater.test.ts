@@ -1,10 +1,11 @@
 import { rm, symlink, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { PrepareError } from '../inference/sidecar/prepare-model.ts';
 import { wholeFile } from '../testing/blob-server.ts';
 import type { Manner } from '../testing/fake-slot.ts';
 import { sealRelease } from '../testing/sealed-release.ts';
 import { a, b, c, updateDevices } from '../testing/update-devices.ts';
-import { assigned, type UpdateRig } from '../testing/update-rig.ts';
+import { assigned, preparing, type UpdateRig } from '../testing/update-rig.ts';
 
 const { device, updating } = updateDevices();
 
@@ -27,6 +28,33 @@ describe('an update', () => {
       notices: [],
     });
     expect(journal.state.committed).not.toHaveProperty('executionId');
+  });
+
+  it('is prepared before it is tried, while what is proven serves', async () => {
+    const rig = await updating();
+    rig.preparation = preparing(b);
+    const { slot, journal } = await rig.run();
+    expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0', 'load b@1.0.0', 'serve b@1.0.0']);
+    expect(rig.states('e1')).toEqual([
+      'DOWNLOADING',
+      'DOWNLOADED',
+      'VERIFIED',
+      'PREPARING',
+      'INSTALLING',
+      'PROBATION',
+      'SUCCEEDED',
+    ]);
+    expect(journal.state).toMatchObject({ committed: b.held, previous: a.held });
+  });
+
+  it('that cannot be prepared fails, and is not tried', async () => {
+    const rig = await updating();
+    rig.preparation = preparing(b, new PrepareError('prepare-timeout', 'tensorrt has not built it within 30 minutes'));
+    const { slot, journal } = await rig.run();
+    expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0']);
+    expect(reasonOf(rig)).toEqual({ code: 'prepare-timeout', message: 'tensorrt has not built it within 30 minutes' });
+    expect(rig.states('e1').at(-1)).toBe('FAILED');
+    expect(journal.state).toMatchObject({ committed: a.held, candidate: null });
   });
 
   it('is the first release of a device', async () => {

@@ -2,6 +2,7 @@ import type { ExecutionRecord } from '@aviary/protocol';
 import type { ShadowTerms } from '@aviary/release';
 import type { Logger } from 'pino';
 import type { Serving } from '../inference/serving.ts';
+import { PrepareError } from '../inference/sidecar/prepare-model.ts';
 import type { AssignedRelease, HeldRelease, Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import { Admission, type AdmissionParts } from './admission.ts';
@@ -11,6 +12,7 @@ import { failureCodeOf } from './download.ts';
 import type { Hold } from './hold.ts';
 import type { Holding } from './holding.ts';
 import { plan, type Step } from './planner.ts';
+import type { Preparation } from './preparation.ts';
 import { judgeProbation } from './probation-judge.ts';
 import { DownloadInterruptedError } from './reception.ts';
 import { ReleaseBytes, type ReleaseBytesParts } from './release-bytes.ts';
@@ -39,6 +41,7 @@ export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts {
     | 'serves'
     | 'servesPid'
     | 'loaded'
+    | 'servesWith'
     | 'admitted'
     | 'inUse'
     | 'lastLoss'
@@ -50,6 +53,8 @@ export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts {
   >;
   readonly serving: Pick<Serving, 'observe' | 'disturbed' | 'witness'>;
   readonly holding: Pick<Holding, 'current'>;
+  /** Null: this device runs all releases as they were published. */
+  readonly preparation: Pick<Preparation, 'isNeeded' | 'ready'> | null;
   readonly crashes: Pick<CrashWatch, 'restMs'>;
   readonly reporter: Pick<Reporter, 'execution' | 'event'>;
   readonly log: Logger;
@@ -66,6 +71,8 @@ export class Updater {
   #lastReport = '';
   /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
   readonly #unservable = new Set<string>();
+  /** Digest of the release of which all was built that has to be, in this run of the agent. */
+  #prepared: string | null = null;
   /** Of which that was said. */
   readonly #lamented = new Set<string>();
   readonly #executors: Executors = {
@@ -74,8 +81,9 @@ export class Updater {
     fetch: ({ target }, signal) => this.#fetch(target, signal),
     stage: ({ target }) => this.#stage(target),
     hold: ({ target, hold }) => this.#hold(target, hold),
+    prepare: ({ target }, signal) => this.#prepare(target, signal),
     shadow: ({ target, terms }, signal) => this.#shadow(target, terms, signal),
-    admit: ({ target }, signal) => this.#admission.admit(target, signal, (state) => this.#report(target, state)),
+    admit: ({ target }, signal) => this.#admission.admit(target, signal, (state) => this.#reportOpened(target, state)),
     switch: ({ target }) => this.#switchTo(target),
     probation: ({ target }, signal) => this.#probation(target, signal),
     confirm: async ({ target }) => void (await this.#decisions.confirmed(target)),
@@ -147,7 +155,16 @@ export class Updater {
     const unservable = [...quarantined, ...this.#unservable];
     const hold = holding.current;
     const { alone } = this.#admission;
-    return plan(current, candidate, { ended: endedExecutions, unservable, stopped, rollbackFloor, hold, alone });
+    const unprepared = this.#unprepared;
+    return plan(current, candidate, {
+      ended: endedExecutions,
+      unservable,
+      stopped,
+      rollbackFloor,
+      hold,
+      alone,
+      unprepared,
+    });
   }
 
   #execute<Kind extends Step['kind']>(step: StepOf<Kind> & { kind: Kind }, signal: AbortSignal): Promise<void> {
@@ -159,6 +176,8 @@ export class Updater {
     const { slot, log } = this.#parts;
     try {
       const folder = await this.#bytes.openOrFetch(release, signal);
+      // What serves, and failed, holds the accelerator that this one needs.
+      if ((slot.servesWith?.excludes ?? null) !== null) await slot.clear();
       await this.#admission.load(release, folder);
       await slot.promote();
       this.forgive(release.digest);
@@ -222,6 +241,39 @@ export class Updater {
     if (verdict === 'disagrees') throw new StepError('FAILED', 'shadow-disagrees', words, shadow);
     if (!(await this.#decisions.shadowed(target, shadow))) return;
     await this.#report(target, 'INSTALLING', { reason: { code: 'shadow', message: words }, shadow });
+  }
+
+  /** Digest of the candidate while something has to be built of it. */
+  get #unprepared(): string | null {
+    const { journal, preparation } = this.#parts;
+    const release = journal.state.candidate?.release;
+    if (release === undefined || release.digest === this.#prepared) return null;
+    return preparation?.isNeeded(release) === true ? release.digest : null;
+  }
+
+  /** What was built before is taken as it is: then nothing is told of it. */
+  async #prepare(target: AssignedRelease, signal: AbortSignal): Promise<void> {
+    const { store, preparation, onProgress } = this.#parts;
+    this.#admission.throwIfOutdated(target);
+    const folder = await store.open(target);
+    await this.#report(target, 'VERIFIED');
+    signal.throwIfAborted();
+    try {
+      await preparation?.ready(folder, {
+        signal,
+        onAlive: onProgress,
+        onBuild: () => this.#report(target, 'PREPARING'),
+      });
+    } catch (error) {
+      if (error instanceof PrepareError) throw new StepError('FAILED', error.code, error.message);
+      throw error;
+    }
+    this.#prepared = target.digest;
+  }
+
+  /** What was prepared has been verified before that. */
+  async #reportOpened(target: AssignedRelease, state: ExecutionRecord['state']): Promise<void> {
+    if (state !== 'VERIFIED' || target.digest !== this.#prepared) await this.#report(target, state);
   }
 
   async #switchTo(target: AssignedRelease): Promise<void> {

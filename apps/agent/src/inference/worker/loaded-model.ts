@@ -1,14 +1,17 @@
-import { join } from 'node:path';
-import { hasDynamicSize, type ManifestModel, type Placement, placementOf, type Size } from '@aviary/release';
-import { type InferenceSession, Tensor } from 'onnxruntime-node';
-import { FrameError, WorkerStartError } from '../errors.ts';
+import {
+  hasDynamicSize,
+  type ManifestModel,
+  type Placement,
+  type Preprocessing,
+  placementOf,
+  type Size,
+} from '@aviary/release';
+import { WorkerStartError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
-import type { WorkerConfig } from '../worker-messages.ts';
 import { type ModelOutputs, outputOfEach } from './model-outputs.ts';
+import type { ModelSession, Run } from './model-session.ts';
 import { sizeOf } from './pixels.ts';
 import { Preprocessor, tensorShape } from './preprocess.ts';
-import { runAtOnce } from './run-at-once.ts';
-import { type OpenedSession, openSession } from './session.ts';
 
 /** What a model gave for one picture. */
 export interface Seen {
@@ -34,13 +37,13 @@ interface Input {
   readonly values: Float32Array;
   /** Elements of one picture. */
   readonly each: number;
-  readonly feeds: Readonly<Record<string, Tensor>>;
+  readonly run: Run;
 }
 
 /** One model of a release in memory, with the pre-processing of its pictures. */
 export class LoadedModel {
   readonly part: ManifestModel;
-  readonly opened: OpenedSession;
+  readonly session: ModelSession;
   readonly #preprocessor: Preprocessor;
   readonly #inputName: string;
   readonly #wanted: readonly string[];
@@ -53,9 +56,9 @@ export class LoadedModel {
   /** Of the size, and the number of pictures, that was asked for last: frames of one source are all alike. */
   #input: { readonly size: Size; readonly pictures: number; readonly input: Input } | null = null;
 
-  private constructor(part: ManifestModel, opened: OpenedSession, signature: Signature, wanted: readonly string[]) {
+  private constructor(part: ManifestModel, session: ModelSession, signature: Signature, wanted: readonly string[]) {
     this.part = part;
-    this.opened = opened;
+    this.session = session;
     this.#preprocessor = new Preprocessor(part.preprocessing);
     this.#inputName = signature.input;
     this.#fixedBatch = signature.batch;
@@ -65,19 +68,14 @@ export class LoadedModel {
   }
 
   /**
-   * Opens a model and checks that it takes what its pre-processing makes.
+   * Checks that an opened model takes what its pre-processing makes.
    * @param more names of outputs that are wanted beside those of its task
    * @throws WorkerStartError `worker-start-failed`, saying what does not fit.
    */
-  static async load(part: ManifestModel, config: WorkerConfig, more: readonly string[] = []): Promise<LoadedModel> {
-    const opened = await openSession({
-      modelFile: join(config.archiveDirectory, part.file),
-      providers: config.providers,
-      intraOpThreads: config.intraOpThreads,
-      profilePrefix: config.profileFolder && join(config.profileFolder, part.id),
-    });
-    const signature = checkedSignature(opened.session, part);
-    return new LoadedModel(part, opened, signature, [...wantedOutputs(opened.session, part), ...more]);
+  static of(part: ManifestModel, session: ModelSession, more: readonly string[] = []): LoadedModel {
+    const fitting = inLayoutOf(session, part);
+    const signature = checkedSignature(session, fitting);
+    return new LoadedModel(fitting, session, signature, [...wantedOutputs(session, fitting), ...more]);
   }
 
   /** Most pictures in one run. */
@@ -114,7 +112,8 @@ export class LoadedModel {
         if (!this.#preprocessor.runAtOnce(picture, into, size)) await this.#preprocessor.run(picture, into, size);
       }
       const prepared = performance.now();
-      const tensors = await this.#run(input);
+      this.#runs += 1;
+      const tensors = await input.run(this.#wanted);
       const ran = performance.now();
       watch.preprocess += prepared - start;
       watch.run += ran - prepared;
@@ -140,15 +139,12 @@ export class LoadedModel {
 
   /** Ends the profiling of a session that was opened for it. @returns the beginning of the path of what it wrote */
   endProfiling(): string {
-    const { session, profilePrefix } = this.opened;
-    if (profilePrefix === undefined) throw new TypeError('expected a session that profiles');
-    session.endProfiling();
-    return profilePrefix;
+    return this.session.endProfiling();
   }
 
   /** Gives the session back. */
   async release(): Promise<void> {
-    await this.opened.session.release();
+    await this.session.release();
   }
 
   async #placementOf(picture: Picture): Promise<Placement> {
@@ -162,19 +158,10 @@ export class LoadedModel {
     }
     const shape = tensorShape(this.part.preprocessing, size, count);
     const values = new Float32Array(shape.reduce((product, length) => product * length, 1));
-    const feeds = { [this.#inputName]: new Tensor('float32', values, shape) };
-    const input = { values, each: values.length / count, feeds };
+    const run = this.session.runOn(this.#inputName, values, shape);
+    const input = { values, each: values.length / count, run };
     this.#input = { size: { width: size.width, height: size.height }, pictures: count, input };
     return input;
-  }
-
-  async #run({ feeds }: Input): Promise<Readonly<Record<string, Tensor>>> {
-    try {
-      this.#runs += 1;
-      return await runAtOnce(this.opened.session, feeds, this.#wanted);
-    } catch (error) {
-      throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
-    }
   }
 }
 
@@ -183,7 +170,7 @@ function isSameSize(a: Size | null, b: Size): boolean {
 }
 
 /** The first output, and where the task reads others those. */
-function wantedOutputs(session: InferenceSession, { task, postprocessing }: ManifestModel): readonly string[] {
+function wantedOutputs(session: ModelSession, { task, postprocessing }: ManifestModel): readonly string[] {
   if (task === 'raw') return session.outputNames;
   const { outputs } = postprocessing;
   if (outputs === undefined) return session.outputNames.slice(0, 1);
@@ -203,16 +190,28 @@ interface Signature {
 }
 
 /** The name of the model's input, when it takes one float32 tensor of what the pre-processing makes. */
-function checkedSignature(session: InferenceSession, { preprocessing }: ManifestModel): Signature {
-  const [input, ...others] = session.inputMetadata;
+function checkedSignature(session: ModelSession, { preprocessing }: ManifestModel): Signature {
+  const [input, ...others] = session.inputs;
   if (input === undefined || others.length > 0 || session.outputNames.length === 0) {
-    throw refused(`expected a model with one input and an output, it has inputs ${session.inputNames.join(', ')}`);
-  }
-  if (!input.isTensor || input.type !== 'float32') {
     throw refused(
-      `expected float32 as the type of the model's input "${input.name}", it is ${input.isTensor ? input.type : 'no tensor'}`,
+      `expected a model with one input and an output, it has inputs ${session.inputs.map(({ name }) => name).join(', ')}`,
     );
   }
+  if (!input.isTensor || input.type !== 'float32') {
+    throw refused(`expected float32 as the type of the model's input "${input.name}", it is ${input.type}`);
+  }
+  const shape = wantedShape(preprocessing);
+  if (!fits(input.shape, shape)) {
+    throw refused(
+      `the pre-processing makes a tensor of ${shape.join('×')}, the model's input "${input.name}" takes ${input.shape.join('×')}; change width, height, colour, layout, resize or batch in model.yaml`,
+    );
+  }
+  const [first] = input.shape;
+  return { input: input.name, batch: typeof first === 'number' ? first : null };
+}
+
+/** What the pre-processing makes; a letter stands for a size that follows from the picture. */
+function wantedShape(preprocessing: Preprocessing): (number | string)[] {
   const { batch = 1 } = preprocessing;
   const shape: (number | string)[] = tensorShape(preprocessing, preprocessing, batch);
   if (hasDynamicSize(preprocessing)) {
@@ -220,16 +219,24 @@ function checkedSignature(session: InferenceSession, { preprocessing }: Manifest
     shape[across] = 'W';
     if (preprocessing.resize === 'within') shape[vertical] = 'H';
   }
-  const fits =
-    input.shape.length === shape.length &&
-    input.shape.every((size, i) => typeof size !== 'number' || size === shape[i]);
-  if (!fits) {
-    throw refused(
-      `the pre-processing makes a tensor of ${shape.join('×')}, the model's input "${input.name}" takes ${input.shape.join('×')}; change width, height, colour, layout, resize or batch in model.yaml`,
-    );
-  }
-  const [first] = input.shape;
-  return { input: input.name, batch: typeof first === 'number' ? first : null };
+  return shape;
+}
+
+function fits(taken: readonly (number | string)[], made: readonly (number | string)[]): boolean {
+  return taken.length === made.length && taken.every((size, i) => typeof size !== 'number' || size === made[i]);
+}
+
+/**
+ * The model with the layout that its file has: `model.yaml` says that of the ONNX file, and compilers for accelerators put
+ * the channels last.
+ */
+function inLayoutOf(session: ModelSession, part: ManifestModel): ManifestModel {
+  const [input] = session.inputs;
+  const { preprocessing } = part;
+  if (!session.isCompiled || input === undefined || preprocessing.layout === 'flat') return part;
+  if (fits(input.shape, wantedShape(preprocessing))) return part;
+  const turned: Preprocessing = { ...preprocessing, layout: preprocessing.layout === 'nchw' ? 'nhwc' : 'nchw' };
+  return fits(input.shape, wantedShape(turned)) ? { ...part, preprocessing: turned } : part;
 }
 
 function refused(words: string): WorkerStartError {

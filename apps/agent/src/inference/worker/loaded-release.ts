@@ -15,6 +15,7 @@ import {
 import { followObjects, type LoadedStage } from './cascade.ts';
 import { FeatureMemory } from './feature-memory.ts';
 import { LoadedModel, type Stopwatch } from './loaded-model.ts';
+import { openerOf } from './model-opener.ts';
 import type { ModelOutputs } from './model-outputs.ts';
 import { cut, unpack } from './pixels.ts';
 import { partsOfFrame, seesParts } from './views.ts';
@@ -55,19 +56,12 @@ export class LoadedRelease {
     config: WorkerConfig,
     onAlive: () => void = () => {},
   ): Promise<LoadedRelease> {
-    const { runtime, format, providers = config.providers } = manifest.variant;
-    if (runtime !== 'onnxruntime' || format !== 'onnx') {
-      throw refused(`this worker runs ONNX files with onnxruntime, the variant is ${format} for ${runtime}`);
-    }
+    const open = await openerOf(manifest, config, onAlive);
     const { training, cascade } = manifest;
     const loaded = new Map<string, LoadedModel>();
     for (const part of inOrder(manifest)) {
-      const model = await LoadedModel.load(
-        part,
-        { ...config, providers: [...providers] },
-        training === undefined ? [] : [training.featuresOutput],
-      );
-      loaded.set(part.id, model);
+      const more = training === undefined ? [] : [training.featuresOutput];
+      loaded.set(part.id, LoadedModel.of(part, await open(part), more));
     }
     const [first, ...others] = loaded.values();
     if (first === undefined) throw refused('the manifest names no model');
@@ -86,10 +80,10 @@ export class LoadedRelease {
 
   /** On what its models run; where they differ, all of it is named. */
   get provider(): EffectiveProvider {
-    const all = this.#models.map(({ opened }) => opened.provider);
+    const all = this.#models.map(({ session }) => session.provider);
     const effective = new Set(all.flatMap((one) => one.effective.split('+')));
     const rejected = new Map(all.flatMap((one) => one.rejected.map((reason) => [reason.provider, reason] as const)));
-    const { requested } = this.#models[0].opened.provider;
+    const { requested } = this.#models[0].session.provider;
     return { requested, effective: [...effective].join('+'), rejected: [...rejected.values()] };
   }
 
@@ -125,6 +119,11 @@ export class LoadedRelease {
   /** The features of a frame that was answered a little while ago; undefined when they are forgotten. */
   features(frame: number): Float32Array | undefined {
     return this.#memory?.find(frame);
+  }
+
+  /** Whether what runs its models still answers. @throws SidecarLostError */
+  async ping(): Promise<void> {
+    await this.#models[0].session.ping();
   }
 
   /** Gives the sessions back. */

@@ -1,5 +1,11 @@
-import type { Tensor } from 'onnxruntime-node';
 import { FrameError } from '../errors.ts';
+
+/** A tensor as a runtime gives it. */
+export interface OutputTensor {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly data: unknown;
+}
 
 /** One of a model's outputs for one picture. */
 export interface ModelOutput {
@@ -17,7 +23,7 @@ export type ModelOutputs = readonly [ModelOutput, ...ModelOutput[]];
  * @param pictures how many the model was given
  * @throws FrameError `frame-failed` when the model has mixed them
  */
-export function outputOfEach(name: string, tensor: Tensor | undefined, pictures: number): ModelOutput[] {
+export function outputOfEach(name: string, tensor: OutputTensor | undefined, pictures: number): ModelOutput[] {
   if (tensor === undefined) throw new FrameError('frame-failed', `the model did not give its output "${name}"`);
   const { dims } = tensor;
   const values = numbersOf(name, tensor);
@@ -38,7 +44,7 @@ export function outputOfEach(name: string, tensor: Tensor | undefined, pictures:
 
 type Numbers = Float32Array | Float64Array | Int32Array | Uint32Array | Int16Array | Int8Array | Uint8Array;
 
-function numbersOf(name: string, { data, type }: Tensor): Numbers {
+function numbersOf(name: string, { data, type }: OutputTensor): Numbers {
   if (data instanceof Float32Array) return data;
   if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
     return Float64Array.from(data as Iterable<bigint>, Number);

@@ -1,13 +1,8 @@
-import { InferenceSession, listSupportedBackends } from 'onnxruntime-node';
-import { WorkerStartError } from '../errors.ts';
+import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
+import { FrameError, WorkerStartError } from '../errors.ts';
 import type { EffectiveProvider } from '../worker-handle.ts';
-
-export interface OpenedSession {
-  readonly session: InferenceSession;
-  readonly provider: EffectiveProvider;
-  /** Of the path of what it writes when it profiles; undefined: it does not. */
-  readonly profilePrefix: string | undefined;
-}
+import type { ModelInput, ModelSession, Run } from './model-session.ts';
+import { runAtOnce } from './run-at-once.ts';
 
 export interface SessionOptions {
   readonly modelFile: string;
@@ -28,7 +23,7 @@ export interface SessionOptions {
  *
  * @throws WorkerStartError `worker-start-failed` when not even the CPU takes the model, with ORT's own words.
  */
-export async function openSession(options: SessionOptions): Promise<OpenedSession> {
+export async function openSession(options: SessionOptions): Promise<ModelSession> {
   const known = listSupportedBackends().map((backend) => backend.name);
   const rejected: { provider: string; reason: string }[] = [];
   const cpu = options.providers.indexOf('cpu');
@@ -38,8 +33,8 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
       continue;
     }
     try {
-      const { effective, ...opened } = await openWith(provider, options);
-      return { ...opened, provider: { requested: options.providers, effective, rejected } };
+      const { session, effective, profilePrefix } = await openWith(provider, options);
+      return new OnnxSession(session, { requested: options.providers, effective, rejected }, profilePrefix);
     } catch (error) {
       rejected.push({ provider, reason: firstLine(error) });
     }
@@ -53,7 +48,7 @@ export async function openSession(options: SessionOptions): Promise<OpenedSessio
 async function openWith(
   provider: string,
   options: SessionOptions,
-): Promise<Omit<OpenedSession, 'provider'> & { effective: string }> {
+): Promise<{ session: InferenceSession; effective: string; profilePrefix: string | undefined }> {
   // A session that could not be opened may have left its file.
   const profilePrefix = options.profilePrefix && `${options.profilePrefix}-${provider}`;
   const common: InferenceSession.SessionOptions = {
@@ -75,6 +70,55 @@ async function openWith(
     return { session, effective: provider, profilePrefix: alone };
   } catch {
     return { session: await open({}), effective: `${provider}+cpu`, profilePrefix };
+  }
+}
+
+/** A model in ONNX Runtime, in this very process. */
+class OnnxSession implements ModelSession {
+  readonly provider: EffectiveProvider;
+  readonly isCompiled = false;
+  readonly #session: InferenceSession;
+
+  /** Of the path of what it writes when it profiles; undefined: it does not. */
+  readonly #profilePrefix: string | undefined;
+
+  constructor(session: InferenceSession, provider: EffectiveProvider, profilePrefix: string | undefined) {
+    this.#session = session;
+    this.provider = provider;
+    this.#profilePrefix = profilePrefix;
+  }
+
+  get inputs(): readonly ModelInput[] {
+    return this.#session.inputMetadata.map((input) =>
+      input.isTensor ? input : { name: input.name, isTensor: false, type: 'no tensor', shape: [] },
+    );
+  }
+
+  get outputNames(): readonly string[] {
+    return this.#session.outputNames;
+  }
+
+  runOn(input: string, values: Float32Array, shape: readonly number[]): Run {
+    const feeds = { [input]: new Tensor('float32', values, shape) };
+    return async (wanted) => {
+      try {
+        return await runAtOnce(this.#session, feeds, wanted);
+      } catch (error) {
+        throw new FrameError('frame-failed', `ONNX Runtime: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
+  }
+
+  async ping(): Promise<void> {}
+
+  endProfiling(): string {
+    if (this.#profilePrefix === undefined) throw new TypeError('expected a session that profiles');
+    this.#session.endProfiling();
+    return this.#profilePrefix;
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
   }
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { MANIFEST_FILE, parseManifest } from '@aviary/release';
 import sharp from 'sharp';
-import { FrameError, InferenceError } from '../errors.ts';
+import { FrameError, InferenceError, SidecarLostError } from '../errors.ts';
 import type { Picture } from '../frame.ts';
 import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../worker-messages.ts';
 import { runAcceptance, runStress } from './acceptance-run.ts';
@@ -47,7 +47,10 @@ async function answer(
 ): Promise<Extract<SpokenReply, { id: number }>> {
   const { id } = request;
   try {
-    if (request.kind === 'ping') return { kind: 'pong', id };
+    if (request.kind === 'ping') {
+      await loaded.ping();
+      return { kind: 'pong', id };
+    }
     if (request.kind === 'infer') {
       const picture: Picture = { ...request.picture, bytes: body };
       return { kind: 'result', id, result: await loaded.answer(picture, id) };
@@ -64,6 +67,8 @@ async function answer(
     const report = await runAcceptance(loaded, config.archiveDirectory, onProgress);
     return { kind: 'acceptance', id, report: { ...report, failures: [...report.failures] } };
   } catch (error) {
+    // Nothing is answered any more: the supervisor starts both anew.
+    if (error instanceof SidecarLostError) throw error;
     const words = error instanceof Error ? error.message : String(error);
     if (request.kind === 'acceptance' || request.kind === 'stress')
       return { kind: 'error', id, code: 'acceptance-failed-to-run', words };
@@ -91,7 +96,8 @@ try {
   }
   await release.release();
 } catch (error) {
-  say({ kind: 'failed', words: error instanceof Error ? error.message : String(error) });
+  const words = error instanceof Error ? error.message : String(error);
+  say({ kind: 'failed', words, ...(error instanceof SidecarLostError ? { isSidecarLost: true } : {}) });
   process.exitCode = 1;
 }
 // Not left to the event loop: a library's timer or thread must not keep a worker alive without a supervisor.

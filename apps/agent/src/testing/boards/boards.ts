@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { exampleFacts } from '@aviary/hardware';
 import { BoardRoot } from '../../facts/board-root.ts';
 import type { DetectOptions } from '../../facts/detect-facts.ts';
 import type { BoardFixture } from './board-fixture.ts';
@@ -31,7 +32,7 @@ export const writeBoard = async (root: string, files: BoardFixture['files']): Pr
 };
 
 /** How its facts are found: with its files, its tools, and an agent of its architecture that can use all runtimes. */
-export const detectionOf = ({ arch, glibc, tools = {} }: BoardFixture, root: BoardRoot) =>
+export const detectionOf = ({ board, arch, glibc, tools = {} }: BoardFixture, root: BoardRoot) =>
   ({
     root,
     runTool: async (command, args) => tools[[command, ...args].join(' ')],
@@ -39,6 +40,9 @@ export const detectionOf = ({ arch, glibc, tools = {} }: BoardFixture, root: Boa
       arch,
       glibc,
       onnxRuntime: { name: 'onnxruntime', version: '1.30.0', providers: ['cpu'] },
-      usable: ['tensorrt', 'tflite', 'hailort'],
+    },
+    sidecars: {
+      proven: exampleFacts(board).runtimes.map(({ name: runtime, version }) => ({ hello: { runtime, version } })),
+      failed: [],
     },
   }) satisfies DetectOptions;
