@@ -131,7 +131,7 @@ describe('usage errors', () => {
       'an unknown command',
       ['device', 'nosuch'],
       'device nosuch',
-      'approve, enroll-token, explain, history, label, list, pending, preauthorize, reject, revoke, show',
+      'approve, enroll-token, explain, history, label, list, pending, preauthorize, profile, reject, revoke, show',
     ],
     ['a slip in a command', ['device', 'lst'], 'device lst', 'Did you mean "aviary device list"?'],
     ['help for an unknown command', ['device', 'lst', '--help'], 'device lst', 'aviary device list'],

@@ -24,12 +24,12 @@ const profileOf = (id: string): Profile =>
 
 const jetson = profile([
   { runtime: 'tensorrt', formats: ['engine'], precisions: ['int8', 'fp16'], adapter: 'gpu' },
-  { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['fp16', 'fp32'], providers: ['tensorrt', 'cuda', 'cpu'] },
+  { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['fp16', 'fp32'] },
 ]);
 const building = profile([{ runtime: 'tensorrt', formats: ['engine', 'onnx'], precisions: ['fp16'], adapter: 'gpu' }]);
 const hailo = profile([
   { runtime: 'hailort', formats: ['hef'], precisions: ['int8'], adapter: 'npu' },
-  { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['int8', 'fp32'], providers: ['cpu'] },
+  { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['int8', 'fp32'] },
 ]);
 
 const onnx = (id: string, precision: MatchableVariant['precision'] = 'fp32', requires = {}): MatchableVariant => ({
@@ -95,17 +95,7 @@ describe('chooseVariant', () => {
   });
 
   it('chooses nothing of nothing', () => {
-    expect(chooseVariant(rpi5, hailo, [])).toEqual({ chosen: null, providers: ['cpu'], considered: [], words: [] });
-  });
-
-  it('gives the providers of the profile in its order, for the entry that runs the variant', () => {
-    expect(chooseVariant(orin, jetson, [onnx('a')]).providers).toEqual(['tensorrt', 'cuda', 'cpu']);
-    expect(chooseVariant(orin, jetson, [onnx('a'), engine('b')]).providers).toEqual(['cpu']);
-    const twice = profile([
-      { runtime: 'onnxruntime', formats: ['engine'], precisions: ['fp16'], providers: ['tensorrt'] },
-      { runtime: 'onnxruntime', formats: ['onnx'], precisions: ['fp32'], providers: ['cuda', 'cpu'] },
-    ]);
-    expect(chooseVariant(orin, twice, [onnx('a')]).providers).toEqual(['cuda', 'cpu']);
+    expect(chooseVariant(rpi5, hailo, [])).toEqual({ chosen: null, considered: [], words: [] });
   });
 
   it('prefers one for just this chip to one for its kind, and that to one for all', () => {

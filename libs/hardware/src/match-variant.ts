@@ -14,8 +14,6 @@ export interface ConsideredVariant<V extends MatchableVariant> {
 
 export interface VariantChoice<V extends MatchableVariant> {
   readonly chosen: V | null;
-  /** Execution providers of ONNX Runtime to try, in this order. */
-  readonly providers: readonly string[];
   readonly considered: readonly ConsideredVariant<V>[];
   /** The whole reasoning, a line each. */
   readonly words: readonly string[];
@@ -89,6 +87,5 @@ export const chooseVariant = <V extends MatchableVariant>(
     return `${variant.id}: ${rank === 1 ? `chosen ${kind}` : `number ${rank} ${kind}: ${behind}`}`;
   });
   const [chosen = null] = ranked;
-  const providers = (chosen === null ? undefined : entryFor(profile, chosen))?.providers ?? ['cpu'];
-  return { chosen, providers, considered, words };
+  return { chosen, considered, words };
 };

@@ -35,7 +35,6 @@ export const profileSchema = z.strictObject({
           .array(z.enum(['fp32', 'fp16', 'int8']))
           .min(1)
           .describe('preferred first'),
-        providers: z.array(z.string()).min(1).optional().describe('ONNX Runtime: to be tried in this order'),
         adapter: z.enum(['gpu', 'tpu', 'npu']).optional().describe('the kind of accelerator that it needs'),
       }),
     )

@@ -57,11 +57,10 @@ export class FrameQueue {
     return true;
   }
 
-  /** Whoever asked does not wait any more. @returns false when it is with the worker already */
-  withdraw(request: Request): boolean {
+  /** Whoever asked does not wait any more; one that is with the worker already stays there. */
+  withdraw(request: Request): void {
     const place = this.#requests.indexOf(request);
     if (place >= 0) this.#requests.splice(place, 1);
-    return place >= 0;
   }
 
   take(): Waiting | undefined {

@@ -12,7 +12,8 @@ import {
   workerFromSource,
   writeLightRelease,
 } from './testing/light-release.ts';
-import { startWorker, type WorkerHandle, type WorkerOptions } from './worker-handle.ts';
+import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import type { WorkerOptions } from './worker-process.ts';
 
 const folders = new TemporaryFolders();
 const started: WorkerHandle[] = [];

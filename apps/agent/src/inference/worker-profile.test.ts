@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../seeded-random.ts';
+import { profileRelease } from './release-profile.ts';
 import { TemporaryFolders, workerFromSource, writeLightRelease } from './testing/light-release.ts';
 import { convolutionModel } from './testing/test-models.ts';
-import { profileRelease, type WorkerOptions } from './worker-handle.ts';
+import type { WorkerOptions } from './worker-process.ts';
 
 const SIDE = 32;
 const FRAMES = 6;

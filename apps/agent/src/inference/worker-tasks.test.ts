@@ -6,7 +6,8 @@ import type { Picture } from './frame.ts';
 import { TemporaryFolders, workerFromSource } from './testing/light-release.ts';
 import { grayInput, mirrorModel, type TaskModel, writeTaskRelease } from './testing/task-release.ts';
 import { convolutionModel } from './testing/test-models.ts';
-import { startWorker, type WorkerHandle, type WorkerOptions } from './worker-handle.ts';
+import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import type { WorkerOptions } from './worker-process.ts';
 
 const folders = new TemporaryFolders();
 const started: WorkerHandle[] = [];

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { blobServers, wholeFile } from '../testing/blob-server.ts';
 import { sha256Of } from '../testing/releases.ts';
@@ -112,10 +113,17 @@ describe('a download under a limit', () => {
   });
 
   it('is not given up as one from a slow source, and goes on where it stopped', async () => {
-    // Each piece of 64 kB takes several times the patience.
-    const limit = new DownloadLimit(200_000);
-    const { path, wanted } = await prepare({ limit, patienceMs: 60 });
+    const patienceMs = 2_000;
+    let holds = 0;
+    const sleep = async (): Promise<void> => {
+      holds += 1;
+      // The first time it does not read for longer than a source may be silent.
+      if (holds === 1) await pause(1.25 * patienceMs);
+    };
+    const limit = new DownloadLimit(RATE, { now: () => 0, sleep });
+    const { path, wanted } = await prepare({ limit, patienceMs });
     await download(wanted);
+    expect(holds).toBeGreaterThan(1);
     expect(await readFile(path)).toEqual(content);
   });
 

@@ -8,7 +8,7 @@ import {
   type ProfileRefusal,
 } from '@aviary/protocol';
 import type { Logger } from 'pino';
-import type { ReleaseProfile } from '../inference/worker-handle.ts';
+import type { ReleaseProfile } from '../inference/release-profile.ts';
 import type { DeviceApi } from '../link/device-api.ts';
 import type { Journal } from '../state/journal.ts';
 import type { Reporter } from '../telemetry/reporter.ts';

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { MANIFEST_FILE, parseManifest, type ReleaseManifest } from '@aviary/release';
 import { type AcceptanceReport, judgeAcceptance } from '../inference/acceptance.ts';
 import { InferenceError, WorkerStartError } from '../inference/errors.ts';
-import type { ExitReason, WorkerHandle } from '../inference/worker-handle.ts';
+import type { WorkerHandle } from '../inference/worker-handle.ts';
+import type { ExitReason } from '../inference/worker-process.ts';
 import type { StartWorker } from '../update/serving-slot.ts';
 import type { Character } from './character.ts';
 

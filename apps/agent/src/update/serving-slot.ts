@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Serving } from '../inference/serving.ts';
-import type { WorkerHandle, WorkerOptions } from '../inference/worker-handle.ts';
+import type { WorkerHandle } from '../inference/worker-handle.ts';
+import type { WorkerOptions } from '../inference/worker-process.ts';
 import type { HeldRelease } from '../state/journal.ts';
 
 export interface LoadedRelease {

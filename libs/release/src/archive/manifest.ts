@@ -192,7 +192,7 @@ export const releaseManifestSchema = z
       precision: precisionSchema,
       /** Path in the archive; with several models that of the first. */
       file: archivePathSchema,
-      /** ONNX Runtime execution providers, preferred first; the device's profile decides when absent. */
+      /** ONNX Runtime execution providers, preferred first; without them all that the device's ONNX Runtime has. */
       providers: z.array(z.string().min(1)).min(1).optional(),
     }),
     training: manifestTrainingSchema.optional(),

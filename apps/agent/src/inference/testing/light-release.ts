@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { AcceptanceLimits, ReleaseManifest } from '@aviary/release';
 import sharp from 'sharp';
-import type { WorkerOptions } from '../worker-handle.ts';
+import type { WorkerOptions } from '../worker-process.ts';
 import { denseModel } from './test-models.ts';
 
 /** How a child is started from its TypeScript source, with the libraries' sources. */
