@@ -115,6 +115,13 @@ describe('a video source', () => {
     expect([handle.pid, handle.restarts]).toEqual([null, 0]);
   });
 
+  it('that is a file is played once, also when the file has come only after it was looked for', async () => {
+    const file = join(folders.make(), 'a.mp4');
+    const { handle, frames, states } = capture(`: > ${file}; ${pixels('abc')}`, `ffmpeg:${file}`);
+    await expect.poll(() => states.at(-1)?.words).toContain('has come to its end; --loop');
+    expect([frames.length, handle.restarts]).toEqual([1, 0]);
+  });
+
   it('goes on with an ffmpeg that is older than an option', async () => {
     const script = `case "$*" in *-fps_mode*) echo "Unrecognized option 'fps_mode'." >&2; exit 1;; esac
       case "$*" in *"-vsync passthrough"*) ${pixels('abc')}; exec sleep 60;; esac`;
