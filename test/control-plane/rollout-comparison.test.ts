@@ -1,8 +1,9 @@
 import { pairInOrder, rotateBucket } from '@aviary/rollout';
 import { describe, expect, it } from 'vitest';
 import { WavePairs } from '../../apps/control-plane/src/features/rollouts/wave-pairs.ts';
-import { BEFORE, MINUTE_MS, RELEASE, rolloutRig } from '../support/rollout-rig.ts';
+import { BEFORE, RELEASE, rolloutRig } from '../support/rollout-rig.ts';
 
+const MINUTE_MS = 60_000;
 const rig = rolloutRig();
 const { addFleet, create, settle, executionsOf, inState, report, show } = rig;
 

@@ -1,16 +1,16 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { TelemetryRecord } from '@aviary/protocol';
 import { afterAll, expect, it } from 'vitest';
 import { makePki } from '../../apps/agent/src/testing/fleet-pki.ts';
 import { processesWith } from '../../apps/agent/src/testing/processes.ts';
+import { recordsOf } from '../../apps/agent/src/testing/records.ts';
 import { provenSidecar, referenceCommand } from '../../apps/agent/src/testing/reference-sidecar.ts';
 import { sealLightRelease } from '../../apps/agent/src/testing/sealed-light-release.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
-import { until } from '../support/test-fleet.ts';
 import { DevicePlane } from './device-plane.ts';
 import { a } from './device-story.ts';
 import { REAL_PROGRAMS, RunningDevice } from './running-device.ts';
+import { soon } from './soon.ts';
 import { prepareState, StateFolders } from './state-folders.ts';
 
 const pki = await makePki(identity.deviceId);
@@ -29,10 +29,7 @@ afterAll(async () => {
   await folders.remove();
 });
 
-const soon = (what: string, isSo: () => boolean) => until(what, PATIENCE, async () => (isSo() ? true : undefined), 50);
-
-const of = <Type extends TelemetryRecord['type']>(records: readonly TelemetryRecord[], type: Type) =>
-  records.filter((record): record is Extract<TelemetryRecord, { type: Type }> => record.type === type);
+const inTime = (what: string, isSo: () => boolean) => soon(what, isSo, PATIENCE);
 
 it('a release for a sidecar serves, comes back when the sidecar is killed, and is told as what runs it', async () => {
   const release = await sealLightRelease('light-reader@1.1.0', { releaseCounter: 3, runtime: 'tensorrt' });
@@ -47,22 +44,22 @@ it('a release for a sidecar serves, comes back when the sidecar is killed, and i
     telemetrySeconds: 1,
   });
   ends.push(() => device.stop());
-  await soon('it answers', () => device.served.length > 0);
-  await soon('what runs it is told', () => of(plane.records, 'metrics').length > 0);
-  const [window] = of(plane.records, 'metrics');
+  await inTime('it answers', () => device.served.length > 0);
+  await inTime('what runs it is told', () => recordsOf(plane.records, 'metrics').length > 0);
+  const [window] = recordsOf(plane.records, 'metrics');
   expect(window?.provider).toEqual({ requested: ['gpu'], effective: 'cpu' });
   expect(plane.events).toContain('provider-fallback');
 
   const [sidecar = 0, ...others] = processesWith(...command.slice(1));
   expect(others).toEqual([]);
   process.kill(sidecar, 'SIGKILL');
-  await soon('its loss is told', () => plane.events.includes('worker-lost'));
-  const windows = of(plane.records, 'metrics').length;
-  await soon('another one answers', () => {
-    const later = of(plane.records, 'metrics').slice(windows + 1);
+  await inTime('its loss is told', () => plane.events.includes('worker-lost'));
+  const windows = recordsOf(plane.records, 'metrics').length;
+  await inTime('another one answers', () => {
+    const later = recordsOf(plane.records, 'metrics').slice(windows + 1);
     return later.some(({ frames, release: served }) => frames > 0 && served === release.statement.release);
   });
-  const [loss] = of(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
+  const [loss] = recordsOf(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
   expect(loss?.message).toContain('signal SIGKILL');
   expect(device.served).toEqual([release.statement.release]);
 });
@@ -72,19 +69,19 @@ it('a release that is built on the device is told as PREPARING, serves, and is b
   const folder = await folders.make();
   await prepareState(folder, { committed: a.held, rollbackFloor: 2 }, [a]);
   const builder = provenSidecar(referenceCommand(), { prepares: ['onnx'] });
-  const states = (plane: DevicePlane) => of(plane.records, 'execution').map(({ state }) => state);
+  const states = (plane: DevicePlane) => recordsOf(plane.records, 'execution').map(({ state }) => state);
   const run = async (plane: DevicePlane) => {
     const sidecars = { proven: [builder], failed: [] };
     const device = await RunningDevice.start(folder, plane, pki, { ...REAL_PROGRAMS, sidecars });
     ends.push(() => device.stop());
-    await soon('it serves', () => device.served.at(-1) === release.statement.release);
+    await inTime('it serves', () => device.served.at(-1) === release.statement.release);
     return device;
   };
   const plane = new DevicePlane([a, release]);
   plane.assign(release, 1);
   const device = await run(plane);
   expect(device.served).toEqual([a.statement.release, release.statement.release]);
-  await soon('its end is told', () => states(plane).includes('SUCCEEDED'));
+  await inTime('its end is told', () => states(plane).includes('SUCCEEDED'));
   const told = ['DOWNLOADING', 'DOWNLOADED', 'VERIFIED', 'PREPARING', 'INSTALLING', 'PROBATION', 'SUCCEEDED'];
   expect(states(plane)).toEqual(told);
   const [built = '', ...others] = await readdir(`${folder}/prepared`);
@@ -123,11 +120,11 @@ it.concurrent.each([
       telemetrySeconds: 1,
     });
     ends.push(() => device.stop());
-    await soon('the release before answers', () => device.served.includes(a.statement.release));
-    await soon('it is told', () => plane.events.includes('release-quarantined'));
+    await inTime('the release before answers', () => device.served.includes(a.statement.release));
+    await inTime('it is told', () => plane.events.includes('release-quarantined'));
 
     expect(device.served).toEqual([bad.statement.release, a.statement.release]);
-    const losses = of(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
+    const losses = recordsOf(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
     expect(losses).toHaveLength(5);
     for (const { message } of losses) expect(message).toMatch(words);
     // None of them is left behind.

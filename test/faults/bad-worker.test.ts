@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import type { TelemetryRecord } from '@aviary/protocol';
 import { afterAll, expect, it } from 'vitest';
 import { makePki } from '../../apps/agent/src/testing/fleet-pki.ts';
+import { recordsOf } from '../../apps/agent/src/testing/records.ts';
 import { sealLightRelease } from '../../apps/agent/src/testing/sealed-light-release.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
-import { until } from '../support/test-fleet.ts';
 import { DevicePlane } from './device-plane.ts';
 import { a } from './device-story.ts';
 import { PLAYED_PROGRAMS, RunningDevice } from './running-device.ts';
+import { soon } from './soon.ts';
 import { prepareState, StateFolders } from './state-folders.ts';
 
 const pki = await makePki(identity.deviceId);
@@ -24,10 +24,7 @@ afterAll(async () => {
   await folders.remove();
 });
 
-const soon = (what: string, isSo: () => boolean) => until(what, PATIENCE, async () => (isSo() ? true : undefined), 50);
-
-const of = <Type extends TelemetryRecord['type']>(records: readonly TelemetryRecord[], type: Type) =>
-  records.filter((record): record is Extract<TelemetryRecord, { type: Type }> => record.type === type);
+const inTime = (what: string, isSo: () => boolean) => soon(what, isSo, PATIENCE);
 
 // At the same time, since they wait most of it: the agent lets a worker that dies again and again rest a little longer each time.
 it.concurrent.each([
@@ -52,15 +49,15 @@ it.concurrent.each([
       telemetrySeconds: 1,
     });
     ends.push(() => device.stop());
-    await soon('the release before answers', () => device.served.includes(a.statement.release));
-    await soon('it is told', () => plane.events.includes('release-quarantined'));
+    await inTime('the release before answers', () => device.served.includes(a.statement.release));
+    await inTime('it is told', () => plane.events.includes('release-quarantined'));
 
     expect(device.served).toEqual([bad.statement.release, a.statement.release]);
-    const losses = of(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
+    const losses = recordsOf(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
     expect(losses.map(({ message, at }) => `${at} ${message}`)).toHaveLength(5);
     for (const { message } of losses) expect(message).toMatch(words);
-    await soon('frames that came meanwhile are counted', () => {
-      const windows = of(plane.records, 'metrics').filter(({ release }) => release === bad.statement.release);
+    await inTime('frames that came meanwhile are counted', () => {
+      const windows = recordsOf(plane.records, 'metrics').filter(({ release }) => release === bad.statement.release);
       return windows.some(({ dropped }) => dropped > 0) && windows.some(({ errors }) => errors > 0);
     });
     expect(JSON.parse(await readFile(`${folder}/journal.json`, 'utf8'))).toMatchObject({

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TelemetryRecord } from '@aviary/protocol';
 import { afterEach, expect, it } from 'vitest';
 import type { Identity } from '../../apps/agent/src/identity/identity.ts';
 import { makePki } from '../../apps/agent/src/testing/fleet-pki.ts';
+import { recordsOf } from '../../apps/agent/src/testing/records.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
 import { DevicePlane } from './device-plane.ts';
 import { a, b, c } from './device-story.ts';
@@ -28,9 +28,6 @@ const bytesIn = async (folder: string): Promise<number> => {
   return (await Promise.all(blocks)).reduce((sum, count) => sum + 4096 * count, 0);
 };
 
-const of = <Type extends TelemetryRecord['type']>(records: readonly TelemetryRecord[], type: Type) =>
-  records.filter((record): record is Extract<TelemetryRecord, { type: Type }> => record.type === type);
-
 it('a week without a network: the device serves, keeps what happened within its bound, and comes to what is newest', async () => {
   const folder = await folders.make();
   await prepareState(folder, { committed: a.held, rollbackFloor: 2 }, [a]);
@@ -41,7 +38,7 @@ it('a week without a network: the device serves, keeps what happened within its 
   const who: Identity = { ...identity, ...urls, fleetCa: pki.fleetCa, ...pki.device };
   const device = await PatientDevice.start(folder, who, SPOOL_BYTES);
   ends.push(() => device.stop());
-  await device.until('a connection, and a first window', () => of(plane.records, 'metrics').length > 0);
+  await device.until('a connection, and a first window', () => recordsOf(plane.records, 'metrics').length > 0);
   expect(device.serves).toBe(a.statement.release);
   await plane.stop();
 
@@ -63,20 +60,20 @@ it('a week without a network: the device serves, keeps what happened within its 
   plane.assign(c, 2);
   const portOf = (url: string): number => Number(new URL(url).port);
   await plane.start(pki, { device: portOf(urls.deviceUrl), mqtt: portOf(urls.mqttUrl) });
-  const outcomes = () => of(plane.records, 'execution').map(({ state }) => state);
+  const outcomes = () => recordsOf(plane.records, 'execution').map(({ state }) => state);
   await device.until('the newest release', () => outcomes().includes('SUCCEEDED'));
 
   expect(device.serves).toBe(c.statement.release);
   expect(device.journal.state).toMatchObject({ committed: { release: c.statement.release }, sequence: 2 });
-  expect(of(plane.records, 'running').map(({ release }) => release)).not.toContain(b.statement.release);
+  expect(recordsOf(plane.records, 'running').map(({ release }) => release)).not.toContain(b.statement.release);
   // Everything that happened, once and in its order, before what happened since.
-  const events = of(plane.records, 'event');
+  const events = recordsOf(plane.records, 'event');
   expect(events.flatMap(({ code, message }) => (code === 'door-open' ? message : []))).toEqual(said);
   expect(events.filter(({ code }) => code === 'hour')).toHaveLength(HOURS);
   expect(plane.batches.map(({ seq }) => seq)).toEqual([...plane.batches.map(({ seq }) => seq)].sort((x, y) => x - y));
   // Of the windows, the newest ones and how many there are no more.
-  const windows = of(plane.records, 'metrics');
-  const gone = of(plane.records, 'gap').reduce((sum, { thinned }) => sum + (thinned.metrics ?? 0), 0);
+  const windows = recordsOf(plane.records, 'metrics');
+  const gone = recordsOf(plane.records, 'gap').reduce((sum, { thinned }) => sum + (thinned.metrics ?? 0), 0);
   const passed = (HOURS * 3_600) / WINDOW_SECONDS;
   expect(windows.length + gone).toBeGreaterThanOrEqual(passed);
   expect(gone).toBeGreaterThan(passed / 2);

@@ -8,7 +8,6 @@ import { openTestServices } from './test-services.ts';
 /** What the fleet runs before, and the release that is rolled out to it. */
 export const BEFORE = 'meter@1.0.0';
 export const RELEASE = 'meter@2.0.0';
-export const MINUTE_MS = 60_000;
 const VARIANT = variantRow('meter', '2.0.0', ['rpi5'], 1_000);
 const DIGEST = VARIANT.plaintextSha256;
 

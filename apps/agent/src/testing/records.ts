@@ -35,3 +35,7 @@ export const namesOf = (records: readonly TelemetryRecord[] | undefined): (strin
     if (record.type === 'event') return record.message;
     return record.type === 'metrics' ? record.frames : record.type;
   });
+
+/** Those of one type, in their order. */
+export const recordsOf = <Type extends TelemetryRecord['type']>(records: readonly TelemetryRecord[], type: Type) =>
+  records.filter((record): record is Extract<TelemetryRecord, { type: Type }> => record.type === type);
