@@ -2,11 +2,10 @@
 # The installed agent, with the Node that it came with. For root it is run as the user of its service, to whom all that it
 # keeps belongs.
 set -eu
-home=/usr/lib/aviary-agent
 user=aviary-agent
 command=${1:-}
 
-set -- "$home/bin/node" "$home/bin/aviary-agent.js" "$@"
+set -- /usr/lib/aviary-agent/bin/aviary-agent "$@"
 [ "$(id -u)" = 0 ] || exec "$@"
 
 # What is root's there is of no use to somebody else.

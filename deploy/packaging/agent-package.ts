@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,10 +12,14 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FILES = join(ROOT, 'deploy/agent');
 const NAME = 'aviary-agent';
 const HOME = `usr/lib/${NAME}`;
+/** The agent, in the Node that it comes with; as seen from the root of what is installed. */
+export const PROGRAM = `${HOME}/bin/${NAME}`;
 const CONFIG = 'etc/aviary/agent.conf';
 
 /** The installed package over its Node alone. */
 const MOST_OF_NODE = 1.6;
+
+const EXECUTABLES = [`${HOME}/bin/node`, PROGRAM, `usr/bin/${NAME}`];
 
 /** Debian's names of architectures, and Node's. */
 const NODE_ARCH = { amd64: 'x64', arm64: 'arm64' } as const;
@@ -120,13 +124,15 @@ const copyrightOf = (bundled: readonly BundledPackage[]): string => {
   ].join('\n');
 };
 
-/** Lays the files as they will lie on a board. @returns bytes of its Node */
-const layFiles = async (tree: string, arch: DebianArch, version: string): Promise<void> => {
+/** Lays the files as they will lie on a board, below `tree`; the agent can be started there (`PROGRAM`). */
+export const layFiles = async (tree: string, arch: DebianArch, version: string): Promise<void> => {
   const home = join(tree, HOME);
   const nodeArch = NODE_ARCH[arch];
   const node = await lockedPackage(`node-linux-${nodeArch}`);
   await copyFile(join(node, 'bin/node'), join(home, 'bin/node'));
   await copyFile(join(ROOT, 'apps/agent/bin/aviary-agent.js'), join(home, 'bin/aviary-agent.js'));
+  await copyFile(join(FILES, 'node-for-agent.sh'), join(tree, PROGRAM));
+  await chmod(join(tree, PROGRAM), 0o755);
   const bundled = await bundlePrograms(join(home, 'dist'));
   await write(join(home, 'package.json'), `${JSON.stringify({ name: NAME, version, type: 'module' }, null, 2)}\n`);
   await cp(join(ROOT, 'firmware-profiles'), join(home, 'firmware-profiles'), {
@@ -202,7 +208,7 @@ export const buildAgentPackage = async (options: AgentPackageOptions): Promise<A
           ['postinst', 'prerm', 'postrm'].map(async (script) => [script, await readFile(join(FILES, script), 'utf8')]),
         ),
       ),
-      executables: [`${HOME}/bin/node`, `usr/bin/${NAME}`],
+      executables: EXECUTABLES,
       epoch,
       folder,
     });

@@ -3,14 +3,15 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
+import { asciiOnly, builtinsByUse, OWN_OF_NODE, SMALL_SOURCE } from './lean-code.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AGENT = join(ROOT, 'apps/agent');
 
 /** Packages that stay packages: they look for libraries beside themselves, and the agent looks for them. */
 const EXTERNAL = ['onnxruntime-common', 'onnxruntime-node', 'sharp'];
-/** Add-ons that `ws` uses where they are installed. */
-const OPTIONAL = ['bufferutil', 'utf-8-validate'];
+/** What MQTT.js loads for connections that the agent does not make: those through WebSockets and SOCKS proxies. */
+const NEVER_LOADED = ['socks', 'ws'];
 
 /** Where the package has what programs of the agent open beside themselves, as seen from its `dist`. */
 const PLACES: ReadonlyMap<string, string> = new Map([
@@ -82,8 +83,9 @@ const bundle = async (file: string, folder: string, onProgram: (file: string) =>
     cwd: ROOT,
     platform: 'node',
     input: { [name]: file },
-    external: [...EXTERNAL, ...OPTIONAL],
-    plugins: [ownFiles(onProgram)],
+    external: [...EXTERNAL, ...NEVER_LOADED],
+    resolve: { alias: OWN_OF_NODE },
+    plugins: [builtinsByUse, ownFiles(onProgram), asciiOnly],
     onLog: (level, { code, message }, log) => {
       if (code === 'UNRESOLVED_IMPORT') throw new BundleError(message);
       if (code !== 'EVAL') log(level, message);
@@ -93,6 +95,7 @@ const bundle = async (file: string, folder: string, onProgram: (file: string) =>
     const { output } = await build.write({
       dir: folder,
       format: 'esm',
+      minify: SMALL_SOURCE,
       entryFileNames: '[name].js',
       chunkFileNames: `${name}.[name].js`,
     });

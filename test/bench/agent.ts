@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AgentProcess } from './agent/agent-process.ts';
+import { layPackagedAgent } from './agent/packaged-agent.ts';
 import { residentKB } from './agent/process-memory.ts';
 import { sampleBothWays } from './agent/sampling.ts';
 import { countSpawned, WINDOWS } from './agent/spawned.ts';
@@ -14,7 +15,7 @@ const SETTLE_MS = 15_000;
 const TELEMETRY_SECONDS = 10;
 /** How many times as often it reports while its growth is watched. */
 const GROWTH_RATE = Number(process.env.AVIARY_BENCH_AGENT_RATE ?? 200);
-const GROWTH_SECONDS = Number(process.env.AVIARY_BENCH_AGENT_SECONDS ?? 60);
+const GROWTH_SECONDS = Number(process.env.AVIARY_BENCH_AGENT_SECONDS ?? 180);
 const GLANCES = 20;
 
 /** Node with a timer and nothing else. */
@@ -31,10 +32,10 @@ const bareNode = async () => {
 };
 
 /** One round: an agent that is connected and has nothing to do, beside a Node that has nothing to do. In kB. */
-const idleRound = async (): Promise<{ readonly agent: number; readonly bare: number }> => {
+const idleRound = async (program: string): Promise<{ readonly agent: number; readonly bare: number }> => {
   const bare = await bareNode();
   try {
-    const agent = await AgentProcess.start({ serving: false, telemetrySeconds: TELEMETRY_SECONDS });
+    const agent = await AgentProcess.start({ program, serving: false, telemetrySeconds: TELEMETRY_SECONDS });
     try {
       await pause(SETTLE_MS);
       return { agent: await residentKB(agent.pid), bare: await residentKB(bare.pid) };
@@ -58,7 +59,7 @@ const residentOver = async (pid: number, seconds: number): Promise<number> => {
 
 const bench: Bench = {
   about:
-    'the supervisor of an agent: its memory beside a bare Node of the same version, what reading the board takes beside the calls of systeminformation that tell the same, and its growth while it serves and reports far more often than it does',
+    'the supervisor of an agent as its package has it: its memory beside a bare Node of the same version, what reading the board takes beside the calls of systeminformation that tell the same, and its growth while it serves and reports far more often than it does',
   async run(report) {
     if (!(GROWTH_SECONDS >= 10)) {
       throw new Error(
@@ -68,8 +69,10 @@ const bench: Bench = {
     if (!(GROWTH_RATE >= 1)) {
       throw new Error(`Expected at least 1 in AVIARY_BENCH_AGENT_RATE, got "${process.env.AVIARY_BENCH_AGENT_RATE}".`);
     }
+    await using packaged = await layPackagedAgent();
+    const { program } = packaged;
     const idle: { agent: number; bare: number }[] = [];
-    for (let round = 0; round < ROUNDS; round += 1) idle.push(await idleRound());
+    for (let round = 0; round < ROUNDS; round += 1) idle.push(await idleRound(program));
     report({
       figure: 'resident memory of an idle supervisor',
       value: median(idle.map(({ agent }) => agent / 1024)),
@@ -92,7 +95,7 @@ const bench: Bench = {
       });
     }
 
-    const { programs, seenBy } = await countSpawned();
+    const { programs, seenBy } = await countSpawned(program);
     report({
       figure: 'programs started while the board is read',
       value: programs,
@@ -102,7 +105,11 @@ const bench: Bench = {
       goal: { at: 'most', ratio: 0 },
     });
 
-    const agent = await AgentProcess.start({ serving: true, telemetrySeconds: TELEMETRY_SECONDS / GROWTH_RATE });
+    const agent = await AgentProcess.start({
+      program,
+      serving: true,
+      telemetrySeconds: TELEMETRY_SECONDS / GROWTH_RATE,
+    });
     try {
       await pause((GROWTH_SECONDS * 1000) / 2);
       const edge = GROWTH_SECONDS / 10;

@@ -155,6 +155,12 @@ describe('the package of the agent', { timeout: LONG_MS }, () => {
       'tensorrt.json',
       'tensorrt_engine.py',
     ]);
+    for (const file of files.filter((name) => /\/dist\/.*\.js$/.test(name))) {
+      // Each of the two would cost memory on the board: see deploy/packaging/lean-code.ts.
+      const code = await readFile(join(tree, file), 'latin1');
+      expect({ file, notAscii: /[^\n\t\x20-\x7e]/.test(code) }).toEqual({ file, notAscii: false });
+      expect({ file, imported: /\bfrom ?["'`]node:http["'`]/.test(code) }).toEqual({ file, imported: false });
+    }
     const modes = new Set(await Promise.all(files.map(async (file) => (await stat(join(tree, file))).mode & 0o777)));
     expect([...modes].sort()).toEqual([0o644, 0o755]);
     expect(await command('dpkg-deb', '--field', arm64, 'Depends')).toMatch(

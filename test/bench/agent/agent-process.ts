@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { deviceTopics } from '@aviary/protocol';
 import { writeCredentials } from '../../../apps/agent/src/identity/credentials.ts';
 import { grayPng } from '../../../apps/agent/src/inference/testing/light-release.ts';
@@ -13,10 +12,11 @@ import { sealLightRelease } from '../../../apps/agent/src/testing/sealed-light-r
 import { identity } from '../../../apps/agent/src/testing/sealed-release.ts';
 import { TestGateway } from '../../../apps/agent/src/testing/test-gateway.ts';
 
-const AGENT = fileURLToPath(new URL('../../../apps/agent/bin/aviary-agent.js', import.meta.url));
 const PATIENCE_MS = 30_000;
 
 export interface AgentOptions {
+  /** The agent, as its package has it. */
+  readonly program: string;
   /** Whether a release serves, which reads pictures; without one it is idle. */
   readonly serving: boolean;
   readonly telemetrySeconds: number;
@@ -37,7 +37,7 @@ export class AgentProcess {
   }
 
   /** Resolves once the gateway has heard of it, and of the release that serves, if one does. */
-  static async start({ serving, telemetrySeconds, under = [] }: AgentOptions): Promise<AgentProcess> {
+  static async start({ program, serving, telemetrySeconds, under = [] }: AgentOptions): Promise<AgentProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'aviary-bench-agent-'));
     const { fleetCa, server, device } = await makePki(identity.deviceId);
     const gateway = new TestGateway();
@@ -72,10 +72,9 @@ export class AgentProcess {
       await journal.update(() => ({ committed: release.held }));
     }
     const args = ['run', '--state-dir', folder, '--source', `dir:${join(folder, 'pictures')}`, '--fps', '20'];
-    const [command = process.execPath, ...rest] = [
+    const [command = program, ...rest] = [
       ...under,
-      process.execPath,
-      AGENT,
+      program,
       ...args,
       '--telemetry-seconds',
       String(telemetrySeconds),

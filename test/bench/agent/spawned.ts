@@ -20,12 +20,12 @@ const programsIn = async (trace: string): Promise<number> =>
   (await readFile(trace, 'utf8')).split('\n').filter((line) => line.includes('execve')).length;
 
 /** By the kernel's own record of each program that a process or one of its children starts. */
-const byStrace = async (): Promise<number> => {
+const byStrace = async (program: string): Promise<number> => {
   const folder = await mkdtemp(join(tmpdir(), 'aviary-bench-strace-'));
   const trace = join(folder, 'trace');
   try {
     const under = ['strace', '-D', '-f', '-qq', '-e', 'trace=execve,execveat', '-o', trace];
-    const agent = await AgentProcess.start({ serving: true, telemetrySeconds: TELEMETRY_SECONDS, under });
+    const agent = await AgentProcess.start({ program, serving: true, telemetrySeconds: TELEMETRY_SECONDS, under });
     try {
       await pause(SETTLE_MS);
       const before = await programsIn(trace);
@@ -47,8 +47,8 @@ const childrenOf = async (pid: number): Promise<string[]> => {
 };
 
 /** By looking again and again who its children are: one that lives for less than a glance is missed. */
-const byGlances = async (): Promise<number> => {
-  const agent = await AgentProcess.start({ serving: true, telemetrySeconds: TELEMETRY_SECONDS });
+const byGlances = async (program: string): Promise<number> => {
+  const agent = await AgentProcess.start({ program, serving: true, telemetrySeconds: TELEMETRY_SECONDS });
   try {
     await pause(SETTLE_MS);
     const known = new Set(await childrenOf(agent.pid));
@@ -63,7 +63,7 @@ const byGlances = async (): Promise<number> => {
 };
 
 /** Programs that an agent starts while it serves and reads its board, and how that was seen. */
-export const countSpawned = async (): Promise<{ readonly programs: number; readonly seenBy: string }> =>
+export const countSpawned = async (program: string): Promise<{ readonly programs: number; readonly seenBy: string }> =>
   hasStrace()
-    ? { programs: await byStrace(), seenBy: 'strace -f -e execve' }
-    : { programs: await byGlances(), seenBy: `a look at /proc/PID/task/*/children every ${GLANCE_MS} ms` };
+    ? { programs: await byStrace(program), seenBy: 'strace -f -e execve' }
+    : { programs: await byGlances(program), seenBy: `a look at /proc/PID/task/*/children every ${GLANCE_MS} ms` };

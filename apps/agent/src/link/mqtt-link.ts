@@ -227,6 +227,8 @@ export class MqttLink {
       connectTimeout: CONNECT_TIMEOUT_MS,
       queueQoSZero: false,
       resubscribe: false,
+      // MQTT.js would keep a buffer for every number of two bytes: 8 MB, to write a packet's id faster.
+      writeCache: false,
       will: { topic: this.#topics.presence, payload: Buffer.from(this.#presence(false)), qos: 1, retain: true },
     };
   }
