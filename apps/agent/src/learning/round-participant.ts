@@ -1,6 +1,7 @@
-import { ApiError, Backoff, deviceRoutes, type RoundTask } from '@aviary/protocol';
+import { ApiError, deviceRoutes, type RoundTask } from '@aviary/protocol';
 import type { Logger } from 'pino';
 import type { DeviceApi } from '../link/device-api.ts';
+import { askedTask, BrokenOffError, DeviceErrand } from '../link/device-errand.ts';
 import type { Reporter } from '../telemetry/reporter.ts';
 import type { Learner, Trainable } from './learner.ts';
 import { fitTask } from './round-fit.ts';
@@ -8,8 +9,6 @@ import type { RoundAnswer, RoundMemory } from './round-memory.ts';
 import { doRoundTask, labelledFeatures, sha256Of } from './round-work.ts';
 import { TrainerError, type TrainerOptions } from './trainer-handle.ts';
 
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 60_000;
 /** What timers can hold. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -26,11 +25,6 @@ interface RoundParts {
   readonly log: Logger;
 }
 
-/** Another release serves, the time is over, or the agent stops: what was being done is of no use any more. */
-class BrokenOffError extends Error {
-  readonly code = 'broken-off';
-}
-
 /** The device cannot take part yet, and asks again. */
 class NotYetError extends Error {
   readonly code = 'not-yet';
@@ -42,63 +36,40 @@ class NotYetError extends Error {
  */
 export class RoundParticipant {
   readonly #parts: RoundParts;
-  readonly #retry = new Backoff(FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Math.random);
-  #timer: NodeJS.Timeout | undefined;
-  #running: Promise<void> | undefined;
-  #work = new AbortController();
-  #again = false;
-  #stopped = false;
+  readonly #errand: DeviceErrand;
 
   constructor(parts: RoundParts) {
     this.#parts = parts;
+    this.#errand = new DeviceErrand({
+      run: (signal) => this.#lookOnce(signal),
+      pollMs: parts.pollMs,
+      failed: 'a federated round; it is looked at again',
+      log: parts.log,
+    });
   }
 
   /** Asks at once, or once more after what is under way. */
   look(): void {
-    if (this.#stopped) return;
-    this.#again = true;
-    this.#running ??= this.#run();
+    this.#errand.look();
   }
 
   /** Another release serves, or none. */
   servingChanged(): void {
-    this.#work.abort(new BrokenOffError('another release serves'));
-    this.look();
+    this.#errand.breakOff('another release serves');
+    this.#errand.look();
   }
 
   /** Ends what is under way; it is begun anew after the next start. */
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#work.abort(new BrokenOffError('the agent stops'));
-    await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    clearTimeout(this.#timer);
-    // A fleet that was started together does not ask together for ever.
-    let pauseMs = this.#parts.pollMs * (0.9 + 0.2 * Math.random());
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
-      this.#work = new AbortController();
-      try {
-        await this.#lookOnce(this.#work.signal);
-        this.#retry.reset();
-      } catch (error) {
-        if (error instanceof BrokenOffError) continue;
-        pauseMs = Math.min(pauseMs, this.#retry.next());
-        this.#parts.log.info({ error: messageOf(error), pauseMs }, 'a federated round; it is looked at again');
-      }
-    }
-    this.#running = undefined;
-    if (!this.#stopped) this.#timer = setTimeout(() => this.look(), pauseMs);
+  stop(): Promise<void> {
+    return this.#errand.stop();
   }
 
   async #lookOnce(signal: AbortSignal): Promise<void> {
     await this.#deliver();
-    const task = await this.#ask();
-    const { memory, learner } = this.#parts;
-    if (task === undefined || this.#stopped || memory.isFinished(task)) return;
+    const { api, memory, learner } = this.#parts;
+    const task = await askedTask(() => api.call(deviceRoutes.roundTask, {}));
+    signal.throwIfAborted();
+    if (task === undefined || memory.isFinished(task)) return;
     const { trainable } = learner;
     const labelled = trainable === null ? undefined : labelledFeatures(await trainable.samples.read(), trainable);
     const fit = fitTask(task, this.#offer(trainable, labelled?.labels.length ?? 0), Date.now());
@@ -124,16 +95,6 @@ export class RoundParticipant {
     const { release, digest } = served.held;
     const { backbone, base } = training;
     return { serving: { release, backbone, base }, committed: this.#parts.committed() === digest, samples };
-  }
-
-  async #ask(): Promise<RoundTask | undefined> {
-    try {
-      return await this.#parts.api.call(deviceRoutes.roundTask, {});
-    } catch (error) {
-      // Nothing is asked of it, or the control plane knows no rounds.
-      if (error instanceof ApiError && error.problem.status === 404) return undefined;
-      throw error;
-    }
   }
 
   /** @returns undefined when there is nothing to answer */
@@ -246,5 +207,3 @@ const sendOnce = async (send: () => Promise<unknown>): Promise<string | undefine
     return `${error.code}: ${error.message}`;
   }
 };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -22,13 +22,17 @@ const MEASURED: ReleaseProfile = {
   report: { frames: 5, runs: 5, runUs: 50, operatorUs: 40, operators: 1, slowest: [], types: [] },
 };
 
-/** A device that is asked for these, one after the other; the same until it has answered. */
-const prepare = async (change: Partial<ProfilerParts> = {}) => {
+/**
+ * A device that is asked for these, one after the other; the same until it has answered.
+ * @param heard when the control plane answers
+ */
+const prepare = async (change: Partial<ProfilerParts> = {}, heard: Promise<void> = Promise.resolve()) => {
   const tasks: OperatorProfileTask[] = [];
   const told: Parameters<ProfilerParts['reporter']['operatorProfile']>[0][] = [];
   let asked = 0;
   const call = async () => {
     asked += 1;
+    await heard;
     const [task] = tasks;
     if (task !== undefined) return task;
     throw new ApiError({ type: 'about:blank', title: 'none', status: 404, code: 'operator-profile-none', detail: '' });
@@ -104,6 +108,33 @@ describe('the profiler', () => {
       ]);
     expect(had).toBe(true);
     expect(existsSync(folder)).toBe(false);
+  });
+
+  it('measures what serves when it has heard what is wanted', async () => {
+    const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
+    const { told, serve, ask, asked } = await prepare({}, heard);
+    ask('one');
+    await expect.poll(asked).toBe(1);
+    serve();
+    hear();
+    await expect.poll(() => told).toMatchObject([{ request: 'one', refusal: null, profile: { frames: 5 } }]);
+  });
+
+  it('begins nothing when the agent stops before it has heard what is wanted', async () => {
+    const { promise: heard, resolve: hear } = Promise.withResolvers<void>();
+    let begun = 0;
+    const profile = async () => {
+      begun += 1;
+      return MEASURED;
+    };
+    const { told, serve, ask, asked, profiler } = await prepare({ profile }, heard);
+    serve();
+    ask('one');
+    await expect.poll(asked).toBe(1);
+    const stopped = profiler.stop();
+    hear();
+    await stopped;
+    expect([begun, told]).toEqual([0, []]);
   });
 
   it('breaks off when another release serves, and says so; when the agent stops it says nothing', async () => {
