@@ -137,11 +137,6 @@ export class LoadedModel {
     return this.#runs;
   }
 
-  /** Ends the profiling of a session that was opened for it. @returns the beginning of the path of what it wrote */
-  endProfiling(): string {
-    return this.session.endProfiling();
-  }
-
   /** Gives the session back. */
   async release(): Promise<void> {
     await this.session.release();

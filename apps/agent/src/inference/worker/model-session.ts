@@ -29,7 +29,5 @@ export interface ModelSession {
   runOn(input: string, values: Float32Array, shape: readonly number[]): Run;
   /** Whether what runs it still answers. @throws SidecarLostError */
   ping(): Promise<void>;
-  /** Ends the profiling of a session that was opened for it. @returns the beginning of the path of what it wrote */
-  endProfiling(): string;
   release(): Promise<void>;
 }

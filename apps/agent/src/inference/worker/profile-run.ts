@@ -2,8 +2,10 @@ import { createReadStream } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { LoadedModel } from './loaded-model.ts';
 import type { LoadedRelease } from './loaded-release.ts';
 import { type OperatorReport, OperatorSums, TraceUnreadableError } from './operator-sums.ts';
+import { OnnxSession } from './session.ts';
 
 /** The session keeps each event in memory until the end, about 1 kB each; what is more than this is not begun. */
 const MOST_TRACE_BYTES = 64 * 2 ** 20;
@@ -16,7 +18,8 @@ const LINES_OF_A_SIGN = 2_000;
  * Runs pictures of the release's own suite, one after the other and over again, and says what its operators have cost. Ends
  * sooner than asked where that takes long, or much memory.
  * @param onProgress is called after each picture
- * @throws FrameError, or the file system's error, for a picture that cannot be read; TraceUnreadableError
+ * @throws TypeError where something else than ONNX Runtime runs its models; FrameError, or the file system's error, for a
+ * picture that cannot be read; TraceUnreadableError
  */
 export async function runProfile(
   release: LoadedRelease,
@@ -33,7 +36,7 @@ export async function runProfile(
   };
   // The first runs pay for page faults and caches.
   await answer(0);
-  const models = release.models.map((model) => ({ model, warmUp: model.runs }));
+  const models = release.models.map((model) => ({ model, session: onnxSession(model), warmUp: model.runs }));
   const start = performance.now();
   const bytes = process.memoryUsage.rss();
   let done = 0;
@@ -43,14 +46,20 @@ export async function runProfile(
     if (performance.now() - start > LONGEST_MS || process.memoryUsage.rss() - bytes > MOST_TRACE_BYTES) break;
   }
   const sums = new OperatorSums();
-  for (const { model, warmUp } of models) {
+  for (const { model, session, warmUp } of models) {
     // A stage of a cascade may have had nothing to look at.
     const hasRun = model.runs > warmUp;
-    const file = await traceFile(model.endProfiling());
+    const file = await traceFile(session.endProfiling());
     if (hasRun) await sums.add(linesOf(file, onProgress), models.length > 1 ? model.part.id : null, warmUp);
   }
   return sums.report(done);
 }
+
+/** Nothing else tells what each operator costs. */
+const onnxSession = ({ part, session }: LoadedModel): OnnxSession => {
+  if (session instanceof OnnxSession) return session;
+  throw new TypeError(`expected ONNX Runtime to run ${part.file}, a sidecar does`);
+};
 
 /** What a session has written under this prefix. ONNX Runtime adds the time to it. */
 const traceFile = async (prefix: string): Promise<string> => {

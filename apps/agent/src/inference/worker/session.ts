@@ -23,7 +23,7 @@ export interface SessionOptions {
  *
  * @throws WorkerStartError `worker-start-failed` when not even the CPU takes the model, with ORT's own words.
  */
-export async function openSession(options: SessionOptions): Promise<ModelSession> {
+export async function openSession(options: SessionOptions): Promise<OnnxSession> {
   const known = listSupportedBackends().map((backend) => backend.name);
   const rejected: { provider: string; reason: string }[] = [];
   const cpu = options.providers.indexOf('cpu');
@@ -74,11 +74,10 @@ async function openWith(
 }
 
 /** A model in ONNX Runtime, in this very process. */
-class OnnxSession implements ModelSession {
+export class OnnxSession implements ModelSession {
   readonly provider: EffectiveProvider;
   readonly isCompiled = false;
   readonly #session: InferenceSession;
-
   /** Of the path of what it writes when it profiles; undefined: it does not. */
   readonly #profilePrefix: string | undefined;
 
@@ -111,6 +110,7 @@ class OnnxSession implements ModelSession {
 
   async ping(): Promise<void> {}
 
+  /** Ends the profiling of a session that was opened for it. @returns the beginning of the path of what it wrote */
   endProfiling(): string {
     if (this.#profilePrefix === undefined) throw new TypeError('expected a session that profiles');
     this.#session.endProfiling();

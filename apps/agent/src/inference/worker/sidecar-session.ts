@@ -94,10 +94,6 @@ class SidecarSession implements ModelSession {
     return this.#connection.ping();
   }
 
-  endProfiling(): string {
-    throw new TypeError('a sidecar does not tell what each operator costs');
-  }
-
   async release(): Promise<void> {
     this.#connection.close();
   }

@@ -8,7 +8,6 @@ import { type SpokenReply, type WorkerRequest, workerConfigSchema } from '../wor
 import { runAcceptance, runStress } from './acceptance-run.ts';
 import { readMessage, sayMessage } from './blocking-pipe.ts';
 import { LoadedRelease } from './loaded-release.ts';
-import { runProfile } from './profile-run.ts';
 
 // The program of a worker process: loads one release, then answers what comes on stdin, in order, until stdin closes.
 
@@ -61,6 +60,8 @@ async function answer(
       return { kind: 'stress', id, figures: await runStress(loaded, config.archiveDirectory, seconds, onProgress) };
     }
     if (request.kind === 'profile') {
+      // With ONNX Runtime, which is not loaded where a sidecar runs the models.
+      const { runProfile } = await import('./profile-run.ts');
       const report = await runProfile(loaded, config.archiveDirectory, request.frames, onProgress);
       return { kind: 'profile', id, report };
     }
