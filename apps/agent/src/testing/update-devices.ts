@@ -3,7 +3,7 @@ import { type Answer, blobServers, wholeFile } from './blob-server.ts';
 import type { Manner } from './fake-slot.ts';
 import { sealRelease } from './sealed-release.ts';
 import { temporaryFolders } from './temporary-folder.ts';
-import { assigned, PROBATION, UpdateRig } from './update-rig.ts';
+import { assigned, candidateOf, PROBATION, UpdateRig } from './update-rig.ts';
 
 export const a = await sealRelease('a@1.0.0', { releaseCounter: 1 });
 export const b = await sealRelease('b@1.0.0', { releaseCounter: 2, rollbackFloor: 1 });
@@ -28,12 +28,7 @@ export const updateDevices = () => {
     updating: async (manners: Manners = {}, answer?: Answer, probation: Probation = PROBATION): Promise<UpdateRig> => {
       const rig = await device(manners, answer);
       await rig.keep(a);
-      const candidate = {
-        release: assigned(b, 'e1', probation),
-        stage: 'assigned' as const,
-        probationStarts: 0,
-        allowedUntil: Number.MAX_SAFE_INTEGER,
-      };
+      const candidate = candidateOf(assigned(b, 'e1', probation));
       await rig.write({ committed: a.held, candidate });
       return rig;
     },

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ExecutionRecord, ThrottleCause } from '@aviary/protocol';
 import type { Probation, SwitchTerms } from '@aviary/release';
 import { pino } from 'pino';
-import { type AssignedRelease, Journal, type JournalState } from '../state/journal.ts';
+import { type AssignedRelease, type Candidate, Journal, type JournalState } from '../state/journal.ts';
 import { CrashWatch } from '../update/crash-watch.ts';
 import { Holding } from '../update/holding.ts';
 import { ReleaseStore } from '../update/release-store.ts';
@@ -29,6 +29,14 @@ export const assigned = (
   probation = PROBATION,
   terms?: SwitchTerms,
 ): AssignedRelease => ({ ...held, executionId, probation, ...(terms === undefined ? {} : { terms }) });
+
+/** The same, as it stands in the journal before it was tried. */
+export const candidateOf = (release: AssignedRelease, stage: Candidate['stage'] = 'assigned'): Candidate => ({
+  release,
+  stage,
+  probationStarts: 0,
+  allowedUntil: Number.MAX_SAFE_INTEGER,
+});
 
 /** Something has to be built of this release on the device, and is, or fails as it is said. */
 export const preparing = ({ held }: SealedRelease, failure?: Error): NonNullable<UpdaterParts['preparation']> => ({

@@ -5,7 +5,7 @@ import type { Candidate } from '../state/journal.ts';
 import { type Answer, wholeFile } from '../testing/blob-server.ts';
 import type { SealedRelease } from '../testing/sealed-release.ts';
 import { a, b, c, updateDevices } from '../testing/update-devices.ts';
-import { assigned, PROBATION, type UpdateRig } from '../testing/update-rig.ts';
+import { assigned, candidateOf, PROBATION, type UpdateRig } from '../testing/update-rig.ts';
 
 const { device, updating } = updateDevices();
 afterEach(() => void vi.useRealTimers());
@@ -15,12 +15,8 @@ const clock = (text: string) => vi.useFakeTimers({ toFake: ['Date'], now: Date.p
 const nightly: SwitchTerms = { mode: 'forced', window: { cron: '0 2 * * *', duration: 10_800, zone: 'device' } };
 const refuse: Answer = (response) => void response.writeHead(503).end();
 
-const wanted = (sealed: SealedRelease, executionId: string, terms: SwitchTerms): Candidate => ({
-  release: { ...assigned(sealed, executionId), terms },
-  stage: 'assigned',
-  probationStarts: 0,
-  allowedUntil: Number.MAX_SAFE_INTEGER,
-});
+const wanted = (sealed: SealedRelease, executionId: string, terms: SwitchTerms): Candidate =>
+  candidateOf(assigned(sealed, executionId, PROBATION, terms));
 
 /** With `a` committed, and `b` assigned on these terms. */
 const held = async (terms: SwitchTerms, answer?: Answer): Promise<UpdateRig> => {

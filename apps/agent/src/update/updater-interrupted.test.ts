@@ -3,7 +3,7 @@ import { wholeFile } from '../testing/blob-server.ts';
 import type { Manner } from '../testing/fake-slot.ts';
 import type { SealedRelease } from '../testing/sealed-release.ts';
 import { a, b, c, updateDevices } from '../testing/update-devices.ts';
-import { assigned, PROBATION, preparing } from '../testing/update-rig.ts';
+import { assigned, candidateOf, PROBATION, preparing } from '../testing/update-rig.ts';
 
 const { updating } = updateDevices();
 
@@ -57,12 +57,7 @@ describe('the power goes', () => {
 
 describe('another assignment', () => {
   const assign = (executionId: string, sealed: SealedRelease) => () => ({
-    candidate: {
-      release: assigned(sealed, executionId),
-      stage: 'assigned' as const,
-      probationStarts: 0,
-      allowedUntil: Number.MAX_SAFE_INTEGER,
-    },
+    candidate: candidateOf(assigned(sealed, executionId)),
   });
 
   it('breaks off a download, and what was begun is not reported as failed', async () => {

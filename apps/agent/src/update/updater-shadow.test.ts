@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Manner } from '../testing/fake-slot.ts';
 import { type SealedRelease, sealRelease } from '../testing/sealed-release.ts';
 import { updateDevices } from '../testing/update-devices.ts';
-import { assigned, PROBATION, type UpdateRig } from '../testing/update-rig.ts';
+import { assigned, candidateOf, PROBATION, type UpdateRig } from '../testing/update-rig.ts';
 
 const { device } = updateDevices();
 const old = await sealRelease('reader@1.0.0', { releaseCounter: 1 });
@@ -20,12 +20,7 @@ const shadowing = async (
 ): Promise<UpdateRig> => {
   const rig = await device(manners);
   await rig.keep(next, ...(committed === null ? [] : [committed]));
-  const candidate = {
-    release: assigned(next, 'e1', PROBATION, { mode: 'forced', shadow: terms }),
-    stage: 'fetched' as const,
-    probationStarts: 0,
-    allowedUntil: Number.MAX_SAFE_INTEGER,
-  };
+  const candidate = candidateOf(assigned(next, 'e1', PROBATION, { mode: 'forced', shadow: terms }), 'fetched');
   await rig.write({ committed: committed?.held ?? null, candidate });
   return rig;
 };
@@ -177,12 +172,7 @@ describe('an update that is held to its memory, and under stress', () => {
   const trying = async (manner: Manner): Promise<UpdateRig> => {
     const rig = await device({ 'reader@2.0.0': manner });
     await rig.keep(old, demanding);
-    const candidate = {
-      release: assigned(demanding, 'e1'),
-      stage: 'fetched' as const,
-      probationStarts: 0,
-      allowedUntil: Number.MAX_SAFE_INTEGER,
-    };
+    const candidate = candidateOf(assigned(demanding, 'e1'), 'fetched');
     await rig.write({ committed: old.held, candidate });
     return rig;
   };

@@ -5,7 +5,7 @@ import { wholeFile } from '../testing/blob-server.ts';
 import type { Manner } from '../testing/fake-slot.ts';
 import { sealRelease } from '../testing/sealed-release.ts';
 import { a, b, c, updateDevices } from '../testing/update-devices.ts';
-import { assigned, preparing, type UpdateRig } from '../testing/update-rig.ts';
+import { assigned, candidateOf, preparing, type UpdateRig } from '../testing/update-rig.ts';
 
 const { device, updating } = updateDevices();
 
@@ -59,14 +59,7 @@ describe('an update', () => {
 
   it('is the first release of a device', async () => {
     const rig = await device();
-    await rig.write({
-      candidate: {
-        release: assigned(b, 'e1'),
-        stage: 'assigned',
-        probationStarts: 0,
-        allowedUntil: Number.MAX_SAFE_INTEGER,
-      },
-    });
+    await rig.write({ candidate: candidateOf(assigned(b, 'e1')) });
     const { slot, journal } = await rig.run();
     expect(slot.calls).toEqual(['load b@1.0.0', 'serve b@1.0.0']);
     expect(journal.state).toMatchObject({ committed: b.held, previous: null });
@@ -75,12 +68,7 @@ describe('an update', () => {
   it('to what is committed already is confirmed without touching it', async () => {
     const rig = await device();
     await rig.keep(a);
-    const candidate = {
-      release: assigned(a, 'e1'),
-      stage: 'assigned' as const,
-      probationStarts: 0,
-      allowedUntil: Number.MAX_SAFE_INTEGER,
-    };
+    const candidate = candidateOf(assigned(a, 'e1'));
     await rig.write({ committed: a.held, candidate });
     const { slot } = await rig.run();
     expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0']);
@@ -130,14 +118,7 @@ describe('an update', () => {
 
   it('that fails the probation of the very first release leaves nothing serving, and is no rollback', async () => {
     const rig = await device({ 'b@1.0.0': { seen: { frames: 0, errors: 10 } } });
-    await rig.write({
-      candidate: {
-        release: assigned(b, 'e1'),
-        stage: 'assigned',
-        probationStarts: 0,
-        allowedUntil: Number.MAX_SAFE_INTEGER,
-      },
-    });
+    await rig.write({ candidate: candidateOf(assigned(b, 'e1')) });
     const { slot, journal } = await rig.run();
     expect(slot.calls).toEqual(['load b@1.0.0', 'serve b@1.0.0', 'serve none']);
     expect(rig.reports.at(-1)).toMatchObject({ state: 'FAILED', reason: { code: 'error-rate' } });
@@ -148,14 +129,7 @@ describe('an update', () => {
   it('that a stranger signed is rejected', async () => {
     const evil = await sealRelease('b@1.0.0', { manifest: { release: 'c@1.0.0' } });
     const rig = await updating({}, wholeFile(evil.sealed));
-    await rig.write({
-      candidate: {
-        release: assigned(evil, 'e1'),
-        stage: 'assigned',
-        probationStarts: 0,
-        allowedUntil: Number.MAX_SAFE_INTEGER,
-      },
-    });
+    await rig.write({ candidate: candidateOf(assigned(evil, 'e1')) });
     const { slot } = await rig.run();
     expect(rig.reports.at(-1)).toMatchObject({ state: 'REJECTED', digest: a.held.digest });
     expect(slot.calls).toEqual(['load a@1.0.0', 'serve a@1.0.0']);
@@ -279,14 +253,7 @@ describe('a release that was proven', () => {
     const { slot, journal } = await rig.run();
     expect(slot.serves?.digest).toBe(a.held.digest);
     expect(journal.state.quarantined).toEqual([b.held.digest]);
-    await rig.write({
-      candidate: {
-        release: assigned(c, 'e1'),
-        stage: 'assigned',
-        probationStarts: 0,
-        allowedUntil: Number.MAX_SAFE_INTEGER,
-      },
-    });
+    await rig.write({ candidate: candidateOf(assigned(c, 'e1')) });
     const later = await rig.run();
     expect(later.journal.state).toMatchObject({ committed: c.held, previous: a.held });
   });
