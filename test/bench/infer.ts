@@ -1,10 +1,11 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildMlp } from '@aviary/onnx';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Frame } from '../../apps/agent/src/inference/frame.ts';
+import { grayInput } from '../../apps/agent/src/inference/testing/light-manifest.ts';
 import { writeLightRelease } from '../../apps/agent/src/inference/testing/light-release.ts';
 import { convolutionModel } from '../../apps/agent/src/inference/testing/test-models.ts';
 import { runAtOnce } from '../../apps/agent/src/inference/worker/run-at-once.ts';
@@ -50,21 +51,11 @@ async function writeRelease(folder: string, model: Buffer): Promise<void> {
   await writeLightRelease(folder, {
     manifest: {
       labels: Array.from({ length: LABELS }, (_, i) => `digit ${i}`),
-      preprocessing: {
-        width: SIDE,
-        height: SIDE,
-        color: 'gray',
-        resize: 'stretch',
-        fill: 0,
-        layout: 'nchw',
-        scale: 1 / 255,
-        mean: [0],
-        std: [1],
-      },
+      preprocessing: grayInput(SIDE, SIDE),
       acceptance: { limits: {}, samples: [{ file: 'acceptance/00.png', label: 'digit 0' }], golden: [] },
     },
+    model,
   });
-  writeFileSync(join(folder, 'model.onnx'), model);
 }
 
 async function run(worker: WorkerHandle, frames: number): Promise<Block> {

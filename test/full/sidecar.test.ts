@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findSidecars } from '../../apps/agent/src/inference/sidecar/find-sidecars.ts';
-import { grayPng, workerFromSource, writeLightRelease } from '../../apps/agent/src/inference/testing/light-release.ts';
+import { grayInput } from '../../apps/agent/src/inference/testing/light-manifest.ts';
+import {
+  grayPng,
+  LIGHT_LAYER,
+  workerFromSource,
+  writeLightRelease,
+} from '../../apps/agent/src/inference/testing/light-release.ts';
 import { startWorker } from '../../apps/agent/src/inference/worker-handle.ts';
 import { referenceCommand } from '../../apps/agent/src/testing/reference-sidecar.ts';
 
@@ -13,16 +19,6 @@ const AGENT = fileURLToPath(new URL('../../apps/agent/bin/aviary-agent.js', impo
 const PYTHON = fileURLToPath(new URL('../../apps/agent/sidecars/python', import.meta.url));
 const STAND_INS = fileURLToPath(new URL('../support/sidecar-stand-ins', import.meta.url));
 
-/** `light` or `dark`, as the model of `writeLightRelease` has it. */
-const LIGHT = {
-  weights: [
-    [-4, 4],
-    [-4, 4],
-    [-4, 4],
-    [-4, 4],
-  ],
-  bias: [8, -8],
-};
 const floats = (shape: readonly number[]) => ({ type: 'float32', shape });
 /** Of numbers from 0 to 1, and of scores from -8 to 8. */
 const quantised = { input: { scale: 1 / 255, zeroPoint: 0 }, output: { scale: 1 / 8, zeroPoint: 128 } };
@@ -91,7 +87,7 @@ const modelOf = async ({ head, input, output, format }: (typeof SIDECARS)[number
   const path = join(await mkdtemp(join(folder, 'model-')), `model.${format}`);
   await writeFile(
     path,
-    Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(JSON.stringify({ input, output, ...LIGHT }))]),
+    Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(JSON.stringify({ input, output, ...LIGHT_LAYER }))]),
   );
   return path;
 };
@@ -141,17 +137,7 @@ describe.each(SIDECARS)('the sidecar for $runtime', (sidecar) => {
     await writeLightRelease(release, {
       manifest: {
         variant: { id: 'compiled', runtime, format, precision: 'int8', file },
-        preprocessing: {
-          width: 2,
-          height: 2,
-          color: 'gray',
-          resize: 'stretch',
-          fill: 0,
-          layout: 'nchw',
-          scale: 1 / 255,
-          mean: [0],
-          std: [1],
-        },
+        preprocessing: grayInput(2, 2),
       },
       limits: { minAccuracy: 1 },
     });
@@ -180,7 +166,7 @@ describe('the sidecar for tensorrt', () => {
     const [, , { input, output }] = SIDECARS;
     const { path } = await installed('tensorrt', { PYTHONPATH: STAND_INS });
     const model = join(folder, 'model.onnx');
-    await writeFile(model, JSON.stringify({ input, output, ...LIGHT }));
+    await writeFile(model, JSON.stringify({ input, output, ...LIGHT_LAYER }));
     const { lines } = check(model, path);
     expect(lines).toContain('ok      prepares the model, and loads what it has made');
     expect(lines.filter((line) => line.startsWith('FAILED')).map((line) => line.split(':')[0])).toEqual([

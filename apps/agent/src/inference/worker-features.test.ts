@@ -1,35 +1,22 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { featuresOf, type TrainableRelease, writeTrainableRelease } from '../testing/trainable-release.ts';
-import { type Frame, REMEMBERED_FRAMES } from './frame.ts';
-import { grayPng, TemporaryFolders, workerFromSource, writeLightRelease } from './testing/light-release.ts';
-import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import { REMEMBERED_FRAMES } from './frame.ts';
+import { TemporaryFolders, writeLightRelease } from './testing/light-release.ts';
+import { grayFrame, testWorkers } from './testing/test-workers.ts';
 
 const folders = new TemporaryFolders();
-const started: WorkerHandle[] = [];
+const worker = testWorkers();
 let trainable: TrainableRelease;
-
-const worker = async (archiveDirectory: string): Promise<WorkerHandle> => {
-  const handle = await startWorker({ archiveDirectory, providers: ['cpu'], ...workerFromSource });
-  started.push(handle);
-  return handle;
-};
-const frameOf = async (gray: number): Promise<Frame> => ({
-  source: `${gray}.png`,
-  picture: { kind: 'encoded', bytes: await grayPng(gray) },
-});
 
 beforeAll(async () => {
   trainable = await writeTrainableRelease(folders.make());
-});
-afterEach(async () => {
-  for (const handle of started.splice(0)) await handle.stop();
 });
 afterAll(() => folders.remove());
 
 describe("a trainable release's worker", () => {
   it('gives the features of a frame that it has answered, and of no other', async () => {
     const handle = await worker(trainable.folder);
-    const [dark, light] = [await handle.infer(await frameOf(51)), await handle.infer(await frameOf(204))];
+    const [dark, light] = [await handle.infer(await grayFrame(51)), await handle.infer(await grayFrame(204))];
     expect([dark.label, light.label]).toEqual(['dark', 'light']);
     for (const [{ id }, gray] of [
       [light, 204],
@@ -47,7 +34,7 @@ describe("a trainable release's worker", () => {
 
   it('remembers as many frames as it says, and gives its successor none', async () => {
     const handle = await worker(trainable.folder);
-    const frame = await frameOf(100);
+    const frame = await grayFrame(100);
     const ids: string[] = [];
     for (let i = 0; i <= REMEMBERED_FRAMES; i += 1) ids.push((await handle.infer(frame)).id);
     expect(new Set(ids).size).toBe(ids.length);
@@ -70,7 +57,7 @@ describe("a trainable release's worker", () => {
 
   it('remembers nothing where the release cannot be trained', async () => {
     const handle = await worker(await writeLightRelease(folders.make()));
-    const { id } = await handle.infer(await frameOf(51));
+    const { id } = await handle.infer(await grayFrame(51));
     expect(await handle.features(id)).toBeUndefined();
   });
 });

@@ -3,37 +3,20 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { Frame } from './frame.ts';
-import {
-  grayPng,
-  LIGHT_VARIANT,
-  TemporaryFolders,
-  workerFromSource,
-  writeLightRelease,
-} from './testing/light-release.ts';
-import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { grayInput, LIGHT_VARIANT } from './testing/light-manifest.ts';
+import { TemporaryFolders, workerFromSource, writeLightRelease } from './testing/light-release.ts';
+import { grayFrame, testWorkers } from './testing/test-workers.ts';
 import type { WorkerOptions } from './worker-process.ts';
 
 const folders = new TemporaryFolders();
-const started: WorkerHandle[] = [];
+const start = testWorkers();
 let good = '';
 
-async function worker(options: Partial<WorkerOptions> = {}): Promise<WorkerHandle> {
-  const handle = await startWorker({ archiveDirectory: good, providers: ['cpu'], ...workerFromSource, ...options });
-  started.push(handle);
-  return handle;
-}
-
-async function grayFrame(gray: number): Promise<Frame> {
-  return { source: `${gray}.png`, picture: { kind: 'encoded', bytes: await grayPng(gray) } };
-}
+const worker = (options: Partial<WorkerOptions> = {}) => start(good, options);
 
 beforeAll(async () => {
   good = await writeLightRelease(folders.make());
-});
-afterEach(async () => {
-  for (const handle of started.splice(0)) await handle.stop();
 });
 afterAll(() => folders.remove());
 
@@ -141,23 +124,7 @@ describe('a worker that cannot start says why', () => {
   });
 
   it.each([
-    [
-      'another input size',
-      {
-        preprocessing: {
-          width: 3,
-          height: 2,
-          color: 'gray',
-          resize: 'stretch',
-          fill: 0,
-          layout: 'flat',
-          scale: 1,
-          mean: [0],
-          std: [1],
-        },
-      },
-      /makes a tensor of 1×6.*takes 1×4/,
-    ],
+    ['another input size', { preprocessing: grayInput(3, 2, { layout: 'flat' }) }, /makes a tensor of 1×6.*takes 1×4/],
     [
       'another number of labels',
       { labels: ['dark', 'light', 'dim'] },

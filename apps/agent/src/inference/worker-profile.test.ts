@@ -4,6 +4,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../seeded-random.ts';
 import { profileRelease } from './release-profile.ts';
+import { grayInput } from './testing/light-manifest.ts';
 import { TemporaryFolders, workerFromSource, writeLightRelease } from './testing/light-release.ts';
 import { convolutionModel } from './testing/test-models.ts';
 import type { WorkerOptions } from './worker-process.ts';
@@ -16,23 +17,11 @@ const { signal } = new AbortController();
 let archiveDirectory = '';
 
 beforeAll(async () => {
-  archiveDirectory = await writeLightRelease(folders.make(), {
-    manifest: {
-      preprocessing: {
-        width: SIDE,
-        height: SIDE,
-        color: 'gray',
-        resize: 'stretch',
-        fill: 0,
-        layout: 'nchw',
-        scale: 1 / 255,
-        mean: [0],
-        std: [1],
-      },
-    },
-  });
   const shape = { side: SIDE, channels: 16, depth: 4, outputs: 2 };
-  writeFileSync(join(archiveDirectory, 'model.onnx'), convolutionModel(shape, seededRandom('profile')));
+  archiveDirectory = await writeLightRelease(folders.make(), {
+    manifest: { preprocessing: grayInput(SIDE, SIDE) },
+    model: convolutionModel(shape, seededRandom('profile')),
+  });
 });
 afterAll(() => folders.remove());
 

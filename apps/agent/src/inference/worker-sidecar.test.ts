@@ -1,43 +1,22 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ReleaseManifest } from '@aviary/release';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { provenSidecar, referenceCommand } from '../testing/reference-sidecar.ts';
-import type { Frame } from './frame.ts';
 import { ProcessUsageMeter } from './process-usage.ts';
-import {
-  grayPng,
-  LIGHT_VARIANT,
-  TemporaryFolders,
-  workerFromSource,
-  writeLightRelease,
-} from './testing/light-release.ts';
-import { startWorker, type WorkerHandle } from './worker-handle.ts';
+import { LIGHT_VARIANT } from './testing/light-manifest.ts';
+import { TemporaryFolders, writeLightRelease } from './testing/light-release.ts';
+import { grayFrame, testWorkers } from './testing/test-workers.ts';
+import type { WorkerHandle } from './worker-handle.ts';
 import type { WorkerOptions } from './worker-process.ts';
 
 const VARIANT: ReleaseManifest['variant'] = { ...LIGHT_VARIANT, id: 'onnx-trt', runtime: 'tensorrt' };
 
 const folders = new TemporaryFolders();
-const started: WorkerHandle[] = [];
+const start = testWorkers();
 let folder = '';
 
-const worker = async (options: Partial<WorkerOptions> = {}): Promise<WorkerHandle> => {
-  const handle = await startWorker({
-    archiveDirectory: folder,
-    providers: ['cpu'],
-    sidecars: [provenSidecar()],
-    ...workerFromSource,
-    ...options,
-  });
-  started.push(handle);
-  return handle;
-};
-
-const grayFrame = async (gray: number): Promise<Frame> => ({
-  source: `${gray}.png`,
-  picture: { kind: 'encoded', bytes: await grayPng(gray) },
-});
-
+const worker = (options: Partial<WorkerOptions> = {}) => start(folder, { sidecars: [provenSidecar()], ...options });
 const isRunning = (pid: number): boolean => existsSync(`/proc/${pid}`);
 const sidecarOf = (handle: WorkerHandle): number => handle.sidecarPid ?? 0;
 
@@ -47,9 +26,6 @@ beforeAll(async () => {
     limits: { minAccuracy: 1, goldenTolerance: 1e-5 },
     golden: [[8, -8]],
   });
-});
-afterEach(async () => {
-  for (const handle of started.splice(0)) await handle.stop();
 });
 afterAll(() => folders.remove());
 

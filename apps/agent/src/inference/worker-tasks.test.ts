@@ -1,26 +1,17 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Picture } from './frame.ts';
-import { TemporaryFolders, workerFromSource } from './testing/light-release.ts';
-import { grayInput, mirrorModel, type TaskModel, writeTaskRelease } from './testing/task-release.ts';
+import { grayInput } from './testing/light-manifest.ts';
+import { TemporaryFolders } from './testing/light-release.ts';
+import { mirrorModel, type TaskModel, writeTaskRelease } from './testing/task-release.ts';
 import { convolutionModel } from './testing/test-models.ts';
-import { startWorker, type WorkerHandle } from './worker-handle.ts';
-import type { WorkerOptions } from './worker-process.ts';
+import { testWorkers } from './testing/test-workers.ts';
 
 const folders = new TemporaryFolders();
-const started: WorkerHandle[] = [];
-afterEach(async () => {
-  for (const handle of started.splice(0)) await handle.stop();
-});
+const worker = testWorkers();
 afterAll(() => folders.remove());
-
-const worker = async (archiveDirectory: string, options: Partial<WorkerOptions> = {}): Promise<WorkerHandle> => {
-  const handle = await startWorker({ archiveDirectory, providers: ['cpu'], ...workerFromSource, ...options });
-  started.push(handle);
-  return handle;
-};
 
 const SIDE = 16;
 /** Takes bright areas for text. */

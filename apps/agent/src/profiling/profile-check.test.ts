@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { LIGHT_VARIANT, writeLightRelease } from '../inference/testing/light-release.ts';
+import { LIGHT_VARIANT } from '../inference/testing/light-manifest.ts';
+import { writeLightRelease } from '../inference/testing/light-release.ts';
 import type { Candidate } from '../state/journal.ts';
 import { assignedRelease, heldRelease } from '../testing/releases.ts';
 import { temporaryFolders } from '../testing/temporary-folder.ts';

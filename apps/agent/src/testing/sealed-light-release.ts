@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LIGHT_VARIANT, TemporaryFolders, writeLightRelease } from '../inference/testing/light-release.ts';
+import { LIGHT_VARIANT } from '../inference/testing/light-manifest.ts';
+import { TemporaryFolders, writeLightRelease } from '../inference/testing/light-release.ts';
 import { type SealedRelease, sealRelease } from './sealed-release.ts';
 
 /**

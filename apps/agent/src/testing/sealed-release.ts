@@ -18,6 +18,7 @@ import {
 import { newSigner, RepositorySimulator } from '@aviary/release/testing';
 import type { Identity } from '../identity/identity.ts';
 import { plainFiles } from '../identity/key-keeping.ts';
+import { LIGHT_MANIFEST } from '../inference/testing/light-manifest.ts';
 import type { HeldRelease } from '../state/journal.ts';
 import { sha256Of } from './releases.ts';
 
@@ -127,24 +128,9 @@ export const sealRelease = async (
 };
 
 const manifestOf = (release: string, releaseCounter: number, rollbackFloor: number): ReleaseManifest => ({
-  formatVersion: 1,
+  ...LIGHT_MANIFEST,
   release,
   releaseCounter,
   rollbackFloor,
-  task: 'classification',
-  labels: ['dark', 'light'],
-  preprocessing: {
-    width: 2,
-    height: 2,
-    color: 'gray',
-    resize: 'stretch',
-    fill: 0,
-    layout: 'flat',
-    scale: 1,
-    mean: [0],
-    std: [1],
-  },
-  postprocessing: { activation: 'softmax', confidenceBelow: 0.7 },
-  variant: { id: 'onnx-fp32', runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', file: 'model.onnx' },
   acceptance: { limits: {}, samples: [{ file: 'acceptance/0.png', label: 'dark' }], golden: [] },
 });

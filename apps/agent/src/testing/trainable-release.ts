@@ -67,8 +67,7 @@ export const writeTrainableRelease = async (
     base: sha256(floatBytes(head)),
     step: TRAINING_STEP_FILE,
   };
-  await writeLightRelease(folder, { manifest: { training, ...change.manifest } });
-  writeFileSync(join(folder, 'model.onnx'), writeModel(model));
+  await writeLightRelease(folder, { manifest: { training, ...change.manifest }, model: writeModel(model) });
   mkdirSync(join(folder, 'training'), { recursive: true });
   writeFileSync(join(folder, TRAINING_STEP_FILE), buildMlpTrainingStep([features, classes]).model);
   const manifest = JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')) as ReleaseManifest;

@@ -7,12 +7,8 @@ import type { ReleaseManifest } from '@aviary/release';
 import { pino } from 'pino';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ProvenSidecar } from '../inference/sidecar/find-sidecars.ts';
-import {
-  LIGHT_VARIANT,
-  TemporaryFolders,
-  workerFromSource,
-  writeLightRelease,
-} from '../inference/testing/light-release.ts';
+import { LIGHT_VARIANT } from '../inference/testing/light-manifest.ts';
+import { TemporaryFolders, workerFromSource, writeLightRelease } from '../inference/testing/light-release.ts';
 import { startWorker } from '../inference/worker-handle.ts';
 import { SealedBox } from '../state/sealed-box.ts';
 import { provenSidecar, referenceCommand } from '../testing/reference-sidecar.ts';

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { AcceptanceLimits, ReleaseManifest } from '@aviary/release';
 import sharp from 'sharp';
 import type { WorkerOptions } from '../worker-process.ts';
+import { LIGHT_MANIFEST } from './light-manifest.ts';
 import { denseModel } from './test-models.ts';
 
 /** How a child is started from its TypeScript source, with the libraries' sources. */
@@ -33,20 +34,15 @@ export class TemporaryFolders {
   }
 }
 
-export const LIGHT_VARIANT: ReleaseManifest['variant'] = {
-  id: 'onnx-fp32',
-  runtime: 'onnxruntime',
-  format: 'onnx',
-  precision: 'fp32',
-  file: 'model.onnx',
-};
-
 /** A PNG of 2 × 2 pixels of one gray. */
 export function grayPng(gray: number): Promise<Buffer> {
   return sharp(Buffer.alloc(4, gray), { raw: { width: 2, height: 2, channels: 1 } })
     .png()
     .toBuffer();
 }
+
+/** What the model has learnt: a row for each pixel, a column for each label. */
+export const LIGHT_LAYER = { weights: Array.from({ length: 4 }, () => [-4, 4] as const), bias: [8, -8] } as const;
 
 /**
  * Writes an opened variant whose model says `light` or `dark`: with m the mean brightness from 0 to 1, its scores are
@@ -57,6 +53,8 @@ export async function writeLightRelease(
   change: {
     readonly limits?: AcceptanceLimits;
     readonly manifest?: Partial<ReleaseManifest>;
+    /** An ONNX file to stand in the place of that model. */
+    readonly model?: Uint8Array;
     /** Truths and grays of the acceptance samples; by default three that are answered rightly and surely. */
     readonly samples?: readonly (readonly [label: 'dark' | 'light', gray: number])[];
     /** Golden outputs of the first samples. */
@@ -76,25 +74,7 @@ export async function writeLightRelease(
     files.push(file);
   }
   const manifest: ReleaseManifest = {
-    formatVersion: 1,
-    release: 'light-reader@1.0.0',
-    releaseCounter: 1,
-    rollbackFloor: 0,
-    task: 'classification',
-    labels: ['dark', 'light'],
-    preprocessing: {
-      width: 2,
-      height: 2,
-      color: 'gray',
-      resize: 'stretch',
-      fill: 0,
-      layout: 'flat',
-      scale: 1 / 255,
-      mean: [0],
-      std: [1],
-    },
-    postprocessing: { activation: 'softmax', confidenceBelow: 0.7 },
-    variant: LIGHT_VARIANT,
+    ...LIGHT_MANIFEST,
     acceptance: {
       limits: change.limits ?? {},
       samples: samples.map(([label], i) => ({ file: files[i] ?? '', label })),
@@ -103,8 +83,11 @@ export async function writeLightRelease(
     ...change.manifest,
   };
   writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest));
-  const weights = Float32Array.from([-4, 4, -4, 4, -4, 4, -4, 4]);
-  const bias = Float32Array.from([8, -8]);
-  writeFileSync(join(folder, 'model.onnx'), denseModel([1, 4], [{ rows: 4, columns: 2, weights, bias }]));
+  writeFileSync(join(folder, 'model.onnx'), change.model ?? lightModel());
   return folder;
+}
+
+function lightModel(): Buffer {
+  const weights = Float32Array.from(LIGHT_LAYER.weights.flat());
+  return denseModel([1, 4], [{ rows: 4, columns: 2, weights, bias: Float32Array.from(LIGHT_LAYER.bias) }]);
 }

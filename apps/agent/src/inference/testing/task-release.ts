@@ -1,24 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GraphBuilder } from '@aviary/onnx';
-import type { ManifestModel, Postprocessing, Preprocessing, ReleaseManifest } from '@aviary/release';
+import type { ManifestModel, Postprocessing, ReleaseManifest } from '@aviary/release';
+import { LIGHT_VARIANT } from './light-manifest.ts';
 import { grayPng } from './light-release.ts';
-
-/** Gray pixels as values from 0 to 1, `[1,1,height,width]`. */
-export function grayInput(width: number, height: number, change: Partial<Preprocessing> = {}): Preprocessing {
-  return {
-    width,
-    height,
-    color: 'gray',
-    resize: 'stretch',
-    fill: 0,
-    layout: 'nchw',
-    scale: 1 / 255,
-    mean: [0],
-    std: [1],
-    ...change,
-  };
-}
 
 /** A model that says the same to each picture: input `x`, output `y` of the given shape. */
 export function constantModel(
@@ -118,7 +103,7 @@ export async function writeTaskRelease(
     task: last.task,
     labels: last.labels,
     ...(parts.length === 1 ? single : { models: parts }),
-    variant: { id: 'onnx-fp32', runtime: 'onnxruntime', format: 'onnx', precision: 'fp32', file: first.file },
+    variant: { ...LIGHT_VARIANT, file: first.file },
     acceptance: { limits: {}, samples: [{ file: 'acceptance/00.png', label: '' }], golden: [] },
     ...change,
   };

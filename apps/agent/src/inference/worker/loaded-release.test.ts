@@ -2,11 +2,11 @@ import type { ReleaseManifest } from '@aviary/release';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Picture } from '../frame.ts';
+import { grayInput } from '../testing/light-manifest.ts';
 import { TemporaryFolders } from '../testing/light-release.ts';
 import {
   columnsModel,
   constantModel,
-  grayInput,
   meanModel,
   mirrorModel,
   type TaskModel,

@@ -2,19 +2,10 @@ import type { Preprocessing } from '@aviary/release';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import type { Picture } from '../frame.ts';
+import { grayInput } from '../testing/light-manifest.ts';
 import { Preprocessor, tensorShape } from './preprocess.ts';
 
-const gray2x2: Preprocessing = {
-  width: 2,
-  height: 2,
-  color: 'gray',
-  resize: 'stretch',
-  fill: 0,
-  layout: 'flat',
-  scale: 1,
-  mean: [0],
-  std: [1],
-};
+const gray2x2 = grayInput(2, 2, { layout: 'flat', scale: 1 });
 const rgb2x1: Preprocessing = { ...gray2x2, height: 1, color: 'rgb', layout: 'nhwc', mean: [0, 0, 0], std: [1, 1, 1] };
 
 const raw = (width: number, height: number, channels: 1 | 3, pixels: number[]): Picture => ({
