@@ -13,7 +13,8 @@ import type { Hold } from './hold.ts';
 import type { Holding } from './holding.ts';
 import { plan, type Step } from './planner.ts';
 import type { Preparation } from './preparation.ts';
-import { judgeProbation } from './probation-judge.ts';
+import { type ProbationParts, ProbationWatch } from './probation-watch.ts';
+import { ProvenReleases, type ProvenReleasesParts } from './proven-releases.ts';
 import { DownloadInterruptedError } from './reception.ts';
 import { ReleaseBytes, type ReleaseBytesParts } from './release-bytes.ts';
 import type { ReleaseStore } from './release-store.ts';
@@ -22,18 +23,15 @@ import { Shadowing } from './shadowing.ts';
 import { StepError } from './step-error.ts';
 import type { StepOutcome } from './update-loop.ts';
 
-const LOOK_AT_PROBATION_MS = 250;
 /** A clock may be set, and a machine may sleep: what is waited for is looked at so often at least. */
 const LOOK_AT_HOLD_MS = 60_000;
-/** A release during whose probation the agent itself went down so often is given up. */
-const MOST_PROBATION_STARTS = 3;
 
 type StepOf<Kind extends Step['kind']> = Extract<Step, { kind: Kind }>;
 type Executors = {
   readonly [Kind in Step['kind']]: (step: StepOf<Kind>, signal: AbortSignal) => Promise<void>;
 };
 
-export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts {
+export interface UpdaterParts extends ReleaseBytesParts, AdmissionParts, ProbationParts, ProvenReleasesParts {
   readonly journal: Pick<Journal, 'state' | 'update'>;
   readonly store: Pick<ReleaseStore, 'fetch' | 'checkSpace' | 'checkHeader' | 'open' | 'collectGarbage'>;
   readonly slot: Pick<
@@ -67,16 +65,14 @@ export class Updater {
   readonly #bytes: ReleaseBytes;
   readonly #admission: Admission;
   readonly #shadowing: Shadowing;
+  readonly #probation: ProbationWatch;
+  readonly #proven: ProvenReleases;
   /** What was reported last: a try that is repeated for days says nothing new. */
   #lastReport = '';
-  /** Releases that did not serve when they were to, since the agent started or they were assigned anew. */
-  readonly #unservable = new Set<string>();
   /** Digest of the release of which all was built that has to be, in this run of the agent. */
   #prepared: string | null = null;
-  /** Of which that was said. */
-  readonly #lamented = new Set<string>();
   readonly #executors: Executors = {
-    serve: ({ release }, signal) => this.#serve(release, signal),
+    serve: ({ release }, signal) => this.#proven.serve(release, signal),
     stop: () => this.#parts.slot.clear(),
     fetch: ({ target }, signal) => this.#fetch(target, signal),
     stage: ({ target }) => this.#stage(target),
@@ -84,8 +80,8 @@ export class Updater {
     prepare: ({ target }, signal) => this.#prepare(target, signal),
     shadow: ({ target, terms }, signal) => this.#shadow(target, terms, signal),
     admit: ({ target }, signal) => this.#admission.admit(target, signal, (state) => this.#reportOpened(target, state)),
-    switch: ({ target }) => this.#switchTo(target),
-    probation: ({ target }, signal) => this.#probation(target, signal),
+    switch: ({ target }) => this.#probation.begin(target, () => this.#report(target, 'PROBATION')),
+    probation: async ({ target }, signal) => this.#commit(target, await this.#probation.watch(target, signal)),
     confirm: async ({ target }) => void (await this.#decisions.confirmed(target)),
   };
 
@@ -95,12 +91,13 @@ export class Updater {
     this.#bytes = new ReleaseBytes(parts);
     this.#shadowing = new Shadowing(parts);
     this.#admission = new Admission(parts, this.#bytes, this.#decisions);
+    this.#probation = new ProbationWatch(parts, this.#admission, this.#decisions);
+    this.#proven = new ProvenReleases(parts, this.#bytes, this.#admission, this.#decisions);
   }
 
   /** A release was assigned anew: what was wrong with it before does not count. */
   forgive(digest: string): void {
-    this.#unservable.delete(digest);
-    this.#lamented.delete(digest);
+    this.#proven.forgive(digest);
   }
 
   /** The workers of a release keep dying: something else is to serve, now and after a restart. */
@@ -152,7 +149,7 @@ export class Updater {
     const held = [committed, previous, candidate?.release].filter((one) => one !== null && one !== undefined);
     const stopped = held.filter(({ release }) => journal.state.stopped.includes(release)).map(({ digest }) => digest);
     const current = { committed, previous, serving: slot.serves?.digest ?? null, admitted: slot.admitted };
-    const unservable = [...quarantined, ...this.#unservable];
+    const unservable = [...quarantined, ...this.#proven.unservable];
     const hold = holding.current;
     const { alone } = this.#admission;
     const unprepared = this.#unprepared;
@@ -171,32 +168,6 @@ export class Updater {
     return this.#executors[step.kind](step, signal);
   }
 
-  /** @throws when it does not serve although it was tried before: with the first time something else may be planned */
-  async #serve(release: HeldRelease, signal: AbortSignal): Promise<void> {
-    const { slot, log } = this.#parts;
-    try {
-      const folder = await this.#bytes.openOrFetch(release, signal);
-      // What serves, and failed, holds the accelerator that this one needs.
-      if ((slot.servesWith?.excludes ?? null) !== null) await slot.clear();
-      await this.#admission.load(release, folder);
-      await slot.promote();
-      this.forgive(release.digest);
-      log.info({ release: release.release }, 'serving');
-    } catch (error) {
-      if (signal.aborted) throw error;
-      // A disk that takes no decision must not keep the device from what else it can serve.
-      await this.#decisions.deliver(slot.serves).catch((reason: unknown) => log.warn({ err: reason }, 'not noted'));
-      if (this.#unservable.has(release.digest)) throw error;
-      this.#unservable.add(release.digest);
-      if (!this.#lamented.has(release.digest)) {
-        const words = `${release.release} cannot serve: ${messageOf(error)}`;
-        await this.#parts.reporter.event('error', 'release-unservable', words);
-        this.#lamented.add(release.digest);
-      }
-    }
-    await this.#bytes.tidy();
-  }
-
   async #fetch(target: AssignedRelease, signal: AbortSignal): Promise<void> {
     await this.#report(target, 'DOWNLOADING');
     // What was wanted before leaves its room to it.
@@ -207,7 +178,7 @@ export class Updater {
     } catch (error) {
       if (error instanceof DownloadInterruptedError) {
         // While nothing comes and nothing serves, what could not serve before is tried again.
-        if (this.#parts.slot.serves === null) this.#unservable.clear();
+        if (this.#parts.slot.serves === null) this.#proven.tryAllAgain();
         throw error;
       }
       throw new StepError('FAILED', failureCodeOf(error), `the download failed: ${messageOf(error)}`);
@@ -276,54 +247,10 @@ export class Updater {
     if (state !== 'VERIFIED' || target.digest !== this.#prepared) await this.#report(target, state);
   }
 
-  async #switchTo(target: AssignedRelease): Promise<void> {
-    const { journal, slot, log } = this.#parts;
-    this.#admission.throwIfOutdated(target);
-    const starts = journal.state.candidate?.probationStarts ?? 0;
-    if (starts >= MOST_PROBATION_STARTS) {
-      const words = `its probation was begun ${starts} times and never came to an end: the worker or the agent went down`;
-      throw new StepError('ROLLED_BACK', 'crash-loop', words);
-    }
-    if (!(await this.#decisions.probationBegun(target, this.#admission.baselineP95Ms(target)))) return;
-    try {
-      await slot.promote();
-    } catch (error) {
-      throw new StepError('ROLLED_BACK', 'worker-lost', messageOf(error));
-    }
-    await this.#report(target, 'PROBATION');
-    // What dies at its first frame is not tried again, as after a crash of the agent.
-    this.#throwIfLost(target);
-    log.info({ release: target.release }, 'serving on probation');
-  }
-
-  async #probation(target: AssignedRelease, signal: AbortSignal): Promise<void> {
-    const { journal, serving } = this.#parts;
-    const startedAt = performance.now();
-    for (;;) {
-      signal.throwIfAborted();
-      this.#throwIfLost(target);
-      const { committed, committedP95Ms } = journal.state;
-      const elapsedSeconds = (performance.now() - startedAt) / 1000;
-      const before = committed === null ? null : committedP95Ms;
-      const outcome = judgeProbation(target.probation, serving.observe(), before, elapsedSeconds);
-      if (outcome.verdict === 'failed') throw new StepError('ROLLED_BACK', outcome.code, outcome.words);
-      if (outcome.verdict === 'passed') break;
-      await new Promise((resolve) => setTimeout(resolve, LOOK_AT_PROBATION_MS));
-      this.#parts.onProgress();
-    }
-    await this.#commit(target, serving.observe().p95Ms);
-  }
-
-  #throwIfLost(target: AssignedRelease): void {
-    const { serves, lastLoss } = this.#parts.slot;
-    if (serves?.digest === target.digest) return;
-    throw new StepError('ROLLED_BACK', 'worker-lost', `its worker ended on probation: ${lastLoss}`);
-  }
-
   async #commit(target: AssignedRelease, p95Ms: number): Promise<void> {
     if (!(await this.#decisions.committed(target, p95Ms))) return;
     this.#admission.over();
-    this.#unservable.delete(target.digest);
+    this.#proven.provenAnew(target.digest);
     this.#parts.log.info({ release: target.release }, 'committed');
     await this.#bytes.tidy();
   }
