@@ -27,3 +27,8 @@ export function splitReleaseName(release: string): { model: string; version: str
   const [model = '', version = ''] = releaseNameSchema.parse(release).split('@');
   return { model, version };
 }
+
+/** `model@version`, which `splitReleaseName` takes apart. */
+export function releaseOf({ name, version }: { readonly name: string; readonly version: string }): string {
+  return `${name}@${version}`;
+}

@@ -9,7 +9,6 @@ import {
   encodeManifest,
   LABELS_FILE,
   MANIFEST_FILE,
-  MODELS_FOLDER,
   modelsOf,
   type ReleaseManifest,
   SIGNATURE_FILE,
@@ -19,13 +18,15 @@ import { encodeOmsBundle, signModel } from '../archive/oms.ts';
 import { packArchive } from '../archive/variant-archive.ts';
 import { type ReleaseStatement, type ReleaseTarget, releaseStatementSchema } from '../documents/release-statement.ts';
 import type { Signer } from '../documents/signing-key.ts';
+import { releaseOf } from '../release-name.ts';
 import { goldenOutputsOf, type RunModel } from './golden-outputs.ts';
 import { encodeModelBom } from './model-bom.ts';
 import { fileOf, type ModelDefinition, type ModelPart, partsOf, type VariantDefinition } from './model-definition.ts';
 import { ReleaseBuildError } from './release-build-error.ts';
-import { type ReleaseSource, readReleaseSource } from './release-source.ts';
+import { modelOf, type ReleaseSource, readReleaseSource } from './release-source.ts';
 import { writeSealedFile } from './sealed-file.ts';
 import { type PrepareTraining, type TrainableModel, trainableModelOf } from './trainable-model.ts';
+import { manifestOf, modelFiles } from './variant-manifest.ts';
 
 /** What a model file says of itself, as far as whoever chooses among variants has to know. */
 export interface InspectedModel {
@@ -188,7 +189,10 @@ async function buildVariant(
   const { definition } = options;
   const trainable = await makeTrainable(options, source, variant);
   const models = modelFiles(definition, source, variant, trainable);
-  const manifest = await manifestOf(options, source, variant, models, trainable?.training);
+  const { releaseCounter, rollbackFloor } = options;
+  const training = trainable?.training;
+  const bare = manifestOf({ definition, source, variant, models, releaseCounter, rollbackFloor, training });
+  const manifest = await withGoldenOutputs(options, source, variant, models, bare);
   const files = new Map<string, Uint8Array>([
     ...models,
     ...(trainable === undefined ? [] : [[TRAINING_STEP_FILE, trainable.step] as const]),
@@ -245,26 +249,6 @@ async function makeTrainable(
   return trainable;
 }
 
-/** Where a model lies in the archive. */
-function archiveFile({ models }: ModelDefinition, { format }: VariantDefinition, id: string): string {
-  return models === undefined ? `model.${format}` : `${MODELS_FOLDER}/${id}.${format}`;
-}
-
-/** The variant's models by their paths in the archive. */
-function modelFiles(
-  definition: ModelDefinition,
-  source: ReleaseSource,
-  variant: VariantDefinition,
-  trainable: TrainableModel | undefined,
-): Map<string, Uint8Array> {
-  return new Map(
-    partsOf(definition).map(({ id }) => [
-      archiveFile(definition, variant, id),
-      trainable?.model ?? modelOf(source, fileOf(variant, id)),
-    ]),
-  );
-}
-
 /** What the control plane has to know of it; the rest is for the device. */
 function forRounds({
   backbone,
@@ -275,85 +259,26 @@ function forRounds({
   return { backbone, base, features, classes };
 }
 
-async function manifestOf(
-  options: BuildReleaseOptions,
+/** The same manifest with what its models answer here, where golden outputs are asked for. */
+async function withGoldenOutputs(
+  { definition, runModel, onProgress }: BuildReleaseOptions,
   source: ReleaseSource,
   variant: VariantDefinition,
   models: ReadonlyMap<string, Uint8Array>,
-  training: TrainableModel['training'] | undefined,
+  manifest: ReleaseManifest,
 ): Promise<ReleaseManifest> {
-  const { definition } = options;
-  const { id, runtime, format, precision, providers } = variant;
-  const [firstFile = ''] = models.keys();
-  const manifest: ReleaseManifest = {
-    formatVersion: 1,
-    release: releaseOf(definition),
-    releaseCounter: options.releaseCounter,
-    rollbackFloor: options.rollbackFloor,
-    ...(definition.description === undefined ? {} : { description: definition.description }),
-    task: definition.task,
-    labels: [...source.answers],
-    ...modelsIn(definition, source, variant),
-    variant: {
-      id,
-      runtime,
-      format,
-      precision,
-      file: firstFile,
-      ...(providers === undefined ? {} : { providers: [...providers] }),
-    },
-    ...(training === undefined ? {} : { training: { ...training, step: TRAINING_STEP_FILE } }),
-    acceptance: {
-      limits: definition.acceptance.limits,
-      samples: source.samples.map(({ file, label }) => ({ file: `${ACCEPTANCE_FOLDER}/${file}`, label })),
-      golden: [],
-    },
-  };
   const { goldenSamples, limits } = definition.acceptance;
-  if (limits.goldenTolerance === undefined || options.runModel === undefined) return manifest;
-  options.onProgress?.({ step: 'golden', variant: id });
+  if (limits.goldenTolerance === undefined || runModel === undefined) return manifest;
+  onProgress?.({ step: 'golden', variant: variant.id });
   const samples = source.samples.slice(0, goldenSamples);
   const all: ReleaseManifest['acceptance']['golden'] = [];
   for (const part of modelsOf(manifest)) {
     const model = models.get(part.file) ?? Buffer.of();
-    const golden = await goldenOutputsOf(options.runModel, variant, part, { manifest, model, samples });
-    if (golden === undefined) options.onProgress?.({ step: 'golden-skipped', variant: id });
+    const golden = await goldenOutputsOf(runModel, variant, part, { manifest, model, samples });
+    if (golden === undefined) onProgress?.({ step: 'golden-skipped', variant: variant.id });
     all.push(...(golden ?? []));
   }
   return { ...manifest, acceptance: { ...manifest.acceptance, golden: all } };
-}
-
-function modelsIn(
-  definition: ModelDefinition,
-  source: ReleaseSource,
-  variant: VariantDefinition,
-): Pick<ReleaseManifest, 'preprocessing' | 'postprocessing' | 'models' | 'ensemble' | 'cascade'> {
-  if (definition.models === undefined) {
-    return { preprocessing: definition.input, postprocessing: definition.output };
-  }
-  const { models, ensemble, cascade } = definition;
-  return {
-    models: models.map(({ id, task, input, output }) => ({
-      id,
-      task,
-      labels: [...(source.labels.get(id) ?? [])],
-      preprocessing: input,
-      postprocessing: output,
-      file: archiveFile(definition, variant, id),
-    })),
-    ...(ensemble === undefined ? {} : { ensemble }),
-    ...(cascade === undefined ? {} : { cascade: [...cascade] }),
-  };
-}
-
-function releaseOf(definition: ModelDefinition): string {
-  return `${definition.name}@${definition.version}`;
-}
-
-function modelOf(source: ReleaseSource, file: string): Buffer {
-  const bytes = source.models.get(file);
-  if (bytes === undefined) throw new ReleaseBuildError('files-missing', `${file} was not read`);
-  return bytes;
 }
 
 function messageOf(error: unknown): string {

@@ -75,6 +75,13 @@ export async function readReleaseSource(directory: string, definition: ModelDefi
   };
 }
 
+/** Bytes of a model file, by its path. @throws ReleaseBuildError `files-missing` */
+export function modelOf({ models }: Pick<ReleaseSource, 'models'>, file: string): Buffer {
+  const bytes = models.get(file);
+  if (bytes === undefined) throw new ReleaseBuildError('files-missing', `${file} was not read`);
+  return bytes;
+}
+
 /** JSON, as a candidate's folder has it. Its parent is a release of the same model. */
 function parseLineage(bytes: Buffer, { name, lineage: file = 'lineage' }: ModelDefinition): Lineage {
   let content: unknown;
