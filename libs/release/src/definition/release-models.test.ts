@@ -1,17 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openHeader } from '../age/age-header.ts';
-import { openPayload } from '../age/age-payload.ts';
-import { ageRecipientOf, generateAgeIdentity } from '../age/age-recipient.ts';
+import { rm } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
 import { parseManifest } from '../archive/manifest.ts';
-import { readArchive } from '../archive/variant-archive.ts';
-import { newSigner } from '../testing/repository-simulator.ts';
+import { modelFolder } from '../testing/model-folder.ts';
 import { verifyModelBom } from './model-bom-check.ts';
-import { parseModelDefinition } from './model-definition.ts';
-import { type BuildReleaseOptions, buildRelease } from './release-builder.ts';
+import type { BuildReleaseOptions } from './release-builder.ts';
 
 const YAML = `name: reader
 version: 1.0.0
@@ -24,48 +17,26 @@ variants:
   - files: { find: find.onnx, read: read.onnx }
 acceptance: { samples: suite, goldenSamples: 1, goldenTolerance: 0.01 }
 `;
-const identity = generateAgeIdentity();
-let folder: string;
-let directory: string;
-
-const put = (path: string, content: string | Uint8Array) => writeFile(join(directory, path), content);
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'aviary-models-'));
-  directory = join(folder, 'model');
-  await mkdir(join(directory, 'suite'), { recursive: true });
-  await put('find.onnx', 'finder');
-  await put('read.onnx', 'reader');
+const model = modelFolder(YAML, {
+  'find.onnx': 'finder',
+  'read.onnx': 'reader',
   // The second line is an ideographic space.
-  await put('dictionary.txt', 'a\n\u3000\nb\n');
-  await put('suite/labels.csv', 'file,label\na.png,a b\n');
-  await put('suite/a.png', 'picture');
+  'dictionary.txt': 'a\n\u3000\nb\n',
+  'suite/labels.csv': 'file,label\na.png,a b\n',
+  'suite/a.png': 'picture',
 });
-afterEach(() => rm(folder, { recursive: true, force: true }));
 
+/** Files of the one archive that is built. */
 async function build(change: Partial<BuildReleaseOptions> = {}, yaml = YAML): Promise<Map<string, Buffer>> {
-  const { variants } = await buildRelease({
-    directory,
-    definition: parseModelDefinition(yaml),
-    releaseCounter: 1,
-    rollbackFloor: 0,
-    minAgent: '0.1.0',
-    now: 0,
-    signer: newSigner(),
-    recipient: ageRecipientOf(identity),
-    outputDirectory: join(folder, 'out'),
-    inspectModel: () => undefined,
-    profilesFor: () => ['rpi5'],
-    runModel: async ({ model, samples, input }) =>
-      samples.map(() => Float64Array.from({ length: input.width * 100 }, (_, i) => model.length + i)),
-    ...change,
-  });
-  const [built] = variants;
-  if (built === undefined) throw new Error('expected a variant');
-  const plain: Buffer[] = [];
-  const sealed = await readFile(built.payloadFile);
-  for await (const part of openPayload(openHeader(built.ageHeader, identity), [sealed])) plain.push(part);
-  return readArchive(Buffer.concat(plain));
+  const { variants } = await model.build(
+    {
+      runModel: async ({ model: { length }, samples, input }) =>
+        samples.map(() => Float64Array.from({ length: input.width * 100 }, (_, i) => length + i)),
+      ...change,
+    },
+    yaml,
+  );
+  return model.open(variants[0] ?? expect.unreachable());
 }
 
 describe('a release of several models', () => {
@@ -133,10 +104,10 @@ describe('a release of several models', () => {
   });
 
   it.each<[string, () => Promise<unknown>, string, RegExp]>([
-    ['a file that is missing', () => rm(join(directory, 'read.onnx')), 'files-missing', /read\.onnx/],
+    ['a file that is missing', () => rm(model.at('read.onnx')), 'files-missing', /read\.onnx/],
     [
       'an empty line in a dictionary',
-      () => put('dictionary.txt', 'a\n\nb\n'),
+      () => model.put('dictionary.txt', 'a\n\nb\n'),
       'labels-invalid',
       /line 2: expected a character/,
     ],
@@ -146,7 +117,7 @@ describe('a release of several models', () => {
   });
 
   it('says which samples its task cannot answer', async () => {
-    await put('suite/labels.csv', 'file,label\na.png,text\n');
+    await model.put('suite/labels.csv', 'file,label\na.png,text\n');
     const single = `name: finder
 version: 1.0.0
 task: detection
