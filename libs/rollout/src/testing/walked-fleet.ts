@@ -48,6 +48,19 @@ const WAVE_MOVES: Partial<Record<WaveState, readonly WaveState[]>> = {
   SKIPPED: ['RUNNING'],
 };
 
+/** What most walks ask for: two devices, then half, then all; a wave fails when more than one in five of its devices does. */
+export const THREE_WAVES = {
+  strategy: {
+    waves: [
+      { size: 2, soak: 30 },
+      { size: '50%', soak: 30 },
+      { size: '100%', soak: 30 },
+    ],
+    deadline: 600,
+  },
+  gates: [{ execution: { maxFailureRate: '20%', minimum: 2 } }],
+};
+
 /** A rollout and its devices in memory: carries decisions out as the control plane does, and checks each move. */
 export class WalkedFleet {
   readonly executions: WalkedExecution[] = [];
