@@ -50,12 +50,16 @@ describe('a comparison with the control group', () => {
   };
 
   it('stops a release that is slower than those that were held back, and says by how much', async () => {
-    const rollout = await show(await run(2));
+    const id = await run(2);
+    const rollout = await show(id);
     const [gate] = rollout.waves[0]?.gates ?? [];
     expect(gate).toMatchObject({ gate: 'latencyP95 versus control', verdict: 'fail', bound: 0.15 });
     expect(gate?.words).toMatch(/^stopped: p95 \+8\d(\.\d)? % against control, margin 15 %, after \d devices$/);
     expect(gate?.comparison?.eWorse).toBeGreaterThanOrEqual(gate?.comparison?.eDecides ?? Number.NaN);
-    expect(rollout.state).toBe('ROLLED_BACK');
+    expect(rollout.state).toBe('ROLLING_BACK');
+    expect((await executionsOf(id)).filter(({ kind }) => kind === 'rollback')).toMatchObject(
+      new Array(8).fill({ state: 'NOTIFIED', from: BEFORE }),
+    );
     expect(rollout.evaluations.map(({ verdict }) => verdict)).toEqual(['not-enough', 'fail']);
   });
 

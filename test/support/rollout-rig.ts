@@ -8,14 +8,22 @@ import { openTestServices } from './test-services.ts';
 /** What the fleet runs before, and the release that is rolled out to it. */
 export const BEFORE = 'meter@1.0.0';
 export const RELEASE = 'meter@2.0.0';
-const VARIANT = variantRow('meter', '2.0.0', ['rpi5'], 1_000);
-const DIGEST = VARIANT.plaintextSha256;
+const PROFILES = ['rpi4', 'rpi5', 'rpi5-hailo8l', 'jetson-orin-nano'];
+
+/** What tells a release's bytes from those of another: the first digit of its version. */
+export const digestOf = (release: string): string => (/@(\d)/.exec(release)?.[1] ?? '').repeat(64);
 
 export interface ExecutionRow {
   readonly id: string;
   readonly deviceId: string;
+  readonly kind: 'install' | 'rollback';
   readonly state: ExecutionState;
+  readonly code: string | null;
   readonly reason: string | null;
+  /** What the device had before. */
+  readonly from: string | null;
+  /** What the rollout brings. */
+  readonly release: string;
   readonly notBefore: Date;
 }
 
@@ -23,30 +31,53 @@ export interface ExecutionRow {
 export const rolloutRig = () => {
   let t: TestDatabase;
   let services: Services;
+  let others: Services;
   beforeAll(async () => {
     t = await TestDatabase.start();
     services = await openTestServices(t);
+    others = await openTestServices(t);
   });
   afterAll(async () => {
     await services?.database.stop();
+    await others?.database.stop();
     await t?.stop();
   });
   beforeEach(async () => {
     await t.clear();
-    await insertRelease(t, BEFORE, 1);
-    await insertRelease(t, RELEASE, 2, [VARIANT]);
+    await addRelease(BEFORE, 1);
+    await addRelease(RELEASE, 2);
+  });
+
+  const addRelease = async (release: string, counter: number): Promise<void> => {
+    const [model = '', version = ''] = release.split('@');
+    const digest = digestOf(release);
+    const variant = { ...variantRow(model, version, PROFILES, 1_000), plaintextSha256: digest };
+    await insertRelease(t, release, counter, [variant]);
     await t.query(
       `insert into variant (release, id, target, sha256, length, plaintext_sha256, sealed_file_key)
-       values ($1, 'onnx-fp32', $2, repeat('d', 64), 1000, $3, '')`,
-      [RELEASE, JSON.stringify(VARIANT), DIGEST],
+       values ($1, 'onnx-fp32', $2, $3, 1000, $3, '')`,
+      [release, JSON.stringify(variant), digest],
     );
-  });
+  };
 
   const executionsOf = (id: string) =>
     t.query<ExecutionRow>(
-      `select id, device_id as "deviceId", state, reason, case when not_before > '-infinity' then not_before end as "notBefore"
-       from execution where rollout_id = $1 order by device_id`,
+      `select e.id, e.device_id as "deviceId", e.kind, e.state, e.reason_code as code, e.reason, e.from_release as "from",
+         r.release, case when e.not_before > '-infinity' then e.not_before end as "notBefore"
+       from execution e join rollout r on r.id = e.rollout_id where r.id = $1 order by e.device_id, e.kind`,
       [id],
+    );
+
+  const report = (execution: ExecutionRow, state: ExecutionState, at = Date.now()): Promise<unknown> =>
+    t.database.transaction((sql) =>
+      services.executions.report(sql, execution.deviceId, {
+        type: 'execution',
+        at,
+        executionId: execution.id,
+        state,
+        ...(state === 'SUCCEEDED' ? { digest: digestOf(execution.release) } : {}),
+        ...(state === 'FAILED' ? { reason: { code: 'download-failed', message: 'the mirror was down' } } : {}),
+      }),
     );
 
   return {
@@ -56,6 +87,13 @@ export const rolloutRig = () => {
     get services() {
       return services;
     },
+    /** As a second process has them. */
+    get others() {
+      return others;
+    },
+
+    /** A further release of the same model, for every board of the fleet. */
+    addRelease,
 
     /** Devices `d-00`, `d-01`, … that run the release before. */
     async addFleet(count: number): Promise<void> {
@@ -71,9 +109,9 @@ export const rolloutRig = () => {
     },
 
     /** Lets the conductor's steps run until there is nothing to do at once. */
-    async settle(id: string): Promise<void> {
-      for (let step = 0; await services.steps.step(id); step += 1) {
-        if (step > 50) throw new Error('expected to come to rest');
+    async settle(id: string, process = services): Promise<void> {
+      for (let step = 0; await process.steps.step(id); step += 1) {
+        if (step > 100) throw new Error('expected to come to rest');
       }
     },
 
@@ -84,17 +122,20 @@ export const rolloutRig = () => {
     },
 
     /** The device says how far it is. */
-    report(execution: ExecutionRow, state: ExecutionState, at = Date.now()): Promise<unknown> {
-      return t.database.transaction((sql) =>
-        services.executions.report(sql, execution.deviceId, {
-          type: 'execution',
-          at,
-          executionId: execution.id,
-          state,
-          ...(state === 'SUCCEEDED' ? { digest: DIGEST } : {}),
-          ...(state === 'FAILED' ? { reason: { code: 'download-failed', message: 'the mirror was down' } } : {}),
-        }),
-      );
+    report,
+
+    /** Devices that were told, all or those of these ids, say that they run what the rollout brings. */
+    async succeed(id: string, devices?: readonly string[]): Promise<void> {
+      for (const execution of await executionsOf(id)) {
+        const { deviceId, state, release } = execution;
+        if (state !== 'NOTIFIED' || devices?.includes(deviceId) === false) continue;
+        await report(execution, 'SUCCEEDED');
+        await t.database.transaction(async (sql) => {
+          const running = { type: 'running', at: 0, release, digest: digestOf(release) } as const;
+          await services.devices.recordRunning(sql, deviceId, running);
+          await services.executions.noticeRunning(sql, deviceId, release);
+        });
+      }
     },
 
     show: (id: string) => services.rollouts.show(id),
