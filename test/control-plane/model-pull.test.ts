@@ -1,9 +1,7 @@
-import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ApiError, adminRoutes, createClient, type Role, routeUrl } from '@aviary/protocol';
-import { ageRecipientOf, generateAgeIdentity, openHeader, openPayload, releaseStatementSchema } from '@aviary/release';
+import { adminRoutes, createClient, type Role } from '@aviary/protocol';
+import { ageRecipientOf, generateAgeIdentity } from '@aviary/release';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection } from '../../apps/cli/src/connection.ts';
 import { findingWords } from '../../apps/cli/src/reading/finding-words.ts';
@@ -11,44 +9,42 @@ import { pullModel } from '../../apps/cli/src/reading/pull-model.ts';
 import { verifyRelease } from '../../apps/cli/src/reading/verify-release.ts';
 import { FleetRepository } from '../../apps/cli/src/trust/fleet-repository.ts';
 import { Meddler } from '../support/meddler.ts';
-import { runAviary } from '../support/run-aviary.ts';
-import { openAccount } from '../support/test-account.ts';
-import { TestAdminPlane } from '../support/test-admin-plane.ts';
+import { PublishedModel, RELEASE } from '../support/published-model.ts';
 import { writeTestModel } from '../support/test-model.ts';
 
 // Runs the built command: npx tsc -b apps/cli
-const RELEASE = 'grey@1.0.0';
-
-let plane: TestAdminPlane;
+let model: PublishedModel;
 let meddler: Meddler;
-/** A user's home: the publisher's key, what is pinned, and the models. */
-let home: string;
-let pushed: string;
-const tokens = new Map<Role, string>();
+beforeAll(async () => {
+  model = await PublishedModel.start();
+  meddler = await Meddler.start(model.plane.server);
+});
+afterAll(async () => {
+  meddler.stop();
+  await model.stop();
+});
+afterEach(() => {
+  meddler.meddle = undefined;
+  meddler.redirect = (url) => url;
+});
 
 /** Through the meddler, as whoever has the admin token unless another role is named. */
-const aviary = (args: string[], role?: Role) =>
-  runAviary(home, args, '', {
-    AVIARY_SERVER: meddler.url,
-    AVIARY_TOKEN: role === undefined ? plane.services.adminToken : (tokens.get(role) ?? ''),
-    TMPDIR: join(home, 'tmp'),
-  });
+const aviary = (args: string[], role?: Role) => model.aviary(args, role, meddler.url);
 
-const withKey = (...args: string[]) => [...args, '--key', join(home, 'publisher.key')];
+const withKey = (...args: string[]) => [...args, '--key', model.keyPath];
 
 /** What the command works with, in this process. */
 const open = async (role?: Role) => {
-  const token = role === undefined ? plane.services.adminToken : (tokens.get(role) ?? '');
-  const authorization = `Bearer ${token}`;
+  const authorization = `Bearer ${model.token(role)}`;
   const client = createClient(adminRoutes, { baseUrl: meddler.url, fetch, headers: { authorization } });
   const connection: Connection = { baseUrl: meddler.url, authorization, from: 'the test', client };
-  return { connection, repository: await FleetRepository.open(connection, { keyPath: join(home, 'publisher.key') }) };
+  return { connection, repository: await FleetRepository.open(connection, { keyPath: model.keyPath }) };
 };
 
 const pull = async (role?: Role, release = RELEASE) => {
   const { connection, repository } = await open(role);
   const variant = release === RELEASE ? 'plain' : undefined;
-  return pullModel(connection, repository, { release, variant, out: join(home, 'out') });
+  return pullModel(connection, repository, { release, variant, out: join(model.home, 'out') });
 };
 
 const verify = async (release: string) => {
@@ -56,131 +52,17 @@ const verify = async (release: string) => {
   return verifyRelease(connection, repository, release, false);
 };
 
-const targets = async () =>
-  releaseStatementSchema.parse((await plane.admin.showRelease({ params: { release: RELEASE } })).statement).targets;
-
-const target = async (id: string) => {
-  const found = (await targets()).find(({ variant }) => variant === id);
-  if (found === undefined) throw new Error(`${RELEASE} has no variant ${id}`);
-  return found;
-};
-
 /** Where the blob store keeps a variant. */
 const blobFile = async (id: string) => {
-  const { sha256 } = await target(id);
-  return join(plane.database.directory, 'blobs', sha256.slice(0, 2), sha256);
+  const { sha256 } = await model.target(id);
+  return join(model.plane.database.directory, 'blobs', sha256.slice(0, 2), sha256);
 };
 
 /** What is in a user's home that a command has made, and in its temporary folder. */
 const leftovers = async (): Promise<string[]> => [
-  ...(await readdir(home)).filter((name) => name.startsWith('.aviary-') || name === 'out'),
-  ...(await readdir(join(home, 'tmp'))).filter((name) => name.startsWith('aviary-')),
+  ...(await readdir(model.home)).filter((name) => name.startsWith('.aviary-') || name === 'out'),
+  ...(await readdir(join(model.home, 'tmp'))).filter((name) => name.startsWith('aviary-')),
 ];
-
-beforeAll(async () => {
-  plane = await TestAdminPlane.start();
-  meddler = await Meddler.start(plane.server);
-  home = await mkdtemp(join(tmpdir(), 'aviary-pull-'));
-  await mkdir(join(home, 'tmp'));
-  for (const role of ['viewer', 'operator', 'publisher'] as const) {
-    tokens.set(role, (await plane.admin.createToken({ body: { name: role, role } })).token);
-  }
-  expect((await aviary(withKey('key', 'init', '--no-passphrase', '--name', 'ana'))).code).toBe(0);
-  pushed = await writeTestModel(home, { version: '1.0.0', manner: 'sure' });
-  await cp(join(pushed, 'model.onnx'), join(pushed, 'other.onnx'));
-  const yaml = await readFile(join(pushed, 'model.yaml'), 'utf8');
-  await writeFile(
-    join(pushed, 'model.yaml'),
-    yaml.replace('  - file: model.onnx', '  - { id: plain, file: model.onnx }\n  - { id: other, file: other.onnx }'),
-  );
-  const push = await aviary(withKey('model', 'push', pushed));
-  expect(push, push.stderr).toMatchObject({ code: 0 });
-});
-afterAll(async () => {
-  meddler.stop();
-  await plane.stop();
-  await rm(home, { recursive: true, force: true });
-});
-afterEach(() => {
-  meddler.meddle = undefined;
-  meddler.redirect = (url) => url;
-});
-
-describe('the way to a file key', () => {
-  const recipient = ageRecipientOf(generateAgeIdentity());
-
-  it('gives an age header for one recipient, and writes down who asked for what', async () => {
-    const identity = generateAgeIdentity();
-    const publisher = await openAccount(plane.admin, plane.server, 'publisher', 'ben');
-    const { ageHeader } = await publisher.client.openVariant({
-      params: { release: RELEASE, variant: 'plain' },
-      body: { recipient: ageRecipientOf(identity) },
-    });
-    const { sha256, plaintextSha256 } = await target('plain');
-    const answer = await fetch(plane.server + routeUrl(adminRoutes.downloadBlob, { params: { sha256 } }), {
-      headers: { authorization: `Bearer ${tokens.get('viewer')}` },
-    });
-    const sealed = Buffer.from(await answer.arrayBuffer());
-    const hash = createHash('sha256');
-    const fileKey = openHeader(Buffer.from(ageHeader, 'base64'), identity);
-    for await (const chunk of openPayload(fileKey, [sealed])) hash.update(chunk);
-    expect(hash.digest('hex')).toBe(plaintextSha256);
-    const { items } = await plane.admin.listAudit({ query: { limit: 1 } });
-    expect(items).toMatchObject([
-      {
-        actor: 'ben',
-        via: 'session',
-        action: 'openVariant',
-        target: RELEASE,
-        detail: { variant: 'plain', recipient: ageRecipientOf(identity) },
-      },
-    ]);
-  });
-
-  it.each<Role>(['viewer', 'operator'])('is closed to a token of a %s, who may have the sealed bytes', async (role) => {
-    const ask = (method: string, path: string, more = {}) =>
-      fetch(plane.server + path, {
-        method,
-        headers: { authorization: `Bearer ${tokens.get(role)}`, 'content-type': 'application/json' },
-        ...more,
-      });
-    const params = { release: RELEASE, variant: 'plain' };
-    const refused = await ask('POST', routeUrl(adminRoutes.openVariant, { params }), {
-      body: JSON.stringify({ recipient }),
-    });
-    expect(await refused.json()).toMatchObject({ status: 403, code: 'role-missing' });
-    const { sha256, length } = await target('plain');
-    const path = routeUrl(adminRoutes.downloadBlob, { params: { sha256 } });
-    const part = await fetch(plane.server + path, {
-      headers: { authorization: `Bearer ${tokens.get(role)}`, range: 'bytes=0-15' },
-    });
-    expect(part.status).toBe(206);
-    expect(part.headers.get('content-range')).toBe(`bytes 0-15/${length}`);
-    expect((await part.arrayBuffer()).byteLength).toBe(16);
-  });
-
-  it('says what is wrong with what was asked for', async () => {
-    const seal = (release: string, variant: string, to: string) =>
-      plane.admin.openVariant({ params: { release, variant }, body: { recipient: to } }).then(
-        () => undefined,
-        (error: ApiError) => [error.problem.status, error.code],
-      );
-    expect(await seal('grey@9.0.0', 'plain', recipient)).toEqual([404, 'release-unknown']);
-    expect(await seal(RELEASE, 'none', recipient)).toEqual([404, 'variant-unknown']);
-    expect(await seal(RELEASE, 'plain', 'age1nobody')).toEqual([400, 'recipient-invalid']);
-    const sha256 = createHash('sha256').update('something else in the store').digest('hex');
-    await plane.services.blobs.put(
-      sha256,
-      (async function* () {
-        yield Buffer.from('something else in the store');
-      })(),
-    );
-    const answer = await fetch(plane.server + routeUrl(adminRoutes.downloadBlob, { params: { sha256 } }), {
-      headers: { authorization: `Bearer ${plane.services.adminToken}` },
-    });
-    expect(answer.status).toBe(404);
-  });
-});
 
 describe('aviary model verify', () => {
   it('says what is published, and finds it as it was signed, inside too', async () => {
@@ -203,7 +85,7 @@ describe('aviary model verify', () => {
   });
 
   it('needs no key, only the fingerprint of the root, and compares the sealed bytes for whoever may not read', async () => {
-    const stranger = ['model', 'verify', RELEASE, '--key', join(home, 'no-such.key')];
+    const stranger = ['model', 'verify', RELEASE, '--key', join(model.home, 'no-such.key')];
     const asked = await aviary(stranger, 'viewer');
     expect(asked).toMatchObject({ code: 2, stderr: expect.stringContaining('--root-fingerprint') });
     const [, fingerprint = ''] = /fingerprint ([0-9a-f]{64})/.exec(asked.stderr) ?? [];
@@ -230,7 +112,7 @@ describe('aviary model verify', () => {
 
 describe('aviary model pull', () => {
   it('brings what was pushed, byte for byte, and it verifies here', async () => {
-    const out = join(home, 'pulled');
+    const out = join(model.home, 'pulled');
     const { code, stdout, stderr } = await aviary(
       withKey('model', 'pull', RELEASE, '--variant', 'plain', '--out', out),
       'publisher',
@@ -242,7 +124,7 @@ describe('aviary model pull', () => {
       'model.onnx',
       ...(await readdir(join(out, 'acceptance'))).map((file) => `acceptance/${file}`),
     ]) {
-      expect((await bytes(out, name)).equals(await bytes(pushed, name)), name).toBe(true);
+      expect((await bytes(out, name)).equals(await bytes(model.folder, name)), name).toBe(true);
     }
     expect((await readdir(out)).sort()).toEqual([
       'acceptance',
@@ -272,9 +154,9 @@ describe('aviary model pull', () => {
       code: 2,
       stderr: expect.stringContaining('aviary model import --oms-key'),
     });
-    const imported = join(home, 'imported');
+    const imported = join(model.home, 'imported');
     expect(
-      await aviary(['model', 'import', '--oms-key', join(home, 'publisher.key.pub'), out, '--out', imported]),
+      await aviary(['model', 'import', '--oms-key', join(model.home, 'publisher.key.pub'), out, '--out', imported]),
     ).toMatchObject({ code: 0, stdout: expect.stringContaining('raise the version') });
     const definition = await readFile(join(imported, 'model.yaml'), 'utf8');
     await writeFile(join(imported, 'model.yaml'), definition.replace('version: 1.0.0', 'version: 1.0.1'));
@@ -293,7 +175,7 @@ describe('aviary model pull', () => {
   it('asks which variant, where there are several', async () => {
     const { connection, repository } = await open();
     const ask = (variant?: string) =>
-      pullModel(connection, repository, { release: RELEASE, variant, out: join(home, 'out') });
+      pullModel(connection, repository, { release: RELEASE, variant, out: join(model.home, 'out') });
     await expect(ask()).rejects.toThrow('2 variants: plain, other');
     await expect(ask('x')).rejects.toThrow('for --variant, got "x"');
   });
@@ -348,7 +230,7 @@ describe('aviary model pull', () => {
   });
 
   it('refuses a header for somebody else', async () => {
-    const other = await plane.admin.openVariant({
+    const other = await model.plane.admin.openVariant({
       params: { release: RELEASE, variant: 'plain' },
       body: { recipient: ageRecipientOf(generateAgeIdentity()) },
     });
@@ -365,7 +247,7 @@ describe('aviary model pull', () => {
   });
 
   it('leaves nothing of a download that is torn', async () => {
-    const { length } = await target('plain');
+    const { length } = await model.target('plain');
     meddler.meddle = (request, response) => {
       if (!request.url?.startsWith('/api/v1/blobs/')) return false;
       response.writeHead(206, { 'content-range': `bytes 0-${length - 1}/${length}`, 'content-length': length });
@@ -380,11 +262,11 @@ describe('aviary model pull', () => {
   });
 
   it('refuses a mirror that serves older metadata than was seen', async () => {
-    const fetched = await fetch(`${plane.server}/api/v1/trust/metadata/timestamp.json`, {
-      headers: { authorization: `Bearer ${plane.services.adminToken}` },
+    const fetched = await fetch(`${model.plane.server}/api/v1/trust/metadata/timestamp.json`, {
+      headers: { authorization: `Bearer ${model.token()}` },
     });
     const older = await fetched.text();
-    const next = await writeTestModel(home, { version: '1.1.0', manner: 'sure' });
+    const next = await writeTestModel(model.home, { version: '1.1.0', manner: 'sure' });
     expect((await aviary(withKey('model', 'push', next))).code).toBe(0);
     // What was seen is kept beside the key.
     expect((await verify('grey@1.1.0')).variants).toMatchObject([{ problem: null }]);
@@ -402,7 +284,7 @@ describe('aviary model pull', () => {
   it('does not bring a release that was taken back, nor does the control plane give its key', async () => {
     expect((await aviary(withKey('model', 'revoke', 'grey@1.1.0', '--yes'))).code).toBe(0);
     await expect(pull(undefined, 'grey@1.1.0')).rejects.toMatchObject({ code: 'not-published' });
-    const asked = plane.admin.openVariant({
+    const asked = model.plane.admin.openVariant({
       params: { release: 'grey@1.1.0', variant: 'onnx-fp32' },
       body: { recipient: ageRecipientOf(generateAgeIdentity()) },
     });
@@ -410,10 +292,10 @@ describe('aviary model pull', () => {
   });
 
   it('writes down who pulled what, once for each that was opened', async () => {
-    const before = (await plane.admin.listAudit({ query: { limit: 1 } })).last;
+    const before = (await model.plane.admin.listAudit({ query: { limit: 1 } })).last;
     await pull('publisher');
-    await rm(join(home, 'out'), { recursive: true });
-    const { items } = await plane.admin.listAudit({ query: { after: before } });
+    await rm(join(model.home, 'out'), { recursive: true });
+    const { items } = await model.plane.admin.listAudit({ query: { after: before } });
     expect(items).toMatchObject([
       { actor: 'publisher', via: 'token', action: 'openVariant', target: RELEASE, detail: { variant: 'plain' } },
     ]);
