@@ -1,129 +1,12 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RolloutDetail } from '@aviary/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { rolloutDetail } from './testing/rollout-answer.ts';
+import { builtCommand, DEVICE, ID } from './testing/built-command.ts';
 
-// Runs the built command: npx tsc -b apps/cli
-const AVIARY = fileURLToPath(new URL('../bin/aviary.js', import.meta.url));
-const ID = '6f1c2a34-0000-4000-8000-000000000001';
-
-let home: string;
-let server: Server;
-let address: string;
-let rolloutState: RolloutDetail['state'] = 'FINISHED';
-let roundState = 'COMMITTED';
-const heard: { method: string; url: string; authorization: string | undefined; body: string }[] = [];
-
-const device = {
-  id: 'd-1',
-  name: 'camera',
-  profile: 'rpi5',
-  labels: { site: 'lyon' },
-  presence: 'online',
-  lastSeenAt: null,
-  running: null,
-  assigned: null,
-  revokedAt: null,
-};
-
-const rollout = () => rolloutDetail({ id: ID, state: rolloutState });
-
-const round = () => ({
-  id: ID,
-  release: 'meter-reader@1.1.0',
-  target: 'all',
-  state: roundState,
-  reason: null,
-  createdAt: 0,
-  deadlineAt: null,
-  endedAt: null,
-  goal: 4,
-  selected: 0,
-  updates: 0,
-  refused: 0,
-  candidate: null,
-  spec: { release: 'meter-reader@1.1.0' },
-  backbone: 'a'.repeat(64),
-  participants: [],
-  aggregate: null,
-  evaluation: null,
-  history: [],
-});
-
-const PROBLEM = {
-  type: 'about:blank',
-  title: 'The rollout cannot be created',
-  status: 400,
-  code: 'rollout-spec-invalid',
-  detail: 'The rollout cannot be created.',
-  problems: [
-    { path: 'release', message: 'expected model@version' },
-    { path: 'target', message: 'expected a selector' },
-  ],
-};
-
-const answer = (request: IncomingMessage, response: ServerResponse, body: string): void => {
-  const url = request.url ?? '';
-  const method = request.method ?? '';
-  heard.push({ method, url, authorization: request.headers.authorization, body });
-  const send = (status: number, content: unknown, type = 'application/json') => {
-    response.writeHead(status, { 'content-type': type }).end(JSON.stringify(content));
-  };
-  if (url.startsWith('/api/v1/devices')) send(200, { items: [device], nextCursor: null });
-  else if (url === '/api/v1/join-tokens') send(201, { token: 'aviary-join.word', expiresAt: 0 });
-  else if (url === `/api/v1/rollouts/${ID}`) send(200, rollout());
-  else if (url === '/api/v1/rollouts') send(400, PROBLEM, 'application/problem+json');
-  else if (url === `/api/v1/rounds/${ID}`) send(200, round());
-  else if (url === `/api/v1/rounds/${ID}/actions/abandon`)
-    send(200, { ...round(), state: 'ABANDONED', reason: 'told to' });
-  else if (url === '/api/v1/rounds') send(201, round());
-  else if (url === '/api/v1/rounds/preview') {
-    send(200, { devices: 6, eligible: 4, samples: 260, words: ['2 have too few labelled samples'] });
-  } else if (url === '/api/v1/trust') send(200, { roles: 'none' });
-  else
-    send(
-      404,
-      { ...PROBLEM, status: 404, detail: 'There is no such thing.', problems: undefined },
-      'application/problem+json',
-    );
-};
-
-const aviary = (
-  args: string[],
-  environment: NodeJS.ProcessEnv = {},
-): Promise<{ code: number; stdout: string; stderr: string }> =>
-  new Promise((resolve) => {
-    const env = { PATH: process.env.PATH, HOME: home, AVIARY_SERVER: address, AVIARY_TOKEN: 'secret', ...environment };
-    const child = execFile(process.execPath, [AVIARY, ...args], { env, cwd: home }, (_, stdout, stderr) => {
-      resolve({ code: child.exitCode ?? -1, stdout, stderr });
-    });
-    child.stdin?.end();
-  });
-
-beforeAll(async () => {
-  home = await mkdtemp(join(tmpdir(), 'aviary-cli-'));
-  server = createServer((request, response) => {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => answer(request, response, body));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-});
-
-afterAll(async () => {
-  server.close();
-  await rm(home, { recursive: true, force: true });
-});
+const command = builtCommand();
+const { aviary, heard, states } = command;
 
 describe('usage errors', () => {
   it.each([
@@ -204,10 +87,10 @@ describe('help', () => {
 });
 
 describe('a start', () => {
-  const cached = () => readdir(join(home, '.cache', 'aviary', 'compiled'), { recursive: true });
+  const cached = () => readdir(join(command.home, '.cache', 'aviary', 'compiled'), { recursive: true });
 
   it('leaves what it has compiled to the next one, in a folder of the user', async () => {
-    await rm(join(home, '.cache'), { recursive: true, force: true });
+    await rm(join(command.home, '.cache'), { recursive: true, force: true });
     expect((await aviary(['--version'])).code).toBe(0);
     const left = await cached();
     expect(left.length).toBeGreaterThan(50);
@@ -230,8 +113,8 @@ describe('the way to the control plane', () => {
   });
 
   it('reads the token that aviary up writes', async () => {
-    await writeFile(join(home, 'admin.token'), 'from-file\n');
-    await aviary(['device', 'list'], { AVIARY_TOKEN: undefined, AVIARY_DATA: home });
+    await writeFile(join(command.home, 'admin.token'), 'from-file\n');
+    await aviary(['device', 'list'], { AVIARY_TOKEN: undefined, AVIARY_DATA: command.home });
     expect(heard.at(-1)?.authorization).toBe('Bearer from-file');
   });
 
@@ -257,8 +140,8 @@ describe('output', () => {
       ['table', 'json', 'yaml'].map((format) => aviary(['device', 'list', '-o', format])),
     );
     expect(table?.stdout).toMatch(/^ID +NAME +PROFILE/);
-    expect(JSON.parse(json?.stdout ?? '')).toEqual([device]);
-    expect(parse(yaml?.stdout ?? '')).toEqual([device]);
+    expect(JSON.parse(json?.stdout ?? '')).toEqual([DEVICE]);
+    expect(parse(yaml?.stdout ?? '')).toEqual([DEVICE]);
   });
 
   it('has the token alone on standard output', async () => {
@@ -276,7 +159,7 @@ describe('rollout status --watch', () => {
     ['APPROVAL_DENIED', 1],
     ['PAUSED', 3],
   ])('ends with its code when the rollout is %s', async (state, code) => {
-    rolloutState = state;
+    states.rollout = state;
     expect((await aviary(['rollout', 'status', ID, '--watch'])).code).toBe(code);
   });
 
@@ -288,59 +171,8 @@ describe('rollout status --watch', () => {
   });
 
   it('ends with 124 when it takes too long', async () => {
-    rolloutState = 'RUNNING';
+    states.rollout = 'RUNNING';
     expect((await aviary(['rollout', 'status', ID, '--watch', '--timeout', '1'])).code).toBe(124);
-  });
-});
-
-describe('fed', () => {
-  it.each([
-    ['COMMITTED', 0],
-    ['ABANDONED', 1],
-  ])('status --watch ends with its code when the round is %s', async (state, code) => {
-    roundState = state;
-    const watched = await aviary(['fed', 'status', ID, '--watch']);
-    expect(watched).toMatchObject({ code, stderr: '', stdout: expect.stringContaining(state) });
-  });
-
-  it('status --watch ends with 124 when it takes too long', async () => {
-    roundState = 'COLLECTING';
-    expect((await aviary(['fed', 'status', ID, '--watch', '--timeout', '1'])).code).toBe(124);
-  });
-
-  it('create asks for what the file says, and the flags over it', async () => {
-    const file = join(home, 'round.yaml');
-    await writeFile(file, 'release: meter-reader@1.0.0\ngoal: 9\ncollectFor: 2h\ntraining: { epochs: 3, seed: 7 }\n');
-    const flags = ['--release', 'meter-reader@1.1.0', '--selector', 'site=lyon', '--epochs', '4', '--margin', '0.01'];
-    const { code, stdout } = await aviary(['fed', 'create', '-f', file, ...flags]);
-    expect({ code, stdout }).toEqual({ code: 0, stdout: `${ID}\n` });
-    expect(JSON.parse(heard.at(-1)?.body ?? '')).toMatchObject({
-      release: 'meter-reader@1.1.0',
-      target: 'site=lyon',
-      goal: 9,
-      collectFor: 7200,
-      margin: 0.01,
-      training: { epochs: 4, seed: 7 },
-    });
-  });
-
-  it('create --dry-run says who could take part, and starts nothing', async () => {
-    const { stdout } = await aviary(['fed', 'create', '--release', 'meter-reader@1.1.0', '--dry-run']);
-    expect(stdout).toContain('4 of 6 devices could take part, with 260 labelled samples.');
-    expect(stdout).toContain('2 have too few labelled samples');
-    expect(heard.at(-1)?.url).toBe('/api/v1/rounds/preview');
-  });
-
-  it('create says every place that is wrong, and asks for nothing', async () => {
-    const before = heard.length;
-    const { code, stderr } = await aviary(['fed', 'create', '--release', 'a@1.0.0', '--goal', '0', '--epochs', '0.5']);
-    expect(code).toBe(2);
-    expect(stderr).toMatch(/goal: .*\n {2}training\.epochs: /);
-    expect(heard.length).toBe(before);
-  });
-
-  it('abandon says what became of it', async () => {
-    expect(await aviary(['fed', 'abandon', ID, '--yes'])).toMatchObject({ stdout: `${ID}  ABANDONED: told to\n` });
   });
 });
 
@@ -348,7 +180,7 @@ describe('key init', () => {
   const init = (...args: string[]) => aviary(['key', 'init', '--no-passphrase', ...args]);
 
   it('makes keys that only their owner can read, and never overwrites them', async () => {
-    const path = join(home, 'publisher.key');
+    const path = join(command.home, 'publisher.key');
     expect((await init('--no-found', '--key', path)).code).toBe(0);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
     const before = await readFile(path, 'utf8');
@@ -357,16 +189,16 @@ describe('key init', () => {
   });
 
   it('protects it with the passphrase from the environment', async () => {
-    const path = join(home, 'protected', 'publisher.key');
+    const path = join(command.home, 'protected', 'publisher.key');
     const args = ['key', 'init', '--no-found', '--key', path];
     expect((await aviary(args, { AVIARY_KEY_PASSPHRASE: 'correct horse' })).code).toBe(0);
     for (const name of ['publisher.key', 'root.key']) {
-      expect(await readFile(join(home, 'protected', name), 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
+      expect(await readFile(join(command.home, 'protected', name), 'utf8')).toContain('ENCRYPTED PRIVATE KEY');
     }
   });
 
   it('keeps keys with which nothing could be founded yet, and says how to do it later', async () => {
-    const path = join(home, 'offline', 'publisher.key');
+    const path = join(command.home, 'offline', 'publisher.key');
     const args = ['key', 'init', '--no-passphrase', '--key', path, '--server', 'http://127.0.0.1:1'];
     const { code, stderr } = await aviary(args);
     expect(code).toBe(0);
@@ -377,7 +209,7 @@ describe('key init', () => {
 
 describe('demo', () => {
   it('leaves a folder alone that is not of a demo', async () => {
-    const folder = join(home, 'mine');
+    const folder = join(command.home, 'mine');
     await mkdir(join(folder, 'demo'), { recursive: true });
     await writeFile(join(folder, 'demo', 'thesis.txt'), 'years of work');
     const { code, stdout, stderr } = await aviary(['demo', '--once', '--data', folder]);
