@@ -163,6 +163,19 @@ describe('what is told as a change', () => {
     expect(await onlyWhat(() => t.query('update learning_state set at = now()'))).toEqual([]);
   });
 
+  it('a board that asks to join and what becomes of it, and not that it asks again', async () => {
+    const asks = `insert into joining_key (fingerprint, state, claimed_name, asked_at, expires_at)
+      values ('k', 'PENDING', 'porch', now(), now() + interval '1 day')`;
+    expect(await onlyWhat(() => t.query(asks))).toEqual([['joining-keys', ['k']]]);
+    const asksAgain = `update joining_key set asked_at = now(), expires_at = now() + interval '1 day'`;
+    expect(await onlyWhat(() => t.query(asksAgain))).toEqual([]);
+    const approved = `update joining_key set state = 'ACCEPTED'`;
+    expect(await onlyWhat(() => t.query(approved))).toEqual([['joining-keys', ['k']]]);
+    await device('d-one');
+    const joined = `update joining_key set device_id = 'd-one'`;
+    expect(await onlyWhat(() => t.query(joined))).toEqual([['joining-keys', ['k']]]);
+  });
+
   it('a transaction once for all that it does to a rollout, and many as many', async () => {
     const publish = `insert into release (name, model, version, release_counter, rollback_floor, publisher, statement)
       values ('m@1.0.0', 'm', '1.0.0', 1, 0, 'k', '{}')`;

@@ -16,6 +16,7 @@ import { MembersByProfile1767500000000 } from './migrations/1767500000000-member
 import { BoardState1767600000000 } from './migrations/1767600000000-board-state.ts';
 import { Shadow1767710000000 } from './migrations/1767710000000-shadow.ts';
 import { OperatorProfiles1767810000000 } from './migrations/1767810000000-operator-profiles.ts';
+import { FollowedKeys1767900000000 } from './migrations/1767900000000-followed-keys.ts';
 
 /** Any number that is ours: the advisory lock under which migrations run. */
 const MIGRATION_LOCK = 7_245_501;
@@ -108,6 +109,7 @@ export class Database implements Sql {
         BoardState1767600000000,
         Shadow1767710000000,
         OperatorProfiles1767810000000,
+        FollowedKeys1767900000000,
       ],
       migrationsTransactionMode: 'all',
       extra: { max: 12 },

@@ -9,7 +9,7 @@ const tag = 'live';
 const count = z.number().int().nonnegative();
 
 /** What changes come in, and whose pages read them again. */
-export const LIVE_TOPICS = ['devices', 'releases', 'rollouts', 'rounds'] as const;
+export const LIVE_TOPICS = ['devices', 'releases', 'rollouts', 'rounds', 'joining-keys'] as const;
 
 /** `event: change` — something of a topic is not as it was. Its `id:` is what `Last-Event-ID` takes. */
 export const changeEventSchema = z.object({

@@ -1,7 +1,7 @@
 /** What a table's changes are told as, and to whom. */
 interface Followed {
   readonly table: string;
-  readonly topic: 'devices' | 'releases' | 'rollouts' | 'rounds';
+  readonly topic: 'devices' | 'releases' | 'rollouts' | 'rounds' | 'joining-keys';
   /** Column that names what has changed. */
   readonly id: string;
   /** Columns that pages show, where others move more often. */
@@ -63,7 +63,8 @@ const RECORD_CHANGE = `
 const changedIds = (from: string, id: string): string =>
   `(select array_agg(id) from (select distinct now_.${id}::text as id from ${from} limit 21) as distinct_ids)`;
 
-const follow = ({ table, topic, id, shown, when }: Followed): string => {
+/** The triggers that write a table's `change_event` rows. */
+export const follow = ({ table, topic, id, shown, when }: Followed): string => {
   const row = (side: string) => `(${(shown ?? []).map((column) => `${side}.${column}`).join(', ')})`;
   const updated =
     shown === undefined
