@@ -6,6 +6,7 @@ import {
   listAccounts,
   listDevices,
   listExecutions,
+  listJoiningKeys,
   listOperatorProfiles,
   listReleases,
   listRollouts,
@@ -47,6 +48,11 @@ export const queries = {
     queryOptions({
       queryKey: ['devices', 'one', id, 'executions'],
       queryFn: ({ signal }) => deviceExecutions({ path: { id }, signal }),
+    }),
+  joiningKeys: () =>
+    queryOptions({
+      queryKey: ['joining-keys', 'list'],
+      queryFn: ({ signal }) => listJoiningKeys({ signal }),
     }),
   operatorProfiles: (id: string) =>
     queryOptions({

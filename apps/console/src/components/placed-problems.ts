@@ -6,6 +6,8 @@ export interface PlacedProblems {
   readonly error: unknown;
   /** What is wrong at a place, named as in the specification. */
   readonly at: (path: string) => string | undefined;
+  /** Whether something is wrong at a place, or under it. */
+  readonly isWrong: (place: string) => boolean;
   readonly take: (error: unknown) => void;
   /** Somebody changed what stands at a place, or under it. */
   readonly changed: (path: string) => void;
@@ -36,6 +38,7 @@ export const usePlacedProblems = (placeOf: Readonly<Record<string, string>>): Pl
     return {
       error: all.length > 0 && left.length === 0 ? null : error,
       at: (path) => left.find((problem) => problem.path === path)?.message,
+      isWrong: (place) => left.some(({ path }) => isUnder(path, place)),
       take,
       changed,
     };

@@ -19,6 +19,7 @@ const TONES: Record<Tone, readonly string[]> = {
     'EVALUATING',
     'SELECTING',
     'WORKING',
+    'ACCEPTED',
   ],
   waiting: [
     'offline',
@@ -45,6 +46,7 @@ const TONES: Record<Tone, readonly string[]> = {
     'ABANDONED',
     'DECLINED',
     'SILENT',
+    'PENDING',
   ],
   error: ['FAILED', 'REJECTED', 'APPROVAL_DENIED', 'fail', 'error', 'REFUSED'],
 };

@@ -15,6 +15,7 @@ import { LabelsPanel } from './labels-panel.tsx';
 import { LearningPanel } from './learning-panel.tsx';
 import { LiveCharts } from './live-charts.tsx';
 import { OperatorsPanel } from './operators-panel.tsx';
+import { RevokeButton, RevokedNotice } from './revocation.tsx';
 
 const route = getRouteApi('/app/devices/$deviceId');
 const parent = { to: '/devices', label: 'Devices' };
@@ -46,7 +47,10 @@ const Device = ({ device }: { device: DeviceDetail }) => (
           </span>
         </Group>
       }
-    />
+    >
+      {device.revokedAt === null && <RevokeButton device={device} />}
+    </PageHeader>
+    <RevokedNotice device={device} />
     <Grid gap="md">
       <Grid.Col span={{ base: 12, lg: 8 }}>
         <Stack>

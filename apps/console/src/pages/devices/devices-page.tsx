@@ -10,6 +10,7 @@ import { PageHeader } from '../../components/page-header.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
+import { AskingBoards } from './asking-boards.tsx';
 import { selectorOf, selectorProblem } from './device-filter.ts';
 import { DeviceTable } from './device-table.tsx';
 import { FilterBar } from './filter-bar.tsx';
@@ -54,6 +55,7 @@ export const DevicesPage = () => {
       >
         {join}
       </PageHeader>
+      <AskingBoards />
       <FilterBar
         filter={filter}
         selectorError={problem}

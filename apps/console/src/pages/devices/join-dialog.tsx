@@ -1,6 +1,8 @@
 import { Alert, Button, Group, Modal, Select, Stack, Text, TextInput } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { createJoinToken, type JoinToken } from '../../api/generated/index.ts';
+import { createJoinToken, type DeviceDetail, type JoinToken } from '../../api/generated/index.ts';
+import { queries } from '../../api/queries.ts';
 import { commandLine } from '../../components/command-line.ts';
 import { Equivalent } from '../../components/equivalent.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
@@ -14,8 +16,15 @@ const TIMES: Record<string, { label: string; seconds: number }> = {
   '24h': { label: '24 hours', seconds: 86_400 },
 };
 
+interface Props {
+  readonly opened: boolean;
+  /** Who joins anew with the token; absent: a new device. */
+  readonly device?: Pick<DeviceDetail, 'id' | 'name'>;
+  readonly onClose: () => void;
+}
+
 /** Makes a token with which one device may join, and says what to type on the device. */
-export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () => void }) => {
+export const JoinDialog = ({ opened, device, onClose }: Props) => {
   const [ttl, setTtl] = useState('1h');
   const [text, setText] = useState('');
   const [made, setMade] = useState<JoinToken>();
@@ -23,12 +32,17 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
   const [busy, setBusy] = useState(false);
   const read = readLabels(text);
   const wrong: LabelProblem | undefined = read.problems[0];
-  const ttlSeconds = TIMES[ttl]?.seconds ?? 3600;
+  const body = {
+    ttlSeconds: TIMES[ttl]?.seconds ?? 3600,
+    labels: read.labels,
+    ...(device === undefined ? {} : { deviceId: device.id }),
+  };
   const command = commandLine(
     'device',
     'enroll-token',
     '--ttl',
     ttl,
+    ...(device === undefined ? [] : ['--device', device.id]),
     ...Object.entries(read.labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
   );
 
@@ -44,7 +58,7 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
     setBusy(true);
     setError(undefined);
     try {
-      setMade(await createJoinToken({ body: { ttlSeconds, labels: read.labels } }));
+      setMade(await createJoinToken({ body }));
     } catch (reason) {
       setError(reason);
     } finally {
@@ -53,23 +67,32 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
   };
 
   return (
-    <Modal opened={opened} onClose={close} title="Let a device join" size="lg">
+    <Modal
+      opened={opened}
+      onClose={close}
+      title={device === undefined ? 'Let a device join' : `Let ${device.name} join anew`}
+      size="lg"
+    >
       {made === undefined ? (
         <form onSubmit={(event) => void submit(event)}>
           <Stack>
             <Text size="sm" c="dimmed">
-              One device may join with a token, once. Its labels say to which part of the fleet it belongs.
+              {device === undefined
+                ? 'One device may join with a token, once. Its labels say to which part of the fleet it belongs.'
+                : 'Whoever has the token joins as this device, once: the same board, or a new one in its place.'}
             </Text>
-            <TextInput
-              label="Labels"
-              description="key=value, separated by spaces or commas; may stay empty"
-              placeholder="site=lyon floor=2"
-              classNames={{ input: 'mono' }}
-              value={text}
-              onChange={(event) => setText(event.currentTarget.value)}
-              error={wrong?.message}
-              data-autofocus
-            />
+            {device === undefined && (
+              <TextInput
+                label="Labels"
+                description="key=value, separated by spaces or commas; may stay empty"
+                placeholder="site=lyon floor=2"
+                classNames={{ input: 'mono' }}
+                value={text}
+                onChange={(event) => setText(event.currentTarget.value)}
+                error={wrong?.message}
+                data-autofocus
+              />
+            )}
             <Select
               label="It works for"
               data={Object.entries(TIMES).map(([value, { label }]) => ({ value, label }))}
@@ -78,6 +101,7 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
               allowDeselect={false}
             />
             <Equivalent command={command} />
+            {device === undefined && <WithoutToken />}
             <ProblemAlert error={error} title="No token was made" />
             <Group justify="flex-end">
               <RoleButton type="submit" loading={busy} disabled={wrong !== undefined}>
@@ -98,7 +122,9 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
             command={`aviary-agent join --token ${made.token}\naviary-agent run --source dir:/path/to/pictures`}
           />
           <Text size="sm" c="dimmed">
-            The device appears in the list by itself as soon as it has joined.
+            {device === undefined
+              ? 'The device appears in the list by itself as soon as it has joined.'
+              : 'Stop its agent first. This page shows by itself that it has joined.'}
           </Text>
           <Group justify="flex-end">
             <Button onClick={close}>Done</Button>
@@ -106,5 +132,17 @@ export const JoinDialog = ({ opened, onClose }: { opened: boolean; onClose: () =
         </Stack>
       )}
     </Modal>
+  );
+};
+
+/** The other way in: the board asks with its key alone, and somebody approves that. */
+const WithoutToken = () => {
+  const { data } = useQuery(queries.joiningKeys());
+  if (data === undefined) return null;
+  return (
+    <Equivalent
+      label="Or without a token, on the device: it then asks above the list of devices"
+      command={`aviary-agent join --server ${data.deviceUrl} --ca-fingerprint ${data.caFingerprint}`}
+    />
   );
 };

@@ -13,6 +13,13 @@ describe('createEquivalent', () => {
     );
   });
 
+  it('has flags for precedence and newcomers, too', () => {
+    const settings = { ...usual.settings, priority: '700' };
+    expect(createEquivalent({ ...usual, settings, newcomers: 'ignore' })).toBe(
+      'aviary rollout create --release meter-reader@1.1.0 --target all --waves 10%,50%,100% --soak 30m --priority 700 --newcomers ignore',
+    );
+  });
+
   it('asks for the same gates, deadline and probation as the command does without a file', () => {
     const { strategy, ...form } = parseRolloutSpec(specOf(usual));
     const waves = [
@@ -34,6 +41,13 @@ describe('createEquivalent', () => {
     ['other soaks', { waves: [newWave('1', '5m'), newWave('100%', '0s')] }],
     ['a minimum', { waves: [{ ...newWave('10%', '5m'), minimum: '3' }, newWave('100%', '5m')] }],
     ['a deadline', { deadline: '2h' }],
+    ['a shadow', { inShadow: true }],
+    [
+      'a window',
+      { settings: { ...usual.settings, 'strategy.window.cron': '* 2 * * *', 'strategy.window.duration': '3h' } },
+    ],
+    ['a mode', { mode: 'download-only' as const }],
+    ['approval', { needsApproval: true }],
     ['a probation', { probation: { ...usual.probation, minFrames: '500' } }],
   ])('uses a file for %s, which asks for just that', (_, changes) => {
     const form = { ...usual, ...changes };

@@ -1,16 +1,16 @@
 import { stringify } from 'yaml';
 import { shellWord } from '../../components/shell-word.ts';
 import { newRolloutForm, type RolloutForm, specOf } from './rollout-form.ts';
+import { isUsual, PRIORITY, textOf } from './rollout-settings.ts';
 
-/** Whether flags alone can say it: the gates, deadline and probation that the command would ask for as well. */
+/** Whether flags alone can say it: what they cannot say is as the command would have it. */
 const isPlain = (form: RolloutForm): boolean => {
   const usual = newRolloutForm(form.release);
-  const rest = ({ strategy, gates }: Record<string, unknown>) => {
-    const { waves: _, ...others } = strategy as { waves: unknown };
-    return JSON.stringify([others, gates]);
-  };
+  const { target, waves, newcomers, onFailure } = usual;
+  const settings = { ...form.settings, [PRIORITY.path]: PRIORITY.usual };
+  const beside = { ...form, target, waves, newcomers, onFailure, settings };
   return (
-    rest(specOf(form)) === rest(specOf(usual)) &&
+    JSON.stringify(specOf(beside)) === JSON.stringify(specOf(usual)) &&
     form.waves.every(({ minimum, soak }) => minimum.trim() === '' && soak.trim() === form.waves[0]?.soak.trim())
   );
 };
@@ -26,6 +26,8 @@ export const createEquivalent = (form: RolloutForm, dryRun = false): string => {
     `--target ${shellWord(form.target.trim())}`,
     `--waves ${shellWord(form.waves.map(({ size }) => size.trim()).join(','))}`,
     `--soak ${shellWord(form.waves[0]?.soak.trim() ?? '')}`,
+    ...(isUsual(form.settings, PRIORITY) ? [] : [`--priority ${shellWord(textOf(form.settings, PRIORITY))}`]),
+    ...(form.newcomers === 'join' ? [] : [`--newcomers ${form.newcomers}`]),
     ...(form.onFailure === 'rollback-all' ? [] : [`--on-failure ${form.onFailure}`]),
   ];
   return `aviary rollout create ${flags.join(' ')}${end}`;

@@ -31,6 +31,9 @@ export const GateRows = ({ gates, problems, onChange }: Props) => {
       )}
       {gates.map((gate, index) => {
         const { title, help, fields } = gateWords(gate.kind);
+        const place = `gates.${index}.${gateName(gate.kind)}`;
+        // Of the gate as a whole: it is there twice, beside the wrong mode, or has nothing to compare with.
+        const problem = problems.at(`gates.${index}`) ?? problems.at(place) ?? problems.at(`${place}.versus`);
         return (
           <fieldset key={gate.key} className={classes.gate}>
             <legend className={classes.legend}>{title}</legend>
@@ -42,7 +45,7 @@ export const GateRows = ({ gates, problems, onChange }: Props) => {
                   label={label}
                   placeholder={placeholder}
                   value={gate.values[key] ?? ''}
-                  error={problems.at(`gates.${index}.${gateName(gate.kind)}.${key}`)}
+                  error={problems.at(`${place}.${key}`)}
                   onChange={(event) => edit(index, gate.kind, key, event.currentTarget.value)}
                   autoComplete="off"
                 />
@@ -61,9 +64,9 @@ export const GateRows = ({ gates, problems, onChange }: Props) => {
             <Text size="xs" c="dimmed" mt={4}>
               {help}
             </Text>
-            {problems.at(`gates.${index}`) !== undefined && (
+            {problem !== undefined && (
               <Text size="xs" c="var(--mantine-color-error)">
-                {problems.at(`gates.${index}`)}
+                {problem}
               </Text>
             )}
           </fieldset>

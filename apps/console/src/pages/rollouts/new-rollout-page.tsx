@@ -12,9 +12,11 @@ import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
 import { SelectorInput } from '../../components/selector-input.tsx';
 import { createEquivalent } from './create-equivalent.ts';
+import { FurtherSettings, SettingInput } from './further-settings.tsx';
 import { GateRows } from './gate-rows.tsx';
 import { newRolloutForm, type OnFailure, type ProbationField, type RolloutForm, specOf } from './rollout-form.ts';
 import { RolloutPreviewView } from './rollout-preview.tsx';
+import { COMPARE_OVER } from './rollout-settings.ts';
 import { WaveRows } from './wave-rows.tsx';
 
 /** Errors that name no place, and the field that they are about. */
@@ -78,6 +80,29 @@ const WhatAndWhere = ({ form, problems, onChange }: FieldsProps) => {
   );
 };
 
+/** Who is held back, and over which time; the latter where somebody is. */
+const ControlGroup = (props: FieldsProps) => {
+  const { form, problems, onChange } = props;
+  return (
+    <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }} spacing="sm" mt="sm">
+      <TextInput
+        label="Control group"
+        description="held back until the last wave"
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
+        placeholder="none"
+        value={form.control}
+        error={problems.at('strategy.control')}
+        onChange={(event) => {
+          problems.changed('strategy.control');
+          onChange({ control: event.currentTarget.value });
+        }}
+        autoComplete="off"
+      />
+      {form.control.trim() !== '' && <SettingInput setting={COMPARE_OVER} {...props} />}
+    </SimpleGrid>
+  );
+};
+
 const OnTheDevice = ({ form, problems, onChange }: FieldsProps) => (
   <Panel title="On each device">
     <Stack gap="sm">
@@ -99,6 +124,11 @@ const OnTheDevice = ({ form, problems, onChange }: FieldsProps) => (
           which the device applies itself
         </Text>
       </Text>
+      {problems.at('strategy.probation') !== undefined && (
+        <Text size="xs" c="var(--mantine-color-error)">
+          {problems.at('strategy.probation')}
+        </Text>
+      )}
       <SimpleGrid cols={{ base: 1, xs: 2, md: 3 }} spacing="sm">
         {PROBATION.map(({ key, label }) => (
           <TextInput
@@ -160,20 +190,7 @@ export const NewRolloutPage = () => {
               <WhatAndWhere {...fields} />
               <Panel title="Waves" note="sizes are cumulative; the last is 100%">
                 <WaveRows waves={form.waves} problems={problems} onChange={(waves) => change({ waves })} />
-                <TextInput
-                  mt="sm"
-                  w={190}
-                  label="Control group"
-                  description="held back until the last wave"
-                  placeholder="none"
-                  value={form.control}
-                  error={problems.at('strategy.control')}
-                  onChange={(event) => {
-                    problems.changed('strategy.control');
-                    change({ control: event.currentTarget.value });
-                  }}
-                  autoComplete="off"
-                />
+                <ControlGroup {...fields} />
               </Panel>
               <Panel title="Gates" note="what stops a wave">
                 <Stack gap="md">
@@ -196,6 +213,7 @@ export const NewRolloutPage = () => {
                 </Stack>
               </Panel>
               <OnTheDevice {...fields} />
+              <FurtherSettings {...fields} />
             </Stack>
           </Grid.Col>
           <Grid.Col span={{ base: 12, lg: 5 }}>

@@ -1,4 +1,22 @@
 import { type GateKind, gateName, gateWords } from './gate-kinds.ts';
+import {
+  COMPARE_OVER,
+  FORCE_AFTER,
+  isUsual,
+  type Mode,
+  type Newcomers,
+  type OnUncertain,
+  PRIORITY,
+  RATE,
+  REQUIRES,
+  RETRIES,
+  type Setting,
+  type SettingTexts,
+  SHADOW,
+  textOf,
+  usualTexts,
+  WINDOW,
+} from './rollout-settings.ts';
 
 /** A wave as it stands in the form; texts, because what a person has typed so far need not be a number. */
 export interface WaveRow {
@@ -39,6 +57,13 @@ export interface RolloutForm {
   readonly probation: Readonly<Record<ProbationField, string>>;
   readonly gates: readonly GateRow[];
   readonly onFailure: OnFailure;
+  readonly onUncertain: OnUncertain;
+  /** Whether somebody else has to approve it before it begins. */
+  readonly needsApproval: boolean;
+  readonly inShadow: boolean;
+  readonly mode: Mode;
+  readonly newcomers: Newcomers;
+  readonly settings: SettingTexts;
 }
 
 let keys = 0;
@@ -74,6 +99,12 @@ export const newRolloutForm = (release: string): RolloutForm => ({
   probation: DEFAULT_PROBATION,
   gates: [newGate('execution')],
   onFailure: 'rollback-all',
+  onUncertain: 'wait',
+  needsApproval: false,
+  inShadow: false,
+  mode: 'forced',
+  newcomers: 'join',
+  settings: usualTexts(),
 });
 
 /** A number where a number was typed; anything else goes as it is, and the control plane says what it expected. */
@@ -85,29 +116,56 @@ const typed = (text: string): string | number => {
 const sameTexts = (a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean =>
   Object.keys(a).every((key) => a[key]?.trim() === b[key]?.trim());
 
-/** What the form asks for, as in rollout.yaml; what is left as the control plane would have it is left out. */
-export const specOf = (form: RolloutForm): Record<string, unknown> => {
-  const waves = form.waves.map(({ size, minimum, soak }) => ({
-    size: typed(size),
-    ...(minimum.trim() === '' ? {} : { minimum: typed(minimum) }),
-    soak: typed(soak),
-  }));
+/** By its own name, each of these that is not as usual. */
+const changedOf = (settings: SettingTexts, group: readonly Setting[]): Record<string, unknown> =>
+  Object.fromEntries(
+    group
+      .filter((setting) => !isUsual(settings, setting))
+      .map((setting) => [setting.path.slice(setting.path.lastIndexOf('.') + 1), typed(textOf(settings, setting))]),
+  );
+
+/** A part of the specification that is there when something in it is not as usual. */
+const partOf = (name: string, settings: SettingTexts, group: readonly Setting[]): Record<string, unknown> => {
+  const changed = changedOf(settings, group);
+  return Object.keys(changed).length === 0 ? {} : { [name]: changed };
+};
+
+const strategyOf = ({ settings, ...form }: RolloutForm): Record<string, unknown> => {
   const probation = Object.fromEntries(PROBATION_FIELDS.map((field) => [field, typed(form.probation[field])]));
+  const isCompared = form.control.trim() !== '';
   return {
-    release: form.release.trim(),
-    target: form.target.trim(),
-    strategy: {
-      ...(form.control.trim() === '' ? {} : { control: typed(form.control) }),
-      waves,
-      ...(form.deadline.trim() === DEFAULT_DEADLINE ? {} : { deadline: typed(form.deadline) }),
-      ...(sameTexts(form.probation, DEFAULT_PROBATION) ? {} : { probation }),
-    },
-    gates: form.gates.map(({ kind, values }) => ({
-      [gateName(kind)]: {
-        ...gateWords(kind).always,
-        ...Object.fromEntries(Object.entries(values).map(([key, text]) => [key, typed(text)])),
-      },
+    ...(isCompared ? { control: typed(form.control), ...changedOf(settings, [COMPARE_OVER]) } : {}),
+    waves: form.waves.map(({ size, minimum, soak }) => ({
+      size: typed(size),
+      ...(minimum.trim() === '' ? {} : { minimum: typed(minimum) }),
+      soak: typed(soak),
     })),
-    onFailure: form.onFailure,
+    ...partOf('rate', settings, RATE),
+    ...(form.deadline.trim() === DEFAULT_DEADLINE ? {} : { deadline: typed(form.deadline) }),
+    ...changedOf(settings, [RETRIES]),
+    ...partOf('window', settings, WINDOW),
+    ...(form.mode === 'forced' ? {} : { mode: form.mode }),
+    // Asked for beside that mode only; what was typed before stays for a person who comes back to it.
+    ...(form.mode === 'soft' ? changedOf(settings, [FORCE_AFTER]) : {}),
+    ...(form.inShadow ? { shadow: changedOf(settings, SHADOW) } : {}),
+    ...(sameTexts(form.probation, DEFAULT_PROBATION) ? {} : { probation }),
   };
 };
+
+/** What the form asks for, as in rollout.yaml; what is left as the control plane would have it is left out. */
+export const specOf = (form: RolloutForm): Record<string, unknown> => ({
+  release: form.release.trim(),
+  target: form.target.trim(),
+  ...changedOf(form.settings, [REQUIRES, PRIORITY]),
+  ...(form.newcomers === 'join' ? {} : { newcomers: form.newcomers }),
+  strategy: strategyOf(form),
+  gates: form.gates.map(({ kind, values }) => ({
+    [gateName(kind)]: {
+      ...gateWords(kind).always,
+      ...Object.fromEntries(Object.entries(values).map(([key, text]) => [key, typed(text)])),
+    },
+  })),
+  onFailure: form.onFailure,
+  ...(form.onUncertain === 'wait' ? {} : { onUncertain: form.onUncertain }),
+  ...(form.needsApproval ? { approval: 'required' } : {}),
+});

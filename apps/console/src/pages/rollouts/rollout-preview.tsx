@@ -2,6 +2,7 @@ import { spanWords } from '@aviary/rollout';
 import { Stack, Table, Text } from '@mantine/core';
 import type { RolloutPreview } from '../../api/generated/index.ts';
 import { byteWords } from '../../components/byte-words.ts';
+import { NavAnchor } from '../../components/nav-anchor.tsx';
 import { WaveRibbon } from '../../components/wave-picture.tsx';
 import { deviceCount } from '../../components/wave-portions.ts';
 
@@ -32,6 +33,18 @@ const passedAfter = ({ forecast }: RolloutPreview, index: number): string => {
   const wave = forecast.waves.find((each) => each.index === index);
   return wave === undefined ? '–' : spanWords(wave.seconds);
 };
+
+/** Rollouts under way that want some of the same devices, and who gets them. */
+const Overlaps = ({ overlaps }: Pick<RolloutPreview, 'overlaps'>) =>
+  overlaps.map(({ rolloutId, release, devices, priority, outranked }) => (
+    <Text key={rolloutId} size="sm" c="var(--av-warning)">
+      <NavAnchor to="/rollouts/$rolloutId" params={{ rolloutId }} underline="always">
+        A rollout of {release}
+      </NavAnchor>{' '}
+      (priority {priority}) is under way on {deviceCount(devices)} of these;{' '}
+      {outranked ? 'this one outranks it and takes them.' : 'it outranks this one and keeps those that it takes.'}
+    </Text>
+  ));
 
 /** The earliest finish, and what it does not count. */
 const Forecast = ({ forecast }: Pick<RolloutPreview, 'forecast'>) => (
@@ -112,6 +125,7 @@ export const RolloutPreviewView = ({ preview }: { preview: RolloutPreview }) => 
           {deviceCount(stranded)} cannot run it, and will be rejected: see below.
         </Text>
       )}
+      <Overlaps overlaps={preview.overlaps} />
       <WaveRibbon waves={plannedWaves(preview)} />
       <Table aria-label="Waves">
         <Table.Thead>

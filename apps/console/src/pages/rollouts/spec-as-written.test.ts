@@ -18,6 +18,7 @@ describe('specAsWritten', () => {
         compareOver: '5m',
         rate: { perMinute: 20, increase: 1.5 },
         window: { cron: '0 2 * * *', duration: '3h', zone: 'device' },
+        shadow: { seconds: '2m', minAgreement: '90%' },
         probation: { seconds: '2m', maxErrorRate: '0.7%' },
       },
       gates: [

@@ -2,7 +2,7 @@ import { formatDuration } from '@aviary/rollout';
 
 const DURATIONS = new Set(['soak', 'deadline', 'seconds', 'compareOver', 'duration', 'forceAfter']);
 const SHARES =
-  /(^|\.)(maxErrorRate|maxLowConfidenceRate|maxFailureRate|minSuccessRate|lowConfidenceRate\.max|maxAlerts|margin)$/;
+  /(^|\.)(maxErrorRate|maxLowConfidenceRate|maxFailureRate|minSuccessRate|lowConfidenceRate\.max|maxAlerts|margin|minAgreement)$/;
 
 /** As docs/rollouts.md has them; a database keeps them in an order of its own. */
 const ORDER = ['release', 'target', 'strategy', 'waves', 'gates', 'onFailure', 'size', 'minimum', 'soak'];
