@@ -5,7 +5,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { inspect } from '../../apps/cli/src/demo/inspector.ts';
 import { setUpAddress } from '../../apps/control-plane/src/features/access/set-up-code.ts';
 import { inBothThemes, openBrowser, openPage, takePicture, watchErrors } from '../support/browser.ts';
+import { handsOn } from '../support/console-hands.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
+import { membershipTests } from './browser-membership.ts';
 
 // The console in a real Chromium, against a real control plane with real agents, in the order in which a person meets it.
 
@@ -22,13 +24,7 @@ const findings: string[] = [];
 const look = async (name: string): Promise<void> => {
   findings.push(...(await inBothThemes(page, name)));
 };
-const heading = (name: string | RegExp) => page.getByRole('heading', { name, level: 1 });
-const field = (name: string) => page.getByRole('textbox', { name, exact: true });
-const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
-const go = (name: string) => page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name }).click();
-/** A mark that a reload would wipe out. */
-const mark = () => page.evaluate(() => Object.assign(globalThis, { neverReloaded: true }));
-const marked = () => page.evaluate(() => 'neverReloaded' in globalThis);
+const { heading, field, press, go, section, mark, marked, fillRollout } = handsOn(() => page);
 const wave = (number: number, words: RegExp) =>
   page.getByRole('img', { name: new RegExp(`^wave ${number}, ${words.source}`) });
 
@@ -50,28 +46,6 @@ afterAll(async () => {
   await browser.close();
   await fleet.stop();
 });
-
-/** Fills the form of a rollout as its user would. */
-const fillRollout = async (release: string, sizes: readonly string[]): Promise<void> => {
-  await page.goto(`/rollouts/new?release=${encodeURIComponent(release)}`);
-  await heading('New rollout').waitFor();
-  await field('Target').fill('site=test');
-  while ((await page.getByRole('textbox', { name: /^Size of wave/ }).count()) > sizes.length) {
-    await page
-      .getByRole('button', { name: /^Remove wave/ })
-      .first()
-      .click();
-  }
-  for (const [index, size] of sizes.entries()) {
-    await field(`Size of wave ${index + 1}`).fill(size);
-    await field(`Soak of wave ${index + 1}`).fill('1s');
-    await field(`At least of wave ${index + 1}`).fill('');
-  }
-  await field('Deadline').fill('60s');
-  await field('lasts at least').fill('2s');
-  await field('and … frames').fill('15');
-  await field('p95, times the one before').fill('50');
-};
 
 describe('the console', () => {
   it('is set up by the first visitor who has the code, and by nobody else', async () => {
@@ -140,10 +114,29 @@ describe('the console', () => {
   it('starts a rollout by its form, whose waves move before one’s eyes; it is paused and resumed', async () => {
     await fillRollout('grey@1.1.0', ['1', '100%']);
     await field('Target').fill('site == = test');
+    await section('Shadow').click();
+    await page.getByRole('switch', { name: 'Run in shadow first' }).check();
+    await field('Ends after').fill('soon');
+    await section('Shadow').click();
+    await field('Ends after').waitFor({ state: 'hidden' });
     await press('Dry run');
     await page.getByText('^').first().waitFor();
+    // What is wrong is shown where it stands, also in a part that was closed.
+    await page
+      .locator('form')
+      .getByText(/expected a duration such as .* got "soon"/)
+      .first()
+      .waitFor();
+    await field('Ends after').waitFor();
     await look('new-rollout-wrong');
     await field('Target').fill('site=test');
+    await field('Ends after').fill('20s');
+    await field('or after … frames').fill('20');
+    await field('Agrees on at least').fill('50%');
+    await section('Window and consent').click();
+    await field('Opens at').fill('* * * * *');
+    await field('Open for').fill('5m');
+    await field('Time zone').fill('UTC');
     await press('Dry run');
     await page
       .getByText(/4 devices/)
@@ -166,6 +159,16 @@ describe('the console', () => {
     expect(await marked()).toBe(true);
     await look('rollout-finished');
     await fleet.allRun('grey@1.1.0');
+    const id = page.url().slice(page.url().lastIndexOf('/') + 1);
+    const { spec } = await fleet.client.showRollout({ params: { id } });
+    expect(spec).toMatchObject({
+      strategy: {
+        shadow: { seconds: 20, frames: 20, every: 1, minAgreement: 0.5 },
+        window: { cron: '* * * * *', duration: 300, zone: 'UTC' },
+      },
+    });
+    const { items } = await fleet.client.listExecutions({ params: { id } });
+    expect(items.map(({ shadow }) => shadow?.verdict)).toEqual(NAMES.map(() => 'agrees'));
   });
 
   it('shows a bad release being stopped and taken back', async () => {
@@ -271,6 +274,8 @@ describe('the console', () => {
       .first()
       .waitFor();
   });
+
+  membershipTests(() => ({ fleet, page, person: ACCOUNT.name, look }));
 
   it('lists rollouts and the accounts', async () => {
     await go('Rollouts');

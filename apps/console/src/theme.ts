@@ -90,6 +90,8 @@ export const cssVariablesResolver: CSSVariablesResolver = () => ({
     '--mantine-color-dimmed': '#9fadb6',
     '--mantine-color-placeholder': '#8b9aa4',
     '--mantine-color-error': '#ff8f85',
+    '--mantine-color-red-filled': '#c92a2a',
+    '--mantine-color-red-filled-hover': '#b32424',
     '--mantine-color-anchor': '#7cc7cf',
     '--mantine-color-default-border': '#3d4a54',
     '--av-surface': '#171e24',

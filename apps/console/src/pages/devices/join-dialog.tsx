@@ -119,12 +119,16 @@ export const JoinDialog = ({ opened, device, onClose }: Props) => {
           </Alert>
           <Equivalent
             label="On the device"
-            command={`aviary-agent join --token ${made.token}\naviary-agent run --source dir:/path/to/pictures`}
+            command={
+              device === undefined
+                ? `aviary-agent join --token ${made.token}\naviary-agent run --source dir:/path/to/pictures`
+                : `aviary-agent join --token ${made.token}`
+            }
           />
           <Text size="sm" c="dimmed">
             {device === undefined
               ? 'The device appears in the list by itself as soon as it has joined.'
-              : 'Stop its agent first. This page shows by itself that it has joined.'}
+              : 'Stop its agent before, and start it afterwards. The page shows by itself that it is back.'}
           </Text>
           <Group justify="flex-end">
             <Button onClick={close}>Done</Button>

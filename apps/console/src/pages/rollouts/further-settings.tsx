@@ -26,6 +26,8 @@ interface Props {
 }
 
 interface Section {
+  /** Part of ids in the page. */
+  readonly key: string;
   readonly title: string;
   /** What it says now, in a few words: a closed section hides nothing. */
   readonly phrase: (form: RolloutForm) => string;
@@ -175,21 +177,30 @@ const PeopleFields = ({ form, problems, onChange }: Props) => (
 );
 
 const SECTIONS: readonly Section[] = [
-  { title: 'Shadow', phrase: shadowPhrase, places: ['strategy.shadow'], Fields: ShadowFields },
+  { key: 'shadow', title: 'Shadow', phrase: shadowPhrase, places: ['strategy.shadow'], Fields: ShadowFields },
   {
+    key: 'switch',
     title: 'Window and consent',
     phrase: switchPhrase,
     places: ['strategy.mode', 'strategy.forceAfter', 'strategy.window'],
     Fields: SwitchFields,
   },
-  { title: 'Pace and retries', phrase: pacePhrase, places: ['strategy.rate', 'strategy.retries'], Fields: PaceFields },
   {
+    key: 'pace',
+    title: 'Pace and retries',
+    phrase: pacePhrase,
+    places: ['strategy.rate', 'strategy.retries'],
+    Fields: PaceFields,
+  },
+  {
+    key: 'precedence',
     title: 'Precedence and newcomers',
     phrase: precedencePhrase,
     places: ['priority', 'requires', 'newcomers'],
     Fields: PrecedenceFields,
   },
   {
+    key: 'people',
     title: 'Where people decide',
     phrase: peoplePhrase,
     places: ['onUncertain', 'approval'],
@@ -202,14 +213,14 @@ export const FurtherSettings = (props: Props) => {
   const { form, problems } = props;
   const [opened, setOpened] = useState<string[]>([]);
   useEffect(() => {
-    const wrong = SECTIONS.filter(({ places }) => places.some(problems.isWrong)).map(({ title }) => title);
+    const wrong = SECTIONS.filter(({ places }) => places.some(problems.isWrong)).map(({ key }) => key);
     if (wrong.length > 0) setOpened((before) => [...new Set([...before, ...wrong])]);
   }, [problems]);
   return (
     <Panel title="Further settings" note="most rollouts leave them as they are" flush>
       <Accordion multiple order={3} value={opened} onChange={setOpened} classNames={classes}>
-        {SECTIONS.map(({ title, phrase, Fields }) => (
-          <Accordion.Item key={title} value={title}>
+        {SECTIONS.map(({ key, title, phrase, Fields }) => (
+          <Accordion.Item key={key} value={key}>
             <Accordion.Control>
               <Text span size="sm" fw={600}>
                 {title}

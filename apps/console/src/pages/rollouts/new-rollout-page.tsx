@@ -109,7 +109,8 @@ const OnTheDevice = ({ form, problems, onChange }: FieldsProps) => (
       <TextInput
         w={190}
         label="Deadline"
-        description="from the start of its wave"
+        description="from when it is told"
+        inputWrapperOrder={['label', 'input', 'description', 'error']}
         value={form.deadline}
         error={problems.at('strategy.deadline')}
         onChange={(event) => {

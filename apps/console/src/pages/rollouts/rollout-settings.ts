@@ -30,7 +30,7 @@ export const COMPARE_OVER = setting(
 export const SHADOW = [
   setting('strategy.shadow.seconds', 'Ends after', 'at the latest, also where no frame comes', '60s'),
   setting('strategy.shadow.frames', 'or after … frames', 'that were compared', '', 'no end'),
-  setting('strategy.shadow.every', 'Sees every … frame', 'of the camera and of applications', '1'),
+  setting('strategy.shadow.every', 'Every … frame', 'of the camera and of applications', '1'),
   setting('strategy.shadow.minAgreement', 'Agrees on at least', 'else the device keeps what it has', '', 'only told'),
 ] as const;
 
