@@ -82,12 +82,14 @@ describe('the overview, with a real database over real HTTP', () => {
   it('names rollouts that stand, and those of the last day that ended without success', async () => {
     await insertRelease(t, 'm@1.0.0', 1);
     const paused = await insertRollout(t, 'm@1.0.0', 'PAUSED', { reason: 'wave 1 failed' });
+    const waits = await insertRollout(t, 'm@1.0.0', 'WAITING_FOR_APPROVAL');
     const back = await insertRollout(t, 'm@1.0.0', 'ROLLED_BACK', { reason: 'too slow', endedAgo: '1 hour' });
     const stopped = await insertRollout(t, 'm@1.0.0', 'STOPPED', { endedAgo: '2 hours' });
     await insertRollout(t, 'm@1.0.0', 'STOPPED', { endedAgo: '25 hours' });
     await insertRollout(t, 'm@1.0.0', 'FINISHED', { endedAgo: '1 hour' });
     await insertRollout(t, 'm@1.0.0', 'RUNNING');
     expect(await attention()).toMatchObject([
+      { level: 'warning', words: 'm@1.0.0 to "site=lyon" waits for approval', rolloutId: waits },
       { level: 'warning', words: 'm@1.0.0 to "site=lyon" is paused: wave 1 failed', rolloutId: paused, deviceId: null },
       { level: 'error', words: 'm@1.0.0 to "site=lyon" was rolled back: too slow', rolloutId: back },
       { level: 'warning', words: 'm@1.0.0 to "site=lyon" was stopped', rolloutId: stopped },

@@ -59,7 +59,7 @@ export const overviewSchema = z
         }),
       )
       .describe(
-        'what needs somebody now: warnings and errors of the last day, paused and failed rollouts; newest first',
+        'what needs somebody now: warnings and errors of the last day, rollouts that wait, are paused or failed; newest first',
       ),
   })
   .meta({ id: 'Overview' });

@@ -1,4 +1,4 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core';
+import { Button, Group, Modal, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
 import { approveKey, type JoiningKey } from '../../api/generated/index.ts';
@@ -29,6 +29,7 @@ export const ApproveDialog = ({ asking, onClose }: { asking: JoiningKey; onClose
   const [busy, setBusy] = useState(false);
   const { labels, problems: labelProblems } = readLabels(labelText);
   const isCompared = isFingerprint(shown, asking.fingerprint);
+  const isPlaced = problems.isWrong('name') || problems.isWrong('profile');
   const terms = {
     ...(name.trim() === '' ? {} : { name: name.trim() }),
     ...(profile.trim() === '' ? {} : { profile: profile.trim() }),
@@ -77,18 +78,32 @@ export const ApproveDialog = ({ asking, onClose }: { asking: JoiningKey; onClose
             autoComplete="off"
             data-autofocus
           />
-          <TextInput
-            label="Name"
-            description="what people call it; empty: what it calls itself"
-            placeholder={asking.name ?? ''}
-            value={name}
-            onChange={(event) => {
-              problems.changed('name');
-              setName(event.currentTarget.value);
-            }}
-            error={problems.at('name')}
-            autoComplete="off"
-          />
+          <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="sm">
+            <TextInput
+              label="Name"
+              description="what people call it; empty: what it calls itself"
+              placeholder={asking.name ?? ''}
+              value={name}
+              onChange={(event) => {
+                problems.changed('name');
+                setName(event.currentTarget.value);
+              }}
+              error={problems.at('name')}
+              autoComplete="off"
+            />
+            <TextInput
+              label="Profile"
+              description="only a board of this profile may join with the key; empty: any"
+              placeholder={asking.profile ?? 'rpi5'}
+              value={profile}
+              onChange={(event) => {
+                problems.changed('profile');
+                setProfile(event.currentTarget.value);
+              }}
+              error={problems.at('profile')}
+              autoComplete="off"
+            />
+          </SimpleGrid>
           <TextInput
             label="Labels"
             description="key=value, separated by spaces or commas; may stay empty"
@@ -99,20 +114,8 @@ export const ApproveDialog = ({ asking, onClose }: { asking: JoiningKey; onClose
             error={labelProblems[0]?.message}
             autoComplete="off"
           />
-          <TextInput
-            label="Profile"
-            description="only a board of this profile may join with the key; empty: any"
-            placeholder={asking.profile ?? 'rpi5'}
-            value={profile}
-            onChange={(event) => {
-              problems.changed('profile');
-              setProfile(event.currentTarget.value);
-            }}
-            error={problems.at('profile')}
-            autoComplete="off"
-          />
           <Equivalent command={command} />
-          <ProblemAlert error={problems.error} title="It was not approved" />
+          <ProblemAlert error={isPlaced ? null : problems.error} title="It was not approved" />
           <Group justify="flex-end">
             <Text size="sm" c="dimmed" mr="auto" role="status">
               {isCompared ? 'It is the key that asks.' : ''}

@@ -84,10 +84,7 @@ const AskingTable = ({ keys, mayDecide, onApprove }: TableProps) => (
             <RelativeTime at={key.createdAt} />
           </Table.Td>
           <Table.Td>
-            <StateBadge
-              state={key.state}
-              {...(key.state === 'ACCEPTED' ? { label: 'Approved, joins when it asks next' } : {})}
-            />
+            <StateBadge state={key.state} {...(key.state === 'ACCEPTED' ? { label: 'Joins when it asks next' } : {})} />
           </Table.Td>
           {mayDecide && (
             <Table.Td>

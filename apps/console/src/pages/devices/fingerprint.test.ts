@@ -18,10 +18,10 @@ describe('the fingerprint that a board shows', () => {
     expect(isFingerprint('', wanted)).toBe(false);
   });
 
-  it('is another one from the first digit on that differs', () => {
-    expect(fingerprintProblem(`${wanted.slice(0, -1)}0`, wanted)).toMatch(/^Digit 64 is another one/);
-    expect(fingerprintProblem('3f:8', wanted)).toMatch(/^Digit 3 is another one/);
-    expect(fingerprintProblem(`${wanted}0`, wanted)).toMatch(/^Digit 65 is another one/);
+  it('differs from the first digit on that differs', () => {
+    expect(fingerprintProblem(`${wanted.slice(0, -1)}0`, wanted)).toMatch(/^Digit 64 differs/);
+    expect(fingerprintProblem('3f:8', wanted)).toMatch(/^Digit 3 differs/);
+    expect(fingerprintProblem(`${wanted}0`, wanted)).toMatch(/^Digit 65 differs/);
   });
 
   it('has hex digits only', () => {

@@ -12,7 +12,7 @@ export const fingerprintProblem = (text: string, wanted: string): string | undef
   if (/[^0-9a-f]/.test(typed)) return `Expected ${LENGTH} hex digits (0-9, a-f), got “${text.trim()}”.`;
   const differsAt = [...typed].findIndex((digit, at) => digit !== wanted[at]);
   if (differsAt < 0) return undefined;
-  return `Digit ${differsAt + 1} is another one in the key that asks. Read it once more; if the board shows just this, somebody else’s key asks here: reject it.`;
+  return `Digit ${differsAt + 1} differs from the key that asks. Read it once more; if the board shows just this, somebody else’s key asks here: reject it.`;
 };
 
 /** Whether it is the fingerprint, all of it. */

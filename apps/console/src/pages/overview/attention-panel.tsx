@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core';
 import { IconCircleCheck } from '@tabler/icons-react';
 import { useState } from 'react';
-import type { Overview } from '../../api/generated/index.ts';
+import type { JoiningKey, Overview } from '../../api/generated/index.ts';
 import { NavAnchor } from '../../components/nav-anchor.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
@@ -13,8 +13,14 @@ type Attention = Overview['attention'][number];
 /** What is seen without asking for more. */
 const SHORT = 8;
 
+interface Props {
+  readonly attention: readonly Attention[];
+  /** Boards that wait for approval, newest first. */
+  readonly asking: readonly JoiningKey[];
+}
+
 /** What needs somebody now, newest first; each line leads to where it can be looked into. */
-export const AttentionPanel = ({ attention }: { attention: readonly Attention[] }) => {
+export const AttentionPanel = ({ attention, asking }: Props) => {
   const [all, setAll] = useState(false);
   const shown = all ? attention : attention.slice(0, SHORT);
   return (
@@ -30,13 +36,14 @@ export const AttentionPanel = ({ attention }: { attention: readonly Attention[] 
       }
       flush
     >
-      {attention.length === 0 ? (
+      {attention.length === 0 && asking.length === 0 ? (
         <div className={classes.calm}>
           <IconCircleCheck size={20} color="var(--av-ok)" aria-hidden />
-          Nothing. No warnings in the last day, and no rollout waits for anybody.
+          Nothing. No warnings in the last day, and no rollout and no board waits for anybody.
         </div>
       ) : (
         <ul className={classes.list}>
+          <Asking keys={asking} />
           {shown.map((item, index) => (
             <Item
               // biome-ignore lint/suspicious/noArrayIndexKey: two warnings may be the same in everything
@@ -47,6 +54,25 @@ export const AttentionPanel = ({ attention }: { attention: readonly Attention[] 
         </ul>
       )}
     </Panel>
+  );
+};
+
+const Asking = ({ keys }: { keys: readonly JoiningKey[] }) => {
+  const [newest] = keys;
+  if (newest === undefined) return null;
+  return (
+    <li className={classes.item} style={{ '--edge': 'var(--av-warning)' } as React.CSSProperties}>
+      <StateBadge state={newest.state} />
+      <div className={classes.words}>
+        {keys.length === 1 ? 'A board waits' : `${keys.length} boards wait`} for approval to join{' '}
+        <NavAnchor underline="always" to="/devices">
+          to the devices
+        </NavAnchor>
+      </div>
+      <span className={classes.when}>
+        <RelativeTime at={newest.createdAt} />
+      </span>
+    </li>
   );
 };
 

@@ -24,10 +24,12 @@ export const OverviewPage = () => {
 
 const Parts = ({ overview }: { overview: Overview }) => {
   const { devices, releases, rollouts } = overview;
+  const { data: keys } = useQuery(queries.joiningKeys());
+  const asking = keys?.items.filter(({ state }) => state === 'PENDING') ?? [];
   const started = devices.total > 0 && releases > 0;
   return (
     <Stack>
-      {started ? <AttentionPanel attention={overview.attention} /> : <FirstSteps overview={overview} />}
+      {started ? <AttentionPanel attention={overview.attention} asking={asking} /> : <FirstSteps overview={overview} />}
       <FleetPanel overview={overview} />
       {(started || rollouts.length > 0) && <RolloutsPanel rollouts={rollouts} />}
     </Stack>

@@ -26,12 +26,12 @@ const EVENTS = `
 const ROLLOUTS = `
   select case state when 'ROLLED_BACK' then 'error' else 'warning' end as level,
     ${millisecondsOf('coalesce(ended_at, state_since)')} as at,
-    release || ' to "' || target || '" ' || case state when 'PAUSED' then 'is paused' when 'STOPPED' then 'was stopped'
-      else 'was rolled back' end || coalesce(': ' || reason, '') as words,
+    release || ' to "' || target || '" ' || case state when 'PAUSED' then 'is paused'
+      when 'WAITING_FOR_APPROVAL' then 'waits for approval' when 'STOPPED' then 'was stopped' else 'was rolled back' end || coalesce(': ' || reason, '') as words,
     null as "deviceId", null as "deviceName", id as "rolloutId"
   from rollout
   where id in (
-    select id from rollout where state = 'PAUSED'
+    select id from rollout where state in ('PAUSED', 'WAITING_FOR_APPROVAL')
       and state not in ('FINISHED', 'STOPPED', 'ROLLED_BACK', 'APPROVAL_DENIED')
     union all
     select id from rollout where ended_at > now() - interval '1 day' and state in ('ROLLED_BACK', 'STOPPED')
