@@ -4,6 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApiProcess } from '../support/api-process.ts';
 import { inBothThemes, openBrowser, openPage, watchErrors } from '../support/browser.ts';
+import { handsOn } from '../support/console-hands.ts';
 import { insertFleet, insertRelease, variantRow } from '../support/rows.ts';
 import { openAccount } from '../support/test-account.ts';
 import { TestDatabase } from '../support/test-database.ts';
@@ -115,6 +116,47 @@ describe('the page of a rollout', () => {
     await page.getByText('8 devices get a new try').waitFor();
     await page.getByText('· ana').first().waitFor();
     await page.getByRole('button', { name: 'Try again' }).waitFor({ state: 'detached' });
+  });
+
+  it('says what does not go together where it stands, and which rollout under way wants the same devices', async () => {
+    await page.goto(`/rollouts/new?release=${encodeURIComponent(RELEASE)}`);
+    const { field, press, section } = handsOn(() => page);
+    await field('Target').fill('profile=rpi4');
+    await press('Add a gate');
+    await page.getByRole('menuitem', { name: 'Lost accelerators' }).click();
+    await section('Window and consent').click();
+    await page.getByRole('radio', { name: 'Download only' }).check();
+    await press('Dry run');
+    const gate = page.getByRole('group', { name: 'Lost accelerators' });
+    await gate
+      .getByText('expected execution or success: with mode: download-only nothing serves the release')
+      .waitFor();
+    await page.getByRole('radio', { name: 'With consent' }).check();
+    await field('Forced after').fill('8h');
+    await section('Pace and retries').click();
+    await field('Retries').fill('2');
+    await section('Precedence and newcomers').click();
+    await field('Priority').fill('700');
+    await section('Where people decide').click();
+    await page.getByRole('switch', { name: 'Needs approval' }).check();
+    await press('Dry run');
+    await page.getByText('expected less than the deadline, 6h, got 8h').first().waitFor();
+    expect(await inBothThemes(page, 'new-rollout-all')).toEqual([]);
+    await field('Forced after').fill('2h');
+    await press('Dry run');
+    await page.getByText(/is under way on \d+ devices of these; this one outranks it and takes them/).waitFor();
+    await press('Start');
+    await page.getByRole('heading', { name: /^Rollout / }).waitFor();
+    await page.getByRole('button', { name: 'Approve' }).waitFor();
+    const [row] = await t.query<{ spec: object; state: string }>(
+      'select state, spec from rollout order by created_at desc limit 1',
+    );
+    expect(row).toMatchObject({
+      state: 'WAITING_FOR_APPROVAL',
+      spec: { priority: 700, approval: 'required', strategy: { mode: 'soft', forceAfter: 7200, retries: 2 } },
+    });
+    await page.goto('/');
+    await page.getByText('meter@2.0.0 to "profile=rpi4" waits for approval').waitFor();
   });
 
   it('says before a rollout begins what it would do: whom it compares, when it ends, which site downloads how much', async () => {

@@ -42,16 +42,16 @@ export const WINDOW = [
 
 export const FORCE_AFTER = setting(
   'strategy.forceAfter',
-  'Without consent after',
-  'from when it was told',
+  'Forced after',
+  'without consent, from when it was told',
   '',
   'never',
 );
 
 export const RATE = [
-  setting('strategy.rate.perMinute', 'Told per minute', 'devices; empty: all of a wave', '', 'all at once'),
-  setting('strategy.rate.increase', 'Then … times as fast', 'again and again', '1'),
-  setting('strategy.rate.every', 'after each … successes', 'empty: as many as per minute', '', 'as per minute'),
+  setting('strategy.rate.perMinute', 'Per minute', 'devices that are told; empty: all of a wave', '', 'all at once'),
+  setting('strategy.rate.increase', 'Times faster', 'again and again; 1: never', '1'),
+  setting('strategy.rate.every', 'After', 'so many successes each time', '', 'as per minute'),
 ] as const;
 
 export const RETRIES = setting('strategy.retries', 'Retries', 'of a device that failed', '0');
