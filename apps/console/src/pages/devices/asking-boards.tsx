@@ -73,7 +73,7 @@ const AskingTable = ({ keys, mayDecide, onApprove }: TableProps) => (
               {key.name ?? 'nothing'}
             </Text>
             <Text size="xs" c="dimmed">
-              {key.profile ?? 'no profile fits'}
+              {key.profile ?? (key.state === 'PENDING' ? 'no profile fits' : 'any profile')}
             </Text>
           </Table.Td>
           <Table.Td>

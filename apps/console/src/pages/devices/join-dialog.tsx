@@ -145,7 +145,7 @@ const WithoutToken = () => {
   if (data === undefined) return null;
   return (
     <Equivalent
-      label="Or without a token, on the device: it then asks above the list of devices"
+      label="Or without a token, on the device; it then waits here for approval"
       command={`aviary-agent join --server ${data.deviceUrl} --ca-fingerprint ${data.caFingerprint}`}
     />
   );
