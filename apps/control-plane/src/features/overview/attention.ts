@@ -27,7 +27,8 @@ const ROLLOUTS = `
   select case state when 'ROLLED_BACK' then 'error' else 'warning' end as level,
     ${millisecondsOf('coalesce(ended_at, state_since)')} as at,
     release || ' to "' || target || '" ' || case state when 'PAUSED' then 'is paused'
-      when 'WAITING_FOR_APPROVAL' then 'waits for approval' when 'STOPPED' then 'was stopped' else 'was rolled back' end || coalesce(': ' || reason, '') as words,
+      when 'WAITING_FOR_APPROVAL' then 'waits for approval' when 'STOPPED' then 'was stopped'
+      else 'was rolled back' end || coalesce(': ' || reason, '') as words,
     null as "deviceId", null as "deviceName", id as "rolloutId"
   from rollout
   where id in (
