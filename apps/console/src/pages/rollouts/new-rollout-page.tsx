@@ -1,15 +1,13 @@
-import { Autocomplete, Button, Grid, Group, Radio, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query';
+import { Radio, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { createRollout, previewRollout } from '../../api/generated/index.ts';
-import { queries } from '../../api/queries.ts';
-import { Equivalent } from '../../components/equivalent.tsx';
+import { DryRunForm } from '../../components/dry-run-form.tsx';
 import { PageHeader } from '../../components/page-header.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { usePlacedProblems } from '../../components/placed-problems.ts';
-import { ProblemAlert } from '../../components/problem-alert.tsx';
-import { RoleButton } from '../../components/role-button.tsx';
+import { ReleaseInput } from '../../components/release-input.tsx';
 import { SelectorInput } from '../../components/selector-input.tsx';
 import { createEquivalent } from './create-equivalent.ts';
 import { FurtherSettings, SettingInput } from './further-settings.tsx';
@@ -44,41 +42,44 @@ const FAILURES: readonly { value: OnFailure; label: string; description: string 
   { value: 'pause', label: 'Pause', description: 'Devices keep what they have, and a person decides.' },
 ];
 
+const WORDS = {
+  title: 'Dry run',
+  tryIt: 'Dry run',
+  before:
+    'A dry run says which devices each wave takes, which variant each profile gets and why, who cannot run it, and how much is to be downloaded.',
+  tryFirst: 'See what it would do first: a dry run of what the form says now.',
+  failed: 'Nothing was created',
+};
+
 interface FieldsProps {
   readonly form: RolloutForm;
   readonly problems: ReturnType<typeof usePlacedProblems>;
   readonly onChange: (changes: Partial<RolloutForm>) => void;
 }
 
-const WhatAndWhere = ({ form, problems, onChange }: FieldsProps) => {
-  const releases = useInfiniteQuery(queries.releases());
-  return (
-    <Panel title="What, and where">
-      <Stack gap="sm">
-        <Autocomplete
-          label="Release"
-          placeholder="meter-reader@1.1.0"
-          data={releases.data?.pages.flatMap((page) => page.items.map((item) => item.release)) ?? []}
-          value={form.release}
-          error={problems.at('release')}
-          onChange={(release) => {
-            problems.changed('release');
-            onChange({ release });
-          }}
-        />
-        <SelectorInput
-          label="Target"
-          value={form.target}
-          error={problems.at('target')}
-          onChange={(target) => {
-            problems.changed('target');
-            onChange({ target });
-          }}
-        />
-      </Stack>
-    </Panel>
-  );
-};
+const WhatAndWhere = ({ form, problems, onChange }: FieldsProps) => (
+  <Panel title="What, and where">
+    <Stack gap="sm">
+      <ReleaseInput
+        value={form.release}
+        error={problems.at('release')}
+        onChange={(release) => {
+          problems.changed('release');
+          onChange({ release });
+        }}
+      />
+      <SelectorInput
+        label="Target"
+        value={form.target}
+        error={problems.at('target')}
+        onChange={(target) => {
+          problems.changed('target');
+          onChange({ target });
+        }}
+      />
+    </Stack>
+  </Panel>
+);
 
 /** Who is held back, and over which time; the latter where somebody is. */
 const ControlGroup = (props: FieldsProps) => {
@@ -158,108 +159,53 @@ export const NewRolloutPage = () => {
   const [form, setForm] = useState(() => newRolloutForm(release ?? ''));
   const change = (changes: Partial<RolloutForm>) => setForm((before) => ({ ...before, ...changes }));
   const spec = specOf(form);
-
-  const dryRun = useMutation({
-    mutationFn: (body: typeof spec) => previewRollout({ body }),
-    onMutate: () => problems.take(null),
-    onError: problems.take,
-  });
-  const start = useMutation({
-    mutationFn: () => createRollout({ body: spec }),
-    onMutate: () => problems.take(null),
-    onError: problems.take,
-    onSuccess: async ({ id }) => {
-      await client.invalidateQueries({ queryKey: ['rollouts', 'list'] });
-      await navigate({ to: '/rollouts/$rolloutId', params: { rolloutId: id } });
-    },
-  });
-  const previewed = dryRun.data !== undefined;
-  const fresh = previewed && JSON.stringify(dryRun.variables) === JSON.stringify(spec);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    dryRun.mutate(spec);
+  const start = async (body: typeof spec) => {
+    const { id } = await createRollout({ body });
+    await client.invalidateQueries({ queryKey: ['rollouts', 'list'] });
+    await navigate({ to: '/rollouts/$rolloutId', params: { rolloutId: id } });
   };
   const fields = { form, problems, onChange: change };
 
   return (
     <>
       <PageHeader title="New rollout" parent={{ to: '/rollouts', label: 'Rollouts' }} />
-      <form onSubmit={submit} noValidate>
-        <Grid gap="md">
-          <Grid.Col span={{ base: 12, lg: 7 }}>
-            <Stack gap="md">
-              <WhatAndWhere {...fields} />
-              <Panel title="Waves" note="sizes are cumulative; the last is 100%">
-                <WaveRows waves={form.waves} problems={problems} onChange={(waves) => change({ waves })} />
-                <ControlGroup {...fields} />
-              </Panel>
-              <Panel title="Gates" note="what stops a wave">
-                <Stack gap="md">
-                  <GateRows gates={form.gates} problems={problems} onChange={(gates) => change({ gates })} />
-                  <Radio.Group
-                    label="When a gate fails"
-                    value={form.onFailure}
-                    error={problems.at('onFailure')}
-                    onChange={(onFailure) => {
-                      problems.changed('onFailure');
-                      change({ onFailure });
-                    }}
-                  >
-                    <Stack gap="xs" mt="xs">
-                      {FAILURES.map((each) => (
-                        <Radio key={each.value} {...each} />
-                      ))}
-                    </Stack>
-                  </Radio.Group>
-                </Stack>
-              </Panel>
-              <OnTheDevice {...fields} />
-              <FurtherSettings {...fields} />
-            </Stack>
-          </Grid.Col>
-          <Grid.Col span={{ base: 12, lg: 5 }}>
-            <Stack gap="md">
-              <Panel
-                title="Dry run"
-                actions={
-                  <Group gap="xs">
-                    <Button type="submit" variant="default" size="xs" loading={dryRun.isPending}>
-                      Dry run
-                    </Button>
-                    <RoleButton
-                      size="xs"
-                      loading={start.isPending}
-                      refusal={fresh ? null : 'See what it would do first: a dry run of what the form says now.'}
-                      onClick={() => start.mutate()}
-                    >
-                      Start
-                    </RoleButton>
-                  </Group>
-                }
-              >
-                <Stack gap="sm">
-                  <ProblemAlert error={problems.error} title="Nothing was created" />
-                  {!previewed && problems.error === null && (
-                    <Text size="sm" c="dimmed">
-                      A dry run says which devices each wave takes, which variant each profile gets and why, who cannot
-                      run it, and how much is to be downloaded.
-                    </Text>
-                  )}
-                  {previewed && !fresh && (
-                    <Text size="sm" c="var(--av-warning)">
-                      The form has changed since. What follows is what it said before.
-                    </Text>
-                  )}
-                  {previewed && <RolloutPreviewView preview={dryRun.data} />}
-                </Stack>
-              </Panel>
-              <Panel title="In a terminal">
-                <Equivalent command={createEquivalent(form)} />
-              </Panel>
-            </Stack>
-          </Grid.Col>
-        </Grid>
-      </form>
+      <DryRunForm
+        spec={spec}
+        problems={problems}
+        words={WORDS}
+        command={createEquivalent(form)}
+        dryRun={(body) => previewRollout({ body })}
+        start={start}
+        show={(preview) => <RolloutPreviewView preview={preview} />}
+      >
+        <WhatAndWhere {...fields} />
+        <Panel title="Waves" note="sizes are cumulative; the last is 100%">
+          <WaveRows waves={form.waves} problems={problems} onChange={(waves) => change({ waves })} />
+          <ControlGroup {...fields} />
+        </Panel>
+        <Panel title="Gates" note="what stops a wave">
+          <Stack gap="md">
+            <GateRows gates={form.gates} problems={problems} onChange={(gates) => change({ gates })} />
+            <Radio.Group
+              label="When a gate fails"
+              value={form.onFailure}
+              error={problems.at('onFailure')}
+              onChange={(onFailure) => {
+                problems.changed('onFailure');
+                change({ onFailure });
+              }}
+            >
+              <Stack gap="xs" mt="xs">
+                {FAILURES.map((each) => (
+                  <Radio key={each.value} {...each} />
+                ))}
+              </Stack>
+            </Radio.Group>
+          </Stack>
+        </Panel>
+        <OnTheDevice {...fields} />
+        <FurtherSettings {...fields} />
+      </DryRunForm>
     </>
   );
 };
