@@ -1,15 +1,14 @@
 import { Select, Table } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type Account, changeAccount, type Role } from '../../api/generated/index.ts';
 import { queries } from '../../api/queries.ts';
 import { commandLine } from '../../components/command-line.ts';
 import { ConfirmButton } from '../../components/confirm-button.tsx';
+import { DialogButton } from '../../components/dialog-button.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { RoleButton } from '../../components/role-button.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { ADMINS, useSession } from '../../session/use-session.ts';
 import { NewAccountDialog } from './new-account-dialog.tsx';
@@ -18,21 +17,19 @@ import { ROLES } from './roles.ts';
 /** All accounts. Only admins see it. */
 export const AccountsPanel = () => {
   const accounts = useQuery(queries.accounts());
-  const [adding, { open, close }] = useDisclosure(false);
   return (
     <Panel
       title="Accounts"
       actions={
-        <RoleButton size="xs" variant="default" roles={ADMINS} onClick={open}>
+        <DialogButton roles={ADMINS} dialog={(close) => <NewAccountDialog onClose={close} />}>
           Make an account
-        </RoleButton>
+        </DialogButton>
       }
       flush
     >
       <Loaded query={accounts} what="the accounts">
         {({ items }) => <Accounts accounts={items} />}
       </Loaded>
-      {adding && <NewAccountDialog onClose={close} />}
     </Panel>
   );
 };

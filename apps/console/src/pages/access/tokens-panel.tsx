@@ -1,15 +1,14 @@
 import { Table, Text } from '@mantine/core';
-import { useDisclosure } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ApiToken, revokeToken } from '../../api/generated/index.ts';
 import { queries } from '../../api/queries.ts';
 import { commandLine } from '../../components/command-line.ts';
 import { ConfirmButton } from '../../components/confirm-button.tsx';
+import { DialogButton } from '../../components/dialog-button.tsx';
 import { EmptyState } from '../../components/empty-state.tsx';
 import { Loaded } from '../../components/loaded.tsx';
 import { Panel } from '../../components/panel.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
-import { RoleButton } from '../../components/role-button.tsx';
 import { NewTokenDialog } from './new-token-dialog.tsx';
 import { ROLES } from './roles.ts';
 
@@ -18,14 +17,13 @@ const EVERYBODY = ROLES.map(({ value }) => value);
 /** API tokens, with which the command and other programs come in: one's own; all of them for an admin. */
 export const TokensPanel = () => {
   const tokens = useQuery(queries.tokens());
-  const [making, { open, close }] = useDisclosure(false);
   return (
     <Panel
       title="API tokens"
       actions={
-        <RoleButton size="xs" variant="default" roles={EVERYBODY} onClick={open}>
+        <DialogButton roles={EVERYBODY} dialog={(close) => <NewTokenDialog onClose={close} />}>
           Make a token
-        </RoleButton>
+        </DialogButton>
       }
       flush
     >
@@ -40,7 +38,6 @@ export const TokensPanel = () => {
           )
         }
       </Loaded>
-      {making && <NewTokenDialog onClose={close} />}
     </Panel>
   );
 };
