@@ -6,6 +6,7 @@ import { OPERATORS } from '../session/use-session.ts';
 import { Equivalent } from './equivalent.tsx';
 import { ProblemAlert } from './problem-alert.tsx';
 import { RoleButton } from './role-button.tsx';
+import { useAttempt } from './use-attempt.ts';
 
 interface Props extends Omit<ButtonProps, 'children'> {
   /** On the button, and on the one that confirms. */
@@ -36,27 +37,20 @@ export const ConfirmButton = ({
 }: Props) => {
   const [opened, { open, close }] = useDisclosure(false);
   const [typed, setTyped] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const mayConfirm = typeToConfirm === undefined || typed === typeToConfirm;
 
   const ask = () => {
     setTyped('');
-    setError(undefined);
+    setError(null);
     open();
   };
-  const confirm = async () => {
-    setBusy(true);
-    setError(undefined);
-    try {
+  const confirm = () =>
+    attempt(async () => {
       await onConfirm();
       close();
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
-  };
+    });
 
   return (
     <>
@@ -67,7 +61,7 @@ export const ConfirmButton = ({
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (mayConfirm) void confirm();
+            if (mayConfirm) confirm();
           }}
         >
           <Stack>

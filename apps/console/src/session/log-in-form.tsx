@@ -2,6 +2,7 @@ import { Button, PasswordInput, Stack, TextInput } from '@mantine/core';
 import { type FormEvent, useState } from 'react';
 import { logIn, type Session } from '../api/generated/index.ts';
 import { ProblemAlert } from '../components/problem-alert.tsx';
+import { useAttempt } from '../components/use-attempt.ts';
 
 interface Props {
   /** Whose session has expired. */
@@ -12,24 +13,18 @@ interface Props {
 export const LogInForm = ({ name: known = '', onLoggedIn }: Props) => {
   const [name, setName] = useState(known);
   const [password, setPassword] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       onLoggedIn(await logIn({ body: { name, password } }));
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
-    <form onSubmit={(event) => void submit(event)}>
+    <form onSubmit={submit}>
       <Stack>
         <ProblemAlert error={error} title="You are not logged in" />
         <TextInput

@@ -6,6 +6,7 @@ import { queries } from '../../api/queries.ts';
 import { commandLine } from '../../components/command-line.ts';
 import { Equivalent } from '../../components/equivalent.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { accountNameProblem, NAME_RULE, PASSWORD_RULE, passwordProblem } from '../../session/account-fields.ts';
 import { ROLES } from './roles.ts';
 
@@ -15,30 +16,24 @@ export const NewAccountDialog = ({ onClose }: { onClose: () => void }) => {
   const [password, setPassword] = useState('');
   const [role, setRole] = useState<Role>('viewer');
   const [tried, setTried] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const wrong = { name: accountNameProblem(name), password: passwordProblem(password) };
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     setTried(true);
     if (wrong.name !== undefined || wrong.password !== undefined) return;
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       await createAccount({ body: { name, role, password } });
       await client.invalidateQueries(queries.accounts());
       onClose();
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
     <Modal opened onClose={onClose} title="Make an account">
-      <form onSubmit={(event) => void submit(event)} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack>
           <TextInput
             label="Account name"

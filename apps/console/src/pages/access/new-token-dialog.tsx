@@ -6,6 +6,7 @@ import { queries } from '../../api/queries.ts';
 import { commandLine } from '../../components/command-line.ts';
 import { Equivalent } from '../../components/equivalent.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { useSession } from '../../session/use-session.ts';
 import { ROLES, rolesToGrant } from './roles.ts';
 
@@ -20,24 +21,18 @@ export const NewTokenDialog = ({ onClose }: { onClose: () => void }) => {
   const [role, setRole] = useState<Role>('viewer');
   const [days, setDays] = useState<string>('90');
   const [made, setMade] = useState<string>();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const title = name.trim();
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     if (title === '') return;
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       const { token } = await createToken({ body: { name: title, role, ttlSeconds: Number(days) * DAY_S } });
       setMade(token);
       await client.invalidateQueries(queries.tokens());
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   if (made !== undefined) {
@@ -59,7 +54,7 @@ export const NewTokenDialog = ({ onClose }: { onClose: () => void }) => {
   }
   return (
     <Modal opened onClose={onClose} title="Make a token">
-      <form onSubmit={(event) => void submit(event)}>
+      <form onSubmit={submit}>
         <Stack>
           <TextInput
             label="What it is for"

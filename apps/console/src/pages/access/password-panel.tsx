@@ -3,6 +3,7 @@ import { type FormEvent, useState } from 'react';
 import { changePassword } from '../../api/generated/index.ts';
 import { Panel } from '../../components/panel.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { PASSWORD_RULE, passwordProblem } from '../../session/account-fields.ts';
 
 /** One's own password. */
@@ -10,34 +11,28 @@ export const PasswordPanel = () => {
   const [current, setCurrent] = useState('');
   const [next, setNext] = useState('');
   const [tried, setTried] = useState(false);
-  const [busy, setBusy] = useState(false);
   const [done, setDone] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const wrong = passwordProblem(next);
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     setTried(true);
     setDone(false);
     if (wrong !== undefined) return;
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       await changePassword({ body: { current, next } });
       setCurrent('');
       setNext('');
       setTried(false);
       setDone(true);
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
     <Panel title="Your password">
-      <form onSubmit={(event) => void submit(event)} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack maw={420}>
           <PasswordInput
             label="Present password"

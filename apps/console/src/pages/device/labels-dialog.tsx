@@ -7,6 +7,7 @@ import { queries } from '../../api/queries.ts';
 import { Equivalent } from '../../components/equivalent.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { type LabelRow, labelChanges, labelCommand, rowProblems } from './label-changes.ts';
 
 /** A form over all labels of a device; only what was changed is said, so that two people do not undo each other. */
@@ -19,8 +20,8 @@ export const LabelsDialog = ({ device, onClose }: { device: DeviceDetail; onClos
       .map(([key, value], row) => ({ row, key, value })),
   );
   const [next, setNext] = useState(rows.length);
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const problems = rowProblems(rows);
   const changes = labelChanges(before, rows);
   const changed = Object.keys(changes).length > 0;
@@ -31,25 +32,19 @@ export const LabelsDialog = ({ device, onClose }: { device: DeviceDetail; onClos
   };
   const set = (row: number, part: Partial<LabelRow>) =>
     setRows(rows.map((each) => (each.row === row ? { ...each, ...part } : each)));
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     if (problems.size > 0 || !changed) return;
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       const { labels } = await labelDevice({ path: { id: device.id }, body: { labels: changes } });
       client.setQueryData(queries.device(device.id).queryKey, (known) => known && { ...known, labels });
       onClose();
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
     <Modal opened onClose={onClose} title={`Labels of ${device.name}`} size="lg">
-      <form onSubmit={(event) => void submit(event)}>
+      <form onSubmit={submit}>
         <Stack gap="xs">
           {rows.map(({ row, key, value }) => (
             <Group key={row} gap="xs" align="flex-start" wrap="nowrap">

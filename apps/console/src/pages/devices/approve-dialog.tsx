@@ -9,6 +9,7 @@ import { KeyValue } from '../../components/key-value.tsx';
 import { usePlacedProblems } from '../../components/placed-problems.ts';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { fingerprintProblem, isFingerprint } from './fingerprint.ts';
 import { readLabels } from './label-text.ts';
 
@@ -22,11 +23,11 @@ const PLACE_OF: Readonly<Record<string, string>> = { 'profile-unknown': 'profile
 export const ApproveDialog = ({ asking, onClose }: { asking: JoiningKey; onClose: () => void }) => {
   const client = useQueryClient();
   const problems = usePlacedProblems(PLACE_OF);
+  const { busy, attempt } = useAttempt(problems.take);
   const [shown, setShown] = useState('');
   const [name, setName] = useState('');
   const [labelText, setLabelText] = useState('');
   const [profile, setProfile] = useState('');
-  const [busy, setBusy] = useState(false);
   const { labels, problems: labelProblems } = readLabels(labelText);
   const isCompared = isFingerprint(shown, asking.fingerprint);
   const isPlaced = problems.isWrong('name') || problems.isWrong('profile');
@@ -40,25 +41,19 @@ export const ApproveDialog = ({ asking, onClose }: { asking: JoiningKey; onClose
     ...Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]),
   );
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     if (!isCompared || labelProblems.length > 0) return;
-    setBusy(true);
-    problems.take(null);
-    try {
+    attempt(async () => {
       await approveKey({ path: { fingerprint: asking.fingerprint }, body: { ...terms, labels } });
       await client.invalidateQueries(queries.joiningKeys());
       onClose();
-    } catch (reason) {
-      problems.take(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
     <Modal opened onClose={onClose} title="Let a board join" size="xl">
-      <form onSubmit={(event) => void submit(event)} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack>
           <KeyValue
             items={[

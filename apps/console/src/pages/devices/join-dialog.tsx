@@ -8,6 +8,7 @@ import { Equivalent } from '../../components/equivalent.tsx';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
 import { RelativeTime } from '../../components/relative-time.tsx';
 import { RoleButton } from '../../components/role-button.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { type LabelProblem, readLabels } from './label-text.ts';
 
 const TIMES: Record<string, { label: string; seconds: number }> = {
@@ -28,8 +29,8 @@ export const JoinDialog = ({ opened, device, onClose }: Props) => {
   const [ttl, setTtl] = useState('1h');
   const [text, setText] = useState('');
   const [made, setMade] = useState<JoinToken>();
-  const [error, setError] = useState<unknown>();
-  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
   const read = readLabels(text);
   const wrong: LabelProblem | undefined = read.problems[0];
   const body = {
@@ -49,21 +50,15 @@ export const JoinDialog = ({ opened, device, onClose }: Props) => {
   const close = () => {
     // The token is shown once: a dialog that is opened again makes a new one.
     setMade(undefined);
-    setError(undefined);
+    setError(null);
     onClose();
   };
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     if (wrong !== undefined) return;
-    setBusy(true);
-    setError(undefined);
-    try {
+    attempt(async () => {
       setMade(await createJoinToken({ body }));
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
@@ -74,7 +69,7 @@ export const JoinDialog = ({ opened, device, onClose }: Props) => {
       size="lg"
     >
       {made === undefined ? (
-        <form onSubmit={(event) => void submit(event)}>
+        <form onSubmit={submit}>
           <Stack>
             <Text size="sm" c="dimmed">
               {device === undefined

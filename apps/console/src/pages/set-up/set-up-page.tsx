@@ -4,6 +4,7 @@ import { type FormEvent, useEffect, useState } from 'react';
 import { setUp, showSetup } from '../../api/generated/index.ts';
 import { ProblemError } from '../../api/problem-error.ts';
 import { ProblemAlert } from '../../components/problem-alert.tsx';
+import { useAttempt } from '../../components/use-attempt.ts';
 import { NAME_RULE, PASSWORD_RULE } from '../../session/account-fields.ts';
 import { Entrance } from '../../session/entrance.tsx';
 import { sessionStore } from '../../session/session-store.ts';
@@ -16,8 +17,8 @@ export const SetUpPage = () => {
   const [password, setPassword] = useState('');
   const [again, setAgain] = useState('');
   const [tried, setTried] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>();
+  const [error, setError] = useState<unknown>(null);
+  const { busy, attempt } = useAttempt(setError);
 
   // The code opens the door: it does not stay in the address bar and the history.
   useEffect(() => {
@@ -34,20 +35,15 @@ export const SetUpPage = () => {
     (field === 'code' && refused?.code === 'set-up-code-wrong' ? refused.message : refused?.at(field));
   const placed = refused !== undefined && (['code', 'name', 'password'] as const).some((field) => at(field));
 
-  const submit = async (event: FormEvent) => {
+  const submit = (event: FormEvent) => {
     event.preventDefault();
     setTried(true);
-    setError(undefined);
+    setError(null);
     if (Object.keys(wrong).length > 0) return;
-    setBusy(true);
-    try {
+    attempt(async () => {
       sessionStore.begin(await setUp({ body: { code: code.trim(), name, password } }));
       await navigate({ to: '/' });
-    } catch (reason) {
-      setError(reason);
-    } finally {
-      setBusy(false);
-    }
+    });
   };
 
   return (
@@ -55,9 +51,9 @@ export const SetUpPage = () => {
       title="Set up"
       words="Make the first account of this control plane. It is an admin: it can make accounts for everybody else."
     >
-      <form onSubmit={(event) => void submit(event)} noValidate>
+      <form onSubmit={submit} noValidate>
         <Stack>
-          {error !== undefined && !placed && <ProblemAlert error={error} title="Nothing was set up" />}
+          {!placed && <ProblemAlert error={error} title="Nothing was set up" />}
           <TextInput
             label="Set-up code"
             description="Shown where the control plane was started."
