@@ -7,6 +7,7 @@ import { setUpAddress } from '../../apps/control-plane/src/features/access/set-u
 import { inBothThemes, openBrowser, openPage, takePicture, watchErrors } from '../support/browser.ts';
 import { handsOn } from '../support/console-hands.ts';
 import { TestFleet, until } from '../support/test-fleet.ts';
+import { accessTests } from './browser-access.ts';
 import { membershipTests } from './browser-membership.ts';
 
 // The console in a real Chromium, against a real control plane with real agents, in the order in which a person meets it.
@@ -276,6 +277,7 @@ describe('the console', () => {
   });
 
   membershipTests(() => ({ fleet, page, person: ACCOUNT.name, look }));
+  accessTests(() => ({ fleet, page, person: ACCOUNT.name }));
 
   it('lists rollouts and the accounts', async () => {
     await go('Rollouts');
