@@ -73,8 +73,8 @@ describe('an application on the board', () => {
       lowConfidence: false,
     });
     expect(body.confidence).toBeCloseTo(0.99993228, 6);
-    // Who reads the stream sees it, too.
-    expect((await reader.next())?.data).toMatchObject({ id: body.id, source: 'hatch', label: 'light' });
+    // Who reads the stream sees it, too, word for word.
+    expect((await reader.next())?.data).toEqual(body);
     const raw = Uint8Array.of(0, 0, 0, 0);
     const pixels = await postPicture(socket, '?width=2&height=2&channels=1', 'application/octet-stream', raw);
     expect(pixels).toMatchObject({ status: 200, body: { source: 'request', label: 'dark' } });

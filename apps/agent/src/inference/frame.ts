@@ -94,4 +94,6 @@ export interface InferenceResult extends FrameAnswer {
 export interface AnsweredFrame extends InferenceResult {
   /** `<worker's session>-<number>`: never given twice, whichever worker answers. */
   readonly id: string;
+  /** ms since 1970, when it was answered: the same for all who are told. */
+  readonly at: number;
 }

@@ -10,6 +10,7 @@ const saying = (label: string): FrameAnswer => ({ label, confidence: 1, lowConfi
 const answered = (label: string): AnsweredFrame => ({
   ...saying(label),
   id: 'x-1',
+  at: 0,
   ms: { preprocess: 0, run: 0, postprocess: 0, total: 0 },
 });
 

@@ -140,7 +140,7 @@ export class WorkerProcess {
   async infer(frame: Frame): Promise<AnsweredFrame> {
     const { bytes, ...picture } = frame.picture;
     const { answer } = await this.#ask((id) => ({ kind: 'infer', id, picture }), bytes);
-    if (answer.kind === 'result') return { ...answer.result, id: `${this.#session}-${answer.id}` };
+    if (answer.kind === 'result') return { ...answer.result, id: `${this.#session}-${answer.id}`, at: Date.now() };
     throw unexpected(answer);
   }
 

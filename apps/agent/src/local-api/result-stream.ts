@@ -3,8 +3,6 @@ import type { AnsweredFrame } from '../inference/frame.ts';
 
 /** One answer of the model, as applications on the board get it. */
 export interface LocalResult extends Omit<AnsweredFrame, 'ms' | 'index'> {
-  /** ms since 1970, when it was answered. */
-  readonly at: number;
   /** Where the picture came from: a file name, a camera, or what an application has called it. */
   readonly source: string;
   readonly release: string;
@@ -12,8 +10,8 @@ export interface LocalResult extends Omit<AnsweredFrame, 'ms' | 'index'> {
 
 /** What applications get of an answer. */
 export const localResult = (source: string, release: string, answered: AnsweredFrame): LocalResult => {
-  const { ms: _ms, index: _index, id, ...answer } = answered;
-  return { id, at: Date.now(), source, release, ...answer };
+  const { ms: _ms, index: _index, id, at, ...answer } = answered;
+  return { id, at, source, release, ...answer };
 };
 
 /** Results that wait for a reader that is slow; then its oldest are let go. */
