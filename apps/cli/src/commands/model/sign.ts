@@ -1,9 +1,8 @@
-import { AviaryCommand, yesFlag } from '../../aviary-command.ts';
-import { fingerprintFlag, keyFlag, keyPathOf, readKey } from '../../trust/key-file.ts';
-import { signProposal } from '../../trust/sign-proposal.ts';
-import { outcomeInWords } from '../../trust/signed-change.ts';
+import { yesFlag } from '../../aviary-command.ts';
+import { fingerprintFlag, keyFlag, keyPathOf } from '../../trust/key-file.ts';
+import { SignCommand } from '../../trust/sign-command.ts';
 
-export default class ModelSign extends AviaryCommand {
+export default class ModelSign extends SignCommand {
   static override summary = 'Sign the change of releases that waits, with your publisher key';
 
   static override description =
@@ -15,17 +14,6 @@ export default class ModelSign extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(ModelSign);
-    const keyPath = keyPathOf(flags);
-    const outcome = await signProposal(await this.connect(flags), {
-      role: 'targets',
-      keyPath,
-      readSigner: () => readKey(keyPath),
-      rootFingerprint: flags['root-fingerprint'],
-      confirm: async (lines) => {
-        for (const line of lines) this.logToStderr(line);
-        await this.confirm('Sign this?', flags.yes);
-      },
-    });
-    this.log(outcomeInWords(outcome));
+    await this.sign('targets', keyPathOf(flags), flags);
   }
 }

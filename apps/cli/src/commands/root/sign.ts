@@ -1,9 +1,8 @@
-import { AviaryCommand, yesFlag } from '../../aviary-command.ts';
-import { fingerprintFlag, keyFlag, readKey, rootKeyFlag, rootKeyPathOf } from '../../trust/key-file.ts';
-import { signProposal } from '../../trust/sign-proposal.ts';
-import { outcomeInWords } from '../../trust/signed-change.ts';
+import { yesFlag } from '../../aviary-command.ts';
+import { fingerprintFlag, keyFlag, rootKeyFlag, rootKeyPathOf } from '../../trust/key-file.ts';
+import { SignCommand } from '../../trust/sign-command.ts';
 
-export default class RootSign extends AviaryCommand {
+export default class RootSign extends SignCommand {
   static override summary = 'Sign the change of keys that waits, with your root key';
 
   static override description =
@@ -15,17 +14,6 @@ export default class RootSign extends AviaryCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(RootSign);
-    const keyPath = rootKeyPathOf(flags);
-    const outcome = await signProposal(await this.connect(flags), {
-      role: 'root',
-      keyPath,
-      readSigner: () => readKey(keyPath),
-      rootFingerprint: flags['root-fingerprint'],
-      confirm: async (lines) => {
-        for (const line of lines) this.logToStderr(line);
-        await this.confirm('Sign this?', flags.yes);
-      },
-    });
-    this.log(outcomeInWords(outcome));
+    await this.sign('root', rootKeyPathOf(flags), flags);
   }
 }
