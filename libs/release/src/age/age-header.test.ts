@@ -2,21 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { Decrypter, Encrypter } from 'age-encryption';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '../testing/code-of.ts';
 import { createHeader, openHeader } from './age-header.ts';
 import { ageRecipientOf, generateAgeIdentity } from './age-recipient.ts';
 
 const identity = generateAgeIdentity();
 const recipient = ageRecipientOf(identity);
 const fileKey = randomBytes(16);
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'none';
-}
 
 /** The header of a whole age file: up to and with the line that starts with `---`. */
 function headerOf(file: Uint8Array): Buffer {

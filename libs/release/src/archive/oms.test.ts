@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { signEnvelope } from '../documents/dsse.ts';
 import { generateSigningKey, signerOf } from '../documents/signing-key.ts';
+import { codeOf } from '../testing/code-of.ts';
 import { encodeOmsBundle, type OmsBundle, signModel, verifyModel } from './oms.ts';
 
 const signer = signerOf(generateSigningKey());
@@ -36,15 +37,6 @@ function resigned(change: (statement: Statement) => void): OmsBundle {
     ...bundle,
     dsseEnvelope: signEnvelope('application/vnd.in-toto+json', Buffer.from(JSON.stringify(statement)), [signer]),
   };
-}
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'none';
 }
 
 describe('OpenSSF Model Signing', () => {

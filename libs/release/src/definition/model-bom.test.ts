@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Spec, Validation } from '@cyclonedx/cyclonedx-library';
 import { describe, expect, it } from 'vitest';
 import { encodeManifest } from '../archive/manifest.ts';
-import { METER_READER } from '../testing/meter-reader.ts';
+import { METER_READER, METER_READER_LINEAGE } from '../testing/meter-reader.ts';
 import { encodeModelBom } from './model-bom.ts';
 import { parseModelDefinition } from './model-definition.ts';
 import { licenceKind } from './model-origin.ts';
@@ -21,13 +21,6 @@ authors: [Vision team, "Ada Example <ada@example.org>"]
 datasets: [digits, { name: meters, url: https://example.org/meters, description: Photographs of meters. }]
 sources: [https://example.org/meter-reader.git, https://example.org/paper]
 `;
-const LINEAGE = {
-  parent: 'meter-reader@0.9.0',
-  round: '6f1c2a34-0000-4000-8000-000000000001',
-  updateSha256: 'c'.repeat(64),
-  devices: 4,
-  samples: 200,
-};
 const SIGNATURE = Buffer.from('bundle');
 const PROVENANCE: Provenance = {
   signed: { name: 'meters', rootDigest: 'd'.repeat(64), keyId: 'e'.repeat(64), files: [] },
@@ -56,8 +49,8 @@ describe('the bill of materials', () => {
     ['all that model.yaml can say', [ORIGIN]],
     ['a licence of the list', ['license: Apache-2.0\n']],
     ['a licence of no list', ['license: Only for birds\n']],
-    ['a lineage', ['', { lineage: LINEAGE }]],
-    ['a provenance', [ORIGIN, { lineage: LINEAGE, provenance: PROVENANCE }]],
+    ['a lineage', ['', { lineage: METER_READER_LINEAGE }]],
+    ['a provenance', [ORIGIN, { lineage: METER_READER_LINEAGE, provenance: PROVENANCE }]],
   ])('is CycloneDX 1.6 by its own schema, with %s', async (_, parameters) => {
     expect(await validator.validate(encode(...parameters).toString())).toBeNull();
   });
@@ -105,12 +98,14 @@ describe('the bill of materials', () => {
   });
 
   it('tells where it comes from: the round, and who signed it first', () => {
-    const { component } = bomOf('', { lineage: LINEAGE, provenance: PROVENANCE }).metadata;
+    const { component } = bomOf('', { lineage: METER_READER_LINEAGE, provenance: PROVENANCE }).metadata;
     expect(component.pedigree.ancestors).toMatchObject([
       { name: 'meter-reader', version: '0.9.0' },
       { name: 'meters', hashes: [{ content: 'd'.repeat(64) }] },
     ]);
-    expect(component.pedigree.notes).toContain(`federated round ${LINEAGE.round}: 4 devices, 200 labelled samples`);
+    expect(component.pedigree.notes).toContain(
+      `federated round ${METER_READER_LINEAGE.round}: 4 devices, 200 labelled samples`,
+    );
     expect(component.pedigree.notes).toContain('models/m.onnx: quantised to int8.');
     expect(component.externalReferences).toMatchObject([
       { type: 'attestation', url: 'provenance/model.sig', hashes: [{ content: sha256(SIGNATURE) }] },

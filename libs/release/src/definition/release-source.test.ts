@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { METER_READER_LINEAGE } from '../testing/meter-reader.ts';
 import { METER_READER_FILES, METER_READER_YAML, modelFolder } from '../testing/model-folder.ts';
 
 const model = modelFolder(METER_READER_YAML, METER_READER_FILES);
@@ -40,14 +41,6 @@ describe('the files of a release', () => {
   });
 });
 
-const LINEAGE = {
-  parent: 'meter-reader@0.9.0',
-  round: '6f1c2a34-0000-4000-8000-000000000001',
-  updateSha256: 'c'.repeat(64),
-  devices: 4,
-  samples: 200,
-};
-
 describe('lineage', () => {
   const withLineage = async (content: string) => {
     await model.put('lineage.json', content);
@@ -55,16 +48,16 @@ describe('lineage', () => {
   };
 
   it('is in the statement, as the file has it', async () => {
-    const { statement } = await withLineage(JSON.stringify(LINEAGE));
-    expect(statement.lineage).toEqual(LINEAGE);
+    const { statement } = await withLineage(JSON.stringify(METER_READER_LINEAGE));
+    expect(statement.lineage).toEqual(METER_READER_LINEAGE);
   });
 
   it.each([
     ['is no JSON', 'parent: x', 'lineage.json: expected JSON'],
-    ['lacks its round', JSON.stringify({ ...LINEAGE, round: undefined }), 'at round'],
+    ['lacks its round', JSON.stringify({ ...METER_READER_LINEAGE, round: undefined }), 'at round'],
     [
       'is of another model',
-      JSON.stringify({ ...LINEAGE, parent: 'bird@1.0.0' }),
+      JSON.stringify({ ...METER_READER_LINEAGE, parent: 'bird@1.0.0' }),
       'a release of meter-reader, got bird@',
     ],
   ])('is refused when it %s', async (_, content, message) => {

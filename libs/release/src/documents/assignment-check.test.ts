@@ -1,23 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { METER_READER_TARGET as target } from '../testing/meter-reader.ts';
 import { type Assignment, signAssignment, verifyAssignment } from './assignment.ts';
 import { type AssignmentContext, checkAssignment } from './assignment-check.ts';
 import { signDocument } from './dsse.ts';
 import { generateSigningKey, signerOf } from './signing-key.ts';
 
-const digest = (digit: string) => digit.repeat(64);
-const target = {
-  path: 'meter-reader/1.1.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime' as const,
-  format: 'onnx' as const,
-  precision: 'fp32' as const,
-  profiles: ['rpi4', 'rpi5'],
-  length: 1056,
-  sha256: digest('a'),
-  plaintextSha256: digest('b'),
-  plaintextLength: 1024,
-  omsSha256: digest('c'),
-};
 const release = {
   release: 'meter-reader@1.1.0',
   releaseCounter: 2,

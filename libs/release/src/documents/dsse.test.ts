@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { codeOf } from '../testing/code-of.ts';
 import { type DsseEnvelope, pae, signDocument, signEnvelope, verifyDocument, verifyEnvelope } from './dsse.ts';
 import { generateSigningKey, signerOf } from './signing-key.ts';
 
@@ -11,15 +12,6 @@ const [one, two, three] = [1, 2, 3].map(() => signerOf(generateSigningKey())) as
 ];
 const payload = Buffer.from('{"a":1}');
 const keys = [one.publicKeyPem, two.publicKeyPem, three.publicKeyPem];
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'none';
-}
 
 describe('DSSE', () => {
   it('encodes the example of its protocol', () => {

@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { codeOf } from '../testing/code-of.ts';
 import {
   decodePublicKey,
   decodeSigningKey,
@@ -12,15 +13,6 @@ import {
 } from './signing-key.ts';
 
 const key = generateSigningKey();
-
-function codeOf(run: () => unknown): string {
-  try {
-    run();
-  } catch (error) {
-    return (error as { code: string }).code;
-  }
-  return 'none';
-}
 
 describe('signing key', () => {
   it('comes back from PEM', () => {

@@ -1,24 +1,11 @@
 import { TargetFile } from '@tufjs/models';
 import { describe, expect, it } from 'vitest';
 import type { ReleaseStatement } from '../documents/release-statement.ts';
+import { METER_READER_TARGET as target } from '../testing/meter-reader.ts';
 import { newSigner, RepositorySimulator } from '../testing/repository-simulator.ts';
 import { statementsIn, targetsOf, variantTargetOf } from './release-targets.ts';
 import { decodeMetadata } from './signed-metadata.ts';
 
-const digest = (digit: string) => digit.repeat(64);
-const target = {
-  path: 'meter-reader/1.1.0/onnx-fp32.age-payload',
-  variant: 'onnx-fp32',
-  runtime: 'onnxruntime' as const,
-  format: 'onnx' as const,
-  precision: 'fp32' as const,
-  profiles: ['rpi4', 'rpi5'],
-  length: 1056,
-  sha256: digest('a'),
-  plaintextSha256: digest('b'),
-  plaintextLength: 1024,
-  omsSha256: digest('c'),
-};
 const statement: ReleaseStatement = {
   release: 'meter-reader@1.1.0',
   releaseCounter: 2,
@@ -44,7 +31,7 @@ describe('a release in the image repository', () => {
   });
 
   it('is no release where a target says nothing of one', () => {
-    const file = new TargetFile({ path: 'director.json', length: 1, hashes: { sha256: digest('d') } });
+    const file = new TargetFile({ path: 'director.json', length: 1, hashes: { sha256: 'd'.repeat(64) } });
     expect(variantTargetOf(file)).toBeUndefined();
     expect(statementsIn(asTargets([file])).size).toBe(0);
   });
