@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { deviceRoutes, PROBLEM_CONTENT_TYPE, type Problem } from '@aviary/protocol';
 import type { DsseEnvelope } from '@aviary/release';
 import type { RepositorySimulator } from '@aviary/release/testing';
 import type { TestPki } from '../../apps/agent/src/testing/fleet-pki.ts';
+import { FleetServer } from '../../apps/agent/src/testing/fleet-server.ts';
 
 const METADATA = deviceRoutes.metadata.path.replace(':file', '');
 const TARGETS = deviceRoutes.fleetTarget.path.replace(':sha256', '');
@@ -25,23 +24,17 @@ export class HostilePlane {
   bend: Bend = () => false;
   /** Path of every request. */
   readonly asked: string[] = [];
-  #server: Server | undefined;
+  readonly #server = new FleetServer((request, response) => void this.#answer(request, response));
 
   constructor(readonly repository: RepositorySimulator) {}
 
-  /** Serves, with the certificate of a server of the fleet unless told otherwise. @returns its address */
-  async start(pki: TestPki, { key, certificate } = pki.server): Promise<string> {
-    const tls = { key, cert: certificate, ca: pki.fleetCa, requestCert: true, minVersion: 'TLSv1.3' } as const;
-    const server = createServer(tls, (request, response) => void this.#answer(request, response));
-    this.#server = server;
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  /** Serves, with the certificate of a server of the fleet. @returns its address */
+  start(pki: TestPki): Promise<string> {
+    return this.#server.start(pki);
   }
 
-  async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server?.close(resolve));
-    this.#server?.closeAllConnections();
-    await closed;
+  stop(): Promise<void> {
+    return this.#server.stop();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,6 +1,4 @@
 import type { ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import {
   type AssignmentResponse,
   type Doorbell,
@@ -13,6 +11,7 @@ import {
 import { type Assignment, type Probation, signAssignment } from '@aviary/release';
 import type { RepositorySimulator } from '@aviary/release/testing';
 import type { TestPki } from '../../apps/agent/src/testing/fleet-pki.ts';
+import { FleetServer } from '../../apps/agent/src/testing/fleet-server.ts';
 import { director, identity, newRepository, type SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
 import { TestGateway } from '../../apps/agent/src/testing/test-gateway.ts';
 
@@ -49,7 +48,13 @@ export class DevicePlane {
   #assignment: AssignmentResponse | undefined;
   readonly #blobs = new Map<string, Buffer>();
   readonly #gateway = new TestGateway();
-  #server: Server | undefined;
+  readonly #server = new FleetServer(
+    ({ url = '', headers }, response) => {
+      if (this.isAway) response.destroy();
+      else void this.#answer(response, url, Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0));
+    },
+    { rejectUnauthorized: false },
+  );
 
   /** @param releases what the publisher has published, and the blob store has */
   constructor(releases: readonly SealedRelease[], repository: RepositorySimulator = newRepository()) {
@@ -69,26 +74,15 @@ export class DevicePlane {
   }
 
   /** @param ports where it was before, for a plane that comes back */
-  async start({ fleetCa, server: { key, certificate } }: TestPki, ports = { device: 0, mqtt: 0 }) {
-    const options = { key, cert: certificate, ca: fleetCa, requestCert: true, rejectUnauthorized: false } as const;
-    const server = createServer({ ...options, minVersion: 'TLSv1.3' }, ({ url = '', headers }, response) => {
-      if (this.isAway) response.destroy();
-      else void this.#answer(response, url, Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0));
-    });
-    this.#server = server;
-    await new Promise<void>((resolve) => server.listen(ports.device, '127.0.0.1', resolve));
+  async start(pki: TestPki, ports = { device: 0, mqtt: 0 }) {
+    const deviceUrl = await this.#server.start(pki, ports.device);
     this.#gateway.onPublished = (topic, payload) => this.#hear(topic, payload);
-    const port = await this.#gateway.start(fleetCa, { key, certificate }, ports.mqtt);
-    return {
-      deviceUrl: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      mqttUrl: `mqtts://127.0.0.1:${port}`,
-    };
+    const port = await this.#gateway.start(pki.fleetCa, pki.server, ports.mqtt);
+    return { deviceUrl, mqttUrl: `mqtts://127.0.0.1:${port}` };
   }
 
   async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server?.close(resolve));
-    this.#server?.closeAllConnections();
-    await Promise.all([closed, this.#gateway.stop()]);
+    await Promise.all([this.#server.stop(), this.#gateway.stop()]);
   }
 
   /** Signs that the device should run a release; it finds that when it looks. */

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { OperatorProfileTask, Problem, RoundEvaluationReport, RoundTask } from '@aviary/protocol';
 import type { TestPki } from './fleet-pki.ts';
+import { FleetServer } from './fleet-server.ts';
 
 export interface SentUpdate {
   readonly round: string;
@@ -24,20 +23,15 @@ export class RoundServer {
   readonly updates: SentUpdate[] = [];
   readonly evaluations: RoundEvaluationReport[] = [];
   readonly declines: { readonly code: string; readonly reason: string }[] = [];
-  #server: Server | undefined;
+  readonly #server = new FleetServer((request, response) => void this.#answer(request, response));
 
-  async start({ fleetCa, server: { key, certificate } }: TestPki, port = 0): Promise<string> {
-    const server = createServer({ key, cert: certificate, ca: fleetCa, requestCert: true, minVersion: 'TLSv1.3' });
-    server.on('request', (request, response) => void this.#answer(request, response));
-    this.#server = server;
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-    return `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  /** @returns its address */
+  start(pki: TestPki): Promise<string> {
+    return this.#server.start(pki);
   }
 
-  async stop(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server?.close(resolve));
-    this.#server?.closeAllConnections();
-    await closed;
+  stop(): Promise<void> {
+    return this.#server.stop();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
