@@ -1,19 +1,16 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, expect, it } from 'vitest';
-import { makePki } from '../../apps/agent/src/testing/fleet-pki.ts';
+import { expect, it } from 'vitest';
 import { processesWith } from '../../apps/agent/src/testing/processes.ts';
 import { recordsOf } from '../../apps/agent/src/testing/records.ts';
 import { provenSidecar, referenceCommand } from '../../apps/agent/src/testing/reference-sidecar.ts';
 import { sealLightRelease } from '../../apps/agent/src/testing/sealed-light-release.ts';
-import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
+import { badReleaseRig } from './bad-release-rig.ts';
 import { DevicePlane } from './device-plane.ts';
 import { a } from './device-story.ts';
-import { REAL_PROGRAMS, RunningDevice } from './running-device.ts';
-import { soon } from './soon.ts';
-import { prepareState, StateFolders } from './state-folders.ts';
+import { REAL_PROGRAMS } from './running-device.ts';
+import { prepareState } from './state-folders.ts';
 
-const pki = await makePki(identity.deviceId);
 const BAD_SIDECAR = fileURLToPath(new URL('./bad-sidecar.ts', import.meta.url));
 /** A worker without a runtime of its own has about 100 MB, and a sidecar of Node's 60. */
 const WORKER_MEMORY_MB = 300;
@@ -22,28 +19,16 @@ const GOOD_RUNS = 3;
 /** Seconds; far more than five pairs of processes take to start and to go wrong, where many do so at once. */
 const PATIENCE = 200;
 
-const folders = new StateFolders();
-const ends: (() => Promise<void>)[] = [];
-afterAll(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-  await folders.remove();
-});
-
-const inTime = (what: string, isSo: () => boolean) => soon(what, isSo, PATIENCE);
+const { makeFolder, inTime, start, stop, startWith, demandWayBack } = await badReleaseRig(PATIENCE);
 
 it('a release for a sidecar serves, comes back when the sidecar is killed, and is told as what runs it', async () => {
   const release = await sealLightRelease('light-reader@1.1.0', { releaseCounter: 3, runtime: 'tensorrt' });
-  const folder = await folders.make();
-  await prepareState(folder, { committed: release.held, previous: a.held, rollbackFloor: 2 }, [a, release]);
-  const plane = new DevicePlane([a, release]);
   // A word of its own in its command line, to find it by.
   const command = referenceCommand('--provider', 'gpu');
-  const device = await RunningDevice.start(folder, plane, pki, {
+  const { plane, device } = await startWith(release, {
     ...REAL_PROGRAMS,
     sidecars: { proven: [provenSidecar(command)], failed: [] },
-    telemetrySeconds: 1,
   });
-  ends.push(() => device.stop());
   await inTime('it answers', () => device.served.length > 0);
   await inTime('what runs it is told', () => recordsOf(plane.records, 'metrics').length > 0);
   const [window] = recordsOf(plane.records, 'metrics');
@@ -66,14 +51,13 @@ it('a release for a sidecar serves, comes back when the sidecar is killed, and i
 
 it('a release that is built on the device is told as PREPARING, serves, and is built once', async () => {
   const release = await sealLightRelease('light-reader@1.1.0', { releaseCounter: 3, runtime: 'tensorrt' });
-  const folder = await folders.make();
+  const folder = await makeFolder();
   await prepareState(folder, { committed: a.held, rollbackFloor: 2 }, [a]);
   const builder = provenSidecar(referenceCommand(), { prepares: ['onnx'] });
   const states = (plane: DevicePlane) => recordsOf(plane.records, 'execution').map(({ state }) => state);
   const run = async (plane: DevicePlane) => {
     const sidecars = { proven: [builder], failed: [] };
-    const device = await RunningDevice.start(folder, plane, pki, { ...REAL_PROGRAMS, sidecars });
-    ends.push(() => device.stop());
+    const device = await start(folder, plane, { ...REAL_PROGRAMS, sidecars });
     await inTime('it serves', () => device.served.at(-1) === release.statement.release);
     return device;
   };
@@ -87,8 +71,7 @@ it('a release that is built on the device is told as PREPARING, serves, and is b
   const [built = '', ...others] = await readdir(`${folder}/prepared`);
   expect(others).toEqual([]);
   const { mtimeMs, ino } = await stat(`${folder}/prepared/${built}`);
-  await device.stop();
-  ends.pop();
+  await stop(device);
 
   await run(new DevicePlane([a, release]));
   const later = await stat(`${folder}/prepared/${built}`);
@@ -108,30 +91,16 @@ it.concurrent.each([
   'a sidecar that %s: the release before serves, and its own is not tried again',
   async (manner, words, change) => {
     const bad = await sealLightRelease('light-reader@1.1.0', { releaseCounter: 3, runtime: 'tensorrt' });
-    const folder = await folders.make();
-    await prepareState(folder, { committed: bad.held, previous: a.held, rollbackFloor: 2 }, [a, bad]);
-    const plane = new DevicePlane([a, bad]);
     const command = [process.execPath, '--conditions=aviary-source', BAD_SIDECAR, manner, String(GOOD_RUNS)];
-    const device = await RunningDevice.start(folder, plane, pki, {
+    const tried = await startWith(bad, {
       ...REAL_PROGRAMS,
       worker: { ...REAL_PROGRAMS.worker, ...change },
       sidecars: { proven: [provenSidecar(command, { name: 'bad', provider: 'gpu' })], failed: [] },
       workerMemoryMB: WORKER_MEMORY_MB,
-      telemetrySeconds: 1,
     });
-    ends.push(() => device.stop());
-    await inTime('the release before answers', () => device.served.includes(a.statement.release));
-    await inTime('it is told', () => plane.events.includes('release-quarantined'));
-
-    expect(device.served).toEqual([bad.statement.release, a.statement.release]);
-    const losses = recordsOf(plane.records, 'event').filter(({ code }) => code === 'worker-lost');
-    expect(losses).toHaveLength(5);
-    for (const { message } of losses) expect(message).toMatch(words);
+    await demandWayBack(tried, bad, words);
     // None of them is left behind.
     expect(processesWith(BAD_SIDECAR, manner)).toEqual([]);
-    expect(JSON.parse(await readFile(`${folder}/journal.json`, 'utf8'))).toMatchObject({
-      quarantined: [bad.held.digest],
-    });
   },
   2 * PATIENCE * 1000,
 );

@@ -2,11 +2,12 @@ import type { TelemetryBatch, TelemetryRecord } from '@aviary/protocol';
 import fc from 'fast-check';
 import type { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
 import { peekJournal } from '../../apps/agent/src/state/journal.ts';
-import type { DevicePlane } from './device-plane.ts';
+import { DevicePlane } from './device-plane.ts';
 import { a, b, c, old, SHADOW_TERMS } from './device-story.ts';
 import { type ContentFate, type DiskImage, type Fate, readImage, writeImage } from './disk-history.ts';
 import { LightDevice } from './light-device.ts';
-import { prepareState } from './state-folders.ts';
+import type { ReachedPlanes } from './reached-planes.ts';
+import { prepareState, type StateFolders } from './state-folders.ts';
 import { faultsOf, type Seen } from './told-and-kept.ts';
 import { WatchedDisk } from './watched-disk.ts';
 
@@ -45,7 +46,7 @@ const stepArbitrary: fc.Arbitrary<CutStep> = fc.record({
 });
 
 /** Several cuts in a row. */
-export const sequenceArbitrary: fc.Arbitrary<readonly CutStep[]> = fc.array(stepArbitrary, {
+const sequenceArbitrary: fc.Arbitrary<readonly CutStep[]> = fc.array(stepArbitrary, {
   minLength: 1,
   maxLength: 4,
 });
@@ -62,12 +63,33 @@ const FLOOR = 2;
 const RELEASES = [a, b, c].map(({ held }) => held);
 
 /**
+ * Lets the power of devices go again and again, one after the other, each by a sequence that is drawn.
+ * @param folders removed after each device
+ * @throws Error with the shortest sequence that was found after which something is not as it has to be
+ */
+export const runDrawnSequences = async (
+  devices: number,
+  planes: ReachedPlanes,
+  folders: StateFolders,
+): Promise<void> => {
+  const plane = new DevicePlane([old, a, b, c]);
+  const api = await planes.reach(plane);
+  await fc.assert(
+    fc.asyncProperty(sequenceArbitrary, async (steps) => {
+      await runSequence(steps, plane, api, () => folders.make());
+      await folders.remove();
+    }),
+    { numRuns: devices, endOnFailure: true },
+  );
+};
+
+/**
  * Lets the power of one device go again and again, and then lets the next assignment come.
  * @param plane has published `old`, `a`, `b` and `c`
  * @param makeFolder an empty one for each run
  * @throws Error saying what is not as it has to be
  */
-export const runSequence = async (
+const runSequence = async (
   steps: readonly CutStep[],
   plane: DevicePlane,
   api: DeviceApi,

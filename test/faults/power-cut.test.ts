@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { comeBack, comeBackLight } from './come-back.ts';
-import { fateArbitrary, runSequence, sequenceArbitrary } from './cut-sequence.ts';
-import { DevicePlane } from './device-plane.ts';
-import { a, b, CONSENTED, c, INSTALL, old, SHADOWED, STAGE, TAKE_BACK } from './device-story.ts';
+import { fateArbitrary, runDrawnSequences } from './cut-sequence.ts';
+import { CONSENTED, INSTALL, SHADOWED, STAGE, TAKE_BACK } from './device-story.ts';
 import type { DiskHistory } from './disk-history.ts';
 import { cutsAtDecision, cutsOf, playOnce } from './power-cuts.ts';
 import { ReachedPlanes } from './reached-planes.ts';
@@ -91,14 +90,6 @@ describe.each([INSTALL, CONSENTED, SHADOWED, STAGE, TAKE_BACK])('the power goes 
 
 describe('the power goes again and again', () => {
   it('while releases are assigned, taken back and forged, and the next one comes all the same', async () => {
-    const plane = new DevicePlane([old, a, b, c]);
-    const api = await planes.reach(plane);
-    await fc.assert(
-      fc.asyncProperty(sequenceArbitrary, async (steps) => {
-        await runSequence(steps, plane, api, () => folders.make());
-        await folders.remove();
-      }),
-      { numRuns: 10, endOnFailure: true },
-    );
+    await runDrawnSequences(10, planes, folders);
   });
 });

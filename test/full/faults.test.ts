@@ -6,9 +6,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { DeviceApi } from '../../apps/agent/src/link/device-api.ts';
 import type { JournalState } from '../../apps/agent/src/state/journal.ts';
 import { comeBack, comeBackLight } from '../faults/come-back.ts';
-import { fateArbitrary, runSequence, sequenceArbitrary } from '../faults/cut-sequence.ts';
+import { fateArbitrary, runDrawnSequences } from '../faults/cut-sequence.ts';
 import { DevicePlane } from '../faults/device-plane.ts';
-import { a, b, CONSENTED, c, INSTALL, old, SHADOWED, STAGE, TAKE_BACK } from '../faults/device-story.ts';
+import { a, b, CONSENTED, c, INSTALL, SHADOWED, STAGE, TAKE_BACK } from '../faults/device-story.ts';
 import type { DiskHistory } from '../faults/disk-history.ts';
 import { LightDevice } from '../faults/light-device.ts';
 import { type Cut, cutsAtDecision, cutsOf, playOnce } from '../faults/power-cuts.ts';
@@ -89,15 +89,7 @@ describe.each([INSTALL, CONSENTED, SHADOWED, STAGE, TAKE_BACK])(
 
 describe('the power goes again and again', () => {
   it('while releases are assigned, taken back and forged, and the next one comes all the same', async () => {
-    const plane = new DevicePlane([old, a, b, c]);
-    const api = await planes.reach(plane);
-    await fc.assert(
-      fc.asyncProperty(sequenceArbitrary, async (steps) => {
-        await runSequence(steps, plane, api, () => folders.make());
-        await folders.remove();
-      }),
-      { numRuns: 150, endOnFailure: true },
-    );
+    await runDrawnSequences(150, planes, folders);
   });
 });
 
