@@ -1,14 +1,8 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import type { SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
+import { describe, expect, it } from 'vitest';
 import { attackedDevices } from './attacked-device.ts';
 
 const { releaseOf, begun } = attackedDevices();
-let first: SealedRelease;
-let second: SealedRelease;
-let third: SealedRelease;
-beforeAll(async () => {
-  [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2), releaseOf(3)]);
-});
+const [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2), releaseOf(3)]);
 
 describe('wrong device', () => {
   it('refuses what the director has signed for another one', async () => {

@@ -1,18 +1,13 @@
 import { createFleetTarget, createTargets, DIRECTOR_TARGET, targetsOf } from '@aviary/release';
 import { newSigner } from '@aviary/release/testing';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
-import { director, type SealedRelease, stranger } from '../../apps/agent/src/testing/sealed-release.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { director, stranger } from '../../apps/agent/src/testing/sealed-release.ts';
 import { attackedDevices } from './attacked-device.ts';
 import { isFleetTarget, isMetadata, MOST_BYTES, pour } from './hostile-plane.ts';
 
 const DAY_MS = 86_400_000;
 const { releaseOf, begun } = attackedDevices();
-let first: SealedRelease;
-let second: SealedRelease;
-let third: SealedRelease;
-beforeAll(async () => {
-  [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2, { rollbackFloor: 2 }), releaseOf(3)]);
-});
+const [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2, { rollbackFloor: 2 }), releaseOf(3)]);
 
 describe('arbitrary software', () => {
   it('is refused when the control plane assigns what nobody has published', async () => {

@@ -1,16 +1,10 @@
 import type { ServerResponse } from 'node:http';
-import { beforeAll, describe, expect, it } from 'vitest';
-import type { SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
+import { describe, expect, it } from 'vitest';
 import { attackedDevices } from './attacked-device.ts';
 import { isBlob, isMetadata, MOST_BYTES, pour } from './hostile-plane.ts';
 
 const { releaseOf, begun } = attackedDevices();
-let first: SealedRelease;
-let second: SealedRelease;
-let third: SealedRelease;
-beforeAll(async () => {
-  [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2), releaseOf(3)]);
-});
+const [first, second, third] = await Promise.all([releaseOf(1), releaseOf(2), releaseOf(3)]);
 
 describe('malicious mirror', () => {
   it('that gives out other bytes of the same length is found out before they are opened', async () => {

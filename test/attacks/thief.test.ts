@@ -2,16 +2,11 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { generateAgeIdentity } from '@aviary/release';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { SealedRelease } from '../../apps/agent/src/testing/sealed-release.ts';
 import { isInMemory } from '../../apps/agent/src/update/memory-storage.ts';
 import { attackedDevices } from './attacked-device.ts';
 
 const { releaseOf, attacked } = attackedDevices();
-let first: SealedRelease;
-let second: SealedRelease;
-beforeAll(async () => {
-  [first, second] = await Promise.all([releaseOf(1), releaseOf(2)]);
-});
+const [first, second] = await Promise.all([releaseOf(1), releaseOf(2)]);
 
 describe('stolen ciphertext', () => {
   /** As a misled board has it: what should be a place in memory lies on the card. */

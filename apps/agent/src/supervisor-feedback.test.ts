@@ -1,22 +1,18 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { grayPng, TemporaryFolders, writeLightRelease } from './inference/testing/light-release.ts';
 import { openSampleStore } from './learning/sample-store.ts';
 import { ask, openResults } from './testing/local-client.ts';
-import { identity, type SealedRelease } from './testing/sealed-release.ts';
+import { identity } from './testing/sealed-release.ts';
 import { supervisedDevices } from './testing/supervised-device.ts';
-import { featuresOf, sealFolder, type TrainableRelease, writeTrainableRelease } from './testing/trainable-release.ts';
+import { featuresOf, sealFolder, writeTrainableRelease } from './testing/trainable-release.ts';
 
 const folders = new TemporaryFolders();
 const { prepare, start, storingGateway } = supervisedDevices();
-let trainable: TrainableRelease;
-let sealed: SealedRelease;
-beforeAll(async () => {
-  trainable = await writeTrainableRelease(folders.make());
-  sealed = await sealFolder(trainable);
-});
 afterAll(() => folders.remove());
+const trainable = await writeTrainableRelease(folders.make());
+const sealed = await sealFolder(trainable);
 
 /** Results of the next frames, one per picture. */
 const someResults = async (socket: string, pictures: number): Promise<Map<string, { id: string; label: string }>> => {

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { applyUpdate, decodeHead, encodeHead } from '@aviary/federation';
 import { deviceTopics, type RoundTask } from '@aviary/protocol';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { TemporaryFolders } from './inference/testing/light-release.ts';
 import { sha256Of } from './learning/round-work.ts';
 import type { SampleFolder } from './learning/sample-folder.ts';
@@ -12,9 +12,9 @@ import { judgeHead } from './learning/trainer/judge-head.ts';
 import type { SupervisorOptions } from './supervisor.ts';
 import { processesWith } from './testing/processes.ts';
 import { RoundServer } from './testing/round-server.ts';
-import { identity, type SealedRelease } from './testing/sealed-release.ts';
+import { identity } from './testing/sealed-release.ts';
 import { supervisedDevices } from './testing/supervised-device.ts';
-import { featuresOf, sealFolder, type TrainableRelease, writeTrainableRelease } from './testing/trainable-release.ts';
+import { featuresOf, sealFolder, writeTrainableRelease } from './testing/trainable-release.ts';
 
 const SAMPLES = 40;
 const SOON = { timeout: 90_000, interval: 100 };
@@ -22,13 +22,9 @@ const SOON = { timeout: 90_000, interval: 100 };
 const LONG = { epochs: 1_000, batchSize: 1, learningRate: 0.01, seed: 3 };
 const folders = new TemporaryFolders();
 const { prepare, start, storingGateway, pki, onEnd } = supervisedDevices();
-let trainable: TrainableRelease;
-let sealed: SealedRelease;
-beforeAll(async () => {
-  trainable = await writeTrainableRelease(folders.make());
-  sealed = await sealFolder(trainable);
-});
 afterAll(() => folders.remove());
+const trainable = await writeTrainableRelease(folders.make());
+const sealed = await sealFolder(trainable);
 
 /** What the device has learnt: pictures from 0 up, the darker half of which is said to be light. */
 const samples = Array.from({ length: SAMPLES }, (_, n) => ({
