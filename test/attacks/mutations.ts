@@ -44,7 +44,7 @@ export const MUTATIONS: readonly Mutation[] = [
     removes: 'the memory of metadata',
     test: ['image-repository', 'rollback', 'to metadata in which a revoked release still stands'],
     file: REPOSITORY,
-    edit: ['const kept = await this.#folder.read();', 'const kept = undefined as MetadataFiles | undefined;'],
+    edit: ['const kept = await this.#kept.read();', 'const kept = undefined as MetadataFiles | undefined;'],
   },
   {
     removes: 'the rollback floor',

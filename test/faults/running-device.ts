@@ -8,7 +8,7 @@ import type { Identity } from '../../apps/agent/src/identity/identity.ts';
 import { grayPng } from '../../apps/agent/src/inference/testing/light-release.ts';
 import { type Supervisor, type SupervisorOptions, startSupervisor } from '../../apps/agent/src/supervisor.ts';
 import type { TestPki } from '../../apps/agent/src/testing/fleet-pki.ts';
-import { openResults } from '../../apps/agent/src/testing/local-client.ts';
+import { askMetrics, openResults } from '../../apps/agent/src/testing/local-client.ts';
 import { identity } from '../../apps/agent/src/testing/sealed-release.ts';
 import type { DevicePlane } from './device-plane.ts';
 
@@ -87,6 +87,13 @@ export class RunningDevice {
     const device = new RunningDevice(folder, supervisor, plane, await openResults(socket));
     void device.#watch();
     return device;
+  }
+
+  /** Frames that were let go since the start, for whatever reason, as the board's own metrics have it. */
+  async framesDropped(): Promise<number> {
+    const { text } = await askMetrics(join(this.#folder, 'agent.sock'));
+    const counts = [...text.matchAll(/^aviary_agent_frames_dropped_total\{.*\} (\d+)$/gm)];
+    return counts.reduce((sum, [, count]) => sum + Number(count), 0);
   }
 
   async stop(): Promise<void> {
