@@ -91,8 +91,11 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     removes: 'the time that metadata may take',
     test: ['mirror', 'slow retrieval', 'of metadata'],
-    file: 'apps/agent/src/trust/fleet-trust.ts',
-    edit: ['AbortSignal.timeout(this.#patienceMs)', 'new AbortController().signal'],
+    file: 'apps/agent/src/link/device-api.ts',
+    edit: [
+      'const both = signal === undefined ? patience.signal : AbortSignal.any([signal, patience.signal]);',
+      'const both = signal ?? new AbortController().signal;',
+    ],
   },
   {
     removes: 'that what is kept has to be signed by the keys of now',
