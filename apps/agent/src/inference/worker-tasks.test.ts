@@ -48,7 +48,7 @@ describe("a detector's worker", () => {
     const picture = sharp(PIXELS, { raw: { width: SIDE, height: SIDE, channels: 1 } }).png();
     writeFileSync(join(folder, file), await picture.toBuffer());
     const handle = await worker(folder);
-    const { ms, id, ...answer } = await handle.infer({ source: 'spot', picture: raw(PIXELS, SIDE, SIDE) });
+    const { ms, id, at: _at, ...answer } = await handle.infer({ source: 'spot', picture: raw(PIXELS, SIDE, SIDE) });
     expect(answer).toEqual({
       label: '1 spot',
       confidence: 1,
