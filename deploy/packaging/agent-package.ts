@@ -132,6 +132,7 @@ export const layFiles = async (tree: string, arch: DebianArch, version: string):
   await copyFile(join(node, 'bin/node'), join(home, 'bin/node'));
   await copyFile(join(ROOT, 'apps/agent/bin/aviary-agent.js'), join(home, 'bin/aviary-agent.js'));
   await copyFile(join(FILES, 'node-for-agent.sh'), join(tree, PROGRAM));
+  // Here too, and not only in the package's list, so that it can be started from the tree.
   await chmod(join(tree, PROGRAM), 0o755);
   const bundled = await bundlePrograms(join(home, 'dist'));
   await write(join(home, 'package.json'), `${JSON.stringify({ name: NAME, version, type: 'module' }, null, 2)}\n`);

@@ -71,12 +71,11 @@ export class EmulatedBoard {
   }
 
   /** Runs the agent until it is stopped, which is as sudden as a power cut. */
-  start(...args: string[]): { readonly ended: Promise<unknown>; stop(): Promise<void> } {
+  start(...args: string[]): { stop(): Promise<void> } {
     const [program = '', ...rest] = this.#entered(args);
     const child = spawn(program, rest, { stdio: ['ignore', 'ignore', 'inherit'] });
     const ended = once(child, 'exit');
     return {
-      ended,
       stop: async () => {
         child.kill('SIGKILL');
         await ended;

@@ -78,6 +78,7 @@ export class OnnxSession implements ModelSession {
   readonly provider: EffectiveProvider;
   readonly isCompiled = false;
   readonly #session: InferenceSession;
+
   /** Of the path of what it writes when it profiles; undefined: it does not. */
   readonly #profilePrefix: string | undefined;
 
