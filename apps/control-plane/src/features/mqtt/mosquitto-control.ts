@@ -25,6 +25,13 @@ const responsesSchema = z.object({
 });
 type Answer = z.infer<typeof responsesSchema>['responses'][number];
 
+/** What its plugin can be told. */
+type Command = Readonly<Record<string, unknown>> & {
+  readonly command: string;
+  /** An error that says that it is so already. */
+  readonly harmless?: RegExp;
+};
+
 const clientsSchema = z.object({ totalCount: z.number(), clients: z.array(z.string()) });
 
 /**
@@ -54,19 +61,22 @@ export class MosquittoControl implements SessionControl {
 
   async bar(deviceId: string): Promise<void> {
     const username = deviceId;
-    await this.ask({ command: 'createClient', username, roles: [{ rolename: ROLE }] }, /already exists/i);
-    await this.ask({ command: 'disableClient', username });
+    // In one message: whoever is listed as barred has also lost the session, even if this gateway ends in between.
+    await this.ask(
+      { command: 'createClient', username, roles: [{ rolename: ROLE }], harmless: /already exists/i },
+      { command: 'disableClient', username },
+    );
   }
 
   async readmit(deviceId: string): Promise<void> {
-    await this.ask({ command: 'deleteClient', username: deviceId }, /not found/i);
+    await this.ask({ command: 'deleteClient', username: deviceId, harmless: /not found/i });
   }
 
   async barred(): Promise<Set<string>> {
     const names = new Set<string>();
     for (let offset = 0; ; offset += PAGE) {
-      const { data } = await this.ask({ command: 'listClients', count: PAGE, offset });
-      const page = clientsSchema.safeParse(data);
+      const [answer] = await this.ask({ command: 'listClients', count: PAGE, offset });
+      const page = clientsSchema.safeParse(answer?.data);
       if (!page.success) throw new BrokerUnavailableError('the list of clients that Mosquitto answers cannot be read');
       // The gateway itself is in it, too, under a name that no device can have.
       for (const name of page.data.clients) if (deviceIdSchema.safeParse(name).success) names.add(name);
@@ -74,31 +84,36 @@ export class MosquittoControl implements SessionControl {
     }
   }
 
-  /** @param harmless an error that says that it is so already */
-  private async ask(
-    command: { readonly command: string } & Record<string, unknown>,
-    harmless?: RegExp,
-  ): Promise<Answer> {
-    const correlationData = crypto.randomUUID();
-    const answer = Promise.withResolvers<Answer>();
-    this.waiting.set(correlationData, answer.resolve);
+  /** Has Mosquitto do all of these, in turn and with nothing in between. @returns its answers, in the same order */
+  private async ask(...commands: readonly Command[]): Promise<Answer[]> {
+    const asked = commands.map((command) => ({ ...command, correlationData: crypto.randomUUID() }));
+    const overdue = Promise.withResolvers<never>();
     const timer = setTimeout(() => {
-      answer.reject(
+      const names = commands.map(({ command }) => command).join(' and ');
+      overdue.reject(
         new BrokerUnavailableError(
-          `Mosquitto did not answer ${command.command} within ${PATIENCE_MS} ms. Is its dynamic security plugin loaded?`,
+          `Mosquitto did not answer ${names} within ${PATIENCE_MS} ms. Is its dynamic security plugin loaded?`,
         ),
       );
     }, PATIENCE_MS);
     try {
-      const words = JSON.stringify({ commands: [{ ...command, correlationData }] });
-      const [{ error, ...rest }] = await Promise.all([answer.promise, this.connection.publish(REQUESTS, words, 1)]);
-      if (error !== undefined && harmless?.test(error) !== true) {
-        throw new BrokerUnavailableError(`Mosquitto refuses ${command.command}: ${error}`);
+      const answers = asked.map(
+        ({ correlationData }) => new Promise<Answer>((resolve) => this.waiting.set(correlationData, resolve)),
+      );
+      const words = JSON.stringify({ commands: asked.map(({ harmless: _, ...command }) => command) });
+      const [said] = await Promise.race([
+        Promise.all([Promise.all(answers), this.connection.publish(REQUESTS, words, 1)]),
+        overdue.promise,
+      ]);
+      for (const [index, { error }] of said.entries()) {
+        const { command, harmless } = asked[index] as Command;
+        if (error === undefined || harmless?.test(error) === true) continue;
+        throw new BrokerUnavailableError(`Mosquitto refuses ${command}: ${error}`);
       }
-      return rest;
+      return said;
     } finally {
       clearTimeout(timer);
-      this.waiting.delete(correlationData);
+      for (const { correlationData } of asked) this.waiting.delete(correlationData);
     }
   }
 
