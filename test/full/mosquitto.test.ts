@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -118,7 +117,7 @@ describe('Mosquitto', () => {
             () => 'allowed',
             (error: Error) => error.message,
           ),
-          once(client, 'close').then(() => undefined),
+          new Promise<undefined>((resolve) => client.once('close', () => resolve(undefined))),
         ]);
       });
       expect(answer).toContain('Not authorized');
