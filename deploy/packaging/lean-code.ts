@@ -6,10 +6,10 @@ import type { Plugin } from 'rolldown';
 /**
  * Of Node's own modules those whose import costs more than their use. Where one is imported as an ES module Node reads
  * every property of it once, and some of these load something behind: `WebSocket` of `node:http` all of undici (14 MB),
- * the streams of `node:fs`, the MIME types of `node:util`. Asked for by `getBuiltinModule`, they are only read where they
+ * the streams of `node:fs`, the MIME types of `node:util`, all of Web Crypto behind `node:crypto`. Asked for by `getBuiltinModule`, they are only read where they
  * are used.
  */
-const COSTLY = /^(?:node:)?(fs|http|process|util)$/;
+const COSTLY = /^(?:node:)?(crypto|fs|http|process|util)$/;
 const PREFIX = '\0builtin:';
 
 /** Asks Node for those of its modules that cost much only for what is used of them. */
@@ -43,6 +43,51 @@ const hex = (unit: number): string => unit.toString(16).padStart(4, '0');
 
 /** What packages bring along for Nodes and browsers of long ago, and what Node has itself. */
 export const OWN_OF_NODE = { 'readable-stream': 'node:stream' };
+
+/** What stands in the place of modules that libraries load, and of which the agent uses nothing, or very little. */
+const STAND_INS: Readonly<Record<string, string>> = {
+  // SonicBoom's, which writes the log: twelve modules of Node for one check.
+  assert: 'module.exports = (holds, message) => { if (!holds) throw new Error(message); };',
+  // What MQTT.js writes with DEBUG=mqttjs, with its colours of terminals.
+  debug: 'module.exports = () => () => undefined;',
+  // Transports of pino in threads of their own: the agent has none. Nor is any program of the agent a thread.
+  'thread-stream': 'module.exports = class { constructor() { throw new Error("There are no transports."); } };',
+  worker_threads: 'module.exports = { isMainThread: true };',
+  // Timers of MQTT.js in browsers.
+  'worker-timers': '',
+};
+const STAND_IN = '\0stand-in:';
+
+/** Leaves out of the bundle what no board needs. */
+export const standIns: Plugin = {
+  name: 'stand-ins',
+  resolveId: {
+    filter: { id: new RegExp(`^(?:${Object.keys(STAND_INS).join('|')})$`) },
+    handler: (id) => ({ id: `${STAND_IN}${id}`, moduleSideEffects: false }),
+  },
+  load: {
+    filter: { id: new RegExp(`^${STAND_IN}`) },
+    handler: (id) => STAND_INS[id.slice(STAND_IN.length)],
+  },
+};
+
+const CLOCK = '\0clock';
+
+/** The clock that does not jump: Node's global `performance` is one, too, and loads all of `node:perf_hooks`. */
+export const clockAlone: Plugin = {
+  name: 'clock-alone',
+  resolveId: { filter: { id: new RegExp(`^${CLOCK}$`) }, handler: (id) => ({ id, moduleSideEffects: false }) },
+  load: {
+    filter: { id: new RegExp(`^${CLOCK}$`) },
+    handler: () => `
+      export const performance = {
+        now: () => { const [seconds, nanoseconds] = process.hrtime(); return seconds * 1e3 + nanoseconds / 1e6; },
+      };`,
+  },
+};
+
+/** Has every program use that clock. */
+export const GLOBALS = { performance: [CLOCK, 'performance'] } satisfies Record<string, [string, string]>;
 
 /** Whitespace and comments go, names stay: they are what a board's report of an error is read by. */
 export const SMALL_SOURCE = { compress: true, mangle: false, codegen: { removeWhitespace: true } } as const;

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
-import { asciiOnly, builtinsByUse, OWN_OF_NODE, SMALL_SOURCE } from './lean-code.ts';
+import { asciiOnly, builtinsByUse, clockAlone, GLOBALS, OWN_OF_NODE, SMALL_SOURCE, standIns } from './lean-code.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AGENT = join(ROOT, 'apps/agent');
@@ -85,7 +85,8 @@ const bundle = async (file: string, folder: string, onProgram: (file: string) =>
     input: { [name]: file },
     external: [...EXTERNAL, ...NEVER_LOADED],
     resolve: { alias: OWN_OF_NODE },
-    plugins: [builtinsByUse, ownFiles(onProgram), asciiOnly],
+    transform: { inject: GLOBALS },
+    plugins: [standIns, clockAlone, builtinsByUse, ownFiles(onProgram), asciiOnly],
     onLog: (level, { code, message }, log) => {
       if (code === 'UNRESOLVED_IMPORT') throw new BundleError(message);
       if (code !== 'EVAL') log(level, message);

@@ -5,6 +5,7 @@ import { AGENT_VERSION } from '../version.ts';
 import { findAccelerators } from './accelerators.ts';
 import { BoardRoot } from './board-root.ts';
 import { InstalledSoftware } from './installed-software.ts';
+import { findOwnGlibc } from './own-glibc.ts';
 import { findProcessor, findRevision } from './processor.ts';
 import { type RunTool, runTool } from './run-tool.ts';
 import { failedSidecars, findCuda, findL4t, findRuntimes, ownOnnxRuntime, type ToldSidecars } from './runtimes.ts';
@@ -28,12 +29,11 @@ export interface DetectOptions {
   readonly sidecars?: ToldSidecars;
 }
 
-const ownFacts = async (): Promise<OwnFacts> => {
-  // Without this the report asks the name server about every open connection.
-  Object.assign(process.report, { excludeNetwork: true });
-  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
-  return { arch: arch(), glibc: header.glibcVersionRuntime, onnxRuntime: await ownOnnxRuntime() };
-};
+const ownFacts = async (): Promise<OwnFacts> => ({
+  arch: arch(),
+  glibc: await findOwnGlibc(),
+  onnxRuntime: await ownOnnxRuntime(),
+});
 
 /** The name that a system gives itself: os-release(5). */
 const osName = async (root: BoardRoot): Promise<string> => {
