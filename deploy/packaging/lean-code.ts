@@ -6,8 +6,8 @@ import type { Plugin } from 'rolldown';
 /**
  * Of Node's own modules those whose import costs more than their use. Where one is imported as an ES module Node reads
  * every property of it once, and some of these load something behind: `WebSocket` of `node:http` all of undici (14 MB),
- * the streams of `node:fs`, the MIME types of `node:util`, all of Web Crypto behind `node:crypto`. Asked for by `getBuiltinModule`, they are only read where they
- * are used.
+ * the streams of `node:fs`, the MIME types of `node:util`, all of Web Crypto behind `node:crypto`. Asked for by
+ * `getBuiltinModule`, they are only read where they are used.
  */
 const COSTLY = /^(?:node:)?(crypto|fs|http|process|util)$/;
 const PREFIX = '\0builtin:';

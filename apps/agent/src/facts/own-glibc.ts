@@ -5,12 +5,13 @@ const CHUNK = 64 * 1024;
 const OVERLAP = 256;
 
 /**
- * Version of the GNU C library that this process runs in, e.g. "2.36"; undefined in another C library. It is read from
- * the banner in the library's own file. Node's `process.report` tells it, too, and walks the stack and the names of all
- * symbols for it: 1 MB of them stays in memory.
+ * Version of the GNU C library that this process runs in, e.g. "2.36"; undefined in another C library, and where it
+ * cannot be read. It is in the banner of the library's own file. Node's `process.report` tells it, too, and walks the
+ * stack and the names of all symbols for it: 1 MB of them stays in memory.
  */
 export const findOwnGlibc = async (): Promise<string | undefined> => {
-  const [, path] = /\s(\/\S+\/libc(?:-[\d.]+)?\.so[.\d]*)$/m.exec(await readFile('/proc/self/maps', 'latin1')) ?? [];
+  const maps = await readFile('/proc/self/maps', 'latin1').catch(() => '');
+  const [, path] = /\s(\/\S+\/libc(?:-[\d.]+)?\.so[.\d]*)$/m.exec(maps) ?? [];
   return path === undefined ? undefined : bannerVersion(path).catch(() => undefined);
 };
 
