@@ -1,22 +1,24 @@
+import { builtinModules } from 'node:module';
 import type { Plugin } from 'rolldown';
 
 // What a process of the agent holds in memory for years is above all its own code. These keep it small; the figures are
 // those of Node 24 on x86-64, where a bare Node has 42 MB.
 
 /**
- * Of Node's own modules those whose import costs more than their use. Where one is imported as an ES module Node reads
- * every property of it once, and some of these load something behind: `WebSocket` of `node:http` all of undici (14 MB),
- * the streams of `node:fs`, the MIME types of `node:util`, all of Web Crypto behind `node:crypto`. Asked for by
- * `getBuiltinModule`, they are only read where they are used.
+ * Node's own modules. Where one is imported as an ES module Node reads every property of it once, and some of these load
+ * something behind: `WebSocket` of `node:http` all of undici (14 MB), `rootCertificates` of `node:tls` the authorities of
+ * the world, others a MIME type, a block list, all of Web Crypto. Asked for by `getBuiltinModule`, they are only read
+ * where they are used. One stays as it is: the bundler's own code asks for it.
  */
-const COSTLY = /^(?:node:)?(crypto|fs|http|process|util)$/;
+const OF_NODE = builtinModules.filter((name) => name !== 'module').join('|');
+const BUILTIN = new RegExp(`^(?:node:)?(?:${OF_NODE})$`);
 const PREFIX = '\0builtin:';
 
-/** Asks Node for those of its modules that cost much only for what is used of them. */
+/** Asks Node for its modules, and reads of them only what is used. */
 export const builtinsByUse: Plugin = {
   name: 'builtins-by-use',
   resolveId: {
-    filter: { id: COSTLY },
+    filter: { id: BUILTIN },
     handler: (id) => ({ id: `${PREFIX}${id.replace(/^node:/, '')}`, moduleSideEffects: false }),
   },
   load: {
@@ -89,5 +91,12 @@ export const clockAlone: Plugin = {
 /** Has every program use that clock. */
 export const GLOBALS = { performance: [CLOCK, 'performance'] } satisfies Record<string, [string, string]>;
 
-/** Whitespace and comments go, names stay: they are what a board's report of an error is read by. */
-export const SMALL_SOURCE = { compress: true, mangle: false, codegen: { removeWhitespace: true } } as const;
+/**
+ * Whitespace, comments and the names of local variables go. Those of functions and classes stay: they are what a board's report
+ * of an error is read by.
+ */
+export const SMALL_SOURCE = {
+  compress: true,
+  mangle: { toplevel: false, keepNames: true },
+  codegen: { removeWhitespace: true },
+} as const;

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 
 const seconds = z
-  .number()
   .int()
   .min(1)
   .max(30 * 86_400);
@@ -9,11 +8,10 @@ const seconds = z
 /** How each device trains: plain stochastic gradient descent over its own labelled samples. */
 export const trainingSchema = z
   .strictObject({
-    epochs: z.number().int().min(1).max(1000).default(5).describe('passes over the device’s samples'),
-    batchSize: z.number().int().min(1).max(4096).default(16),
+    epochs: z.int().min(1).max(1000).default(5).describe('passes over the device’s samples'),
+    batchSize: z.int().min(1).max(4096).default(16),
     learningRate: z.number().positive().max(100).default(0.05),
     seed: z
-      .number()
       .int()
       .nonnegative()
       .default(1)
@@ -27,22 +25,15 @@ export const roundSpecSchema = z
   .strictObject({
     release: z.string().describe('the release whose head is to be improved, e.g. meter-reader@1.1.0'),
     target: z.string().max(2000).default('all').describe('a selector: which devices may take part'),
-    goal: z.number().int().min(1).max(100_000).default(10).describe('updates with which collecting ends'),
+    goal: z.int().min(1).max(100_000).default(10).describe('updates with which collecting ends'),
     minimum: z
-      .number()
       .int()
       .min(1)
       .optional()
       .describe('updates with which a late round is still worth it; default: half of the goal'),
     overSelection: z.number().min(1).max(10).default(1.3).describe('devices asked, as a multiple of the goal'),
-    evaluators: z
-      .number()
-      .int()
-      .min(1)
-      .max(100_000)
-      .default(1)
-      .describe('devices kept from training, to judge the result'),
-    minSamples: z.number().int().min(1).default(50).describe('labelled samples that a device must have'),
+    evaluators: z.int().min(1).max(100_000).default(1).describe('devices kept from training, to judge the result'),
+    minSamples: z.int().min(1).default(50).describe('labelled samples that a device must have'),
     selectFor: seconds.default(600).describe('seconds to wait until enough devices are eligible'),
     collectFor: seconds.default(3600).describe('seconds in which updates are taken'),
     evaluateFor: seconds.default(1800).describe('seconds in which evaluations are taken'),

@@ -16,7 +16,7 @@ export const acceleratorSchema = z.object({
     .optional()
     .describe('what models are compiled for, where one id stands for several: hailo8, hailo8l'),
   computeCapability: text.optional().describe('CUDA only, e.g. 8.7'),
-  memoryMB: z.number().int().positive().optional(),
+  memoryMB: z.int().positive().optional(),
 });
 
 /** A program that runs models, as it is installed on the device. */
@@ -48,10 +48,10 @@ export const deviceFactsSchema = z
     glibc: text.optional(),
     l4t: text.optional().describe('NVIDIA Jetson Linux, e.g. 36.4.3'),
     cuda: text.optional().describe('CUDA toolkit or runtime, e.g. 12.6.68'),
-    cpu: z.object({ model: text, cores: z.number().int().positive() }),
-    memoryMB: z.number().int().positive(),
+    cpu: z.object({ model: text, cores: z.int().positive() }),
+    memoryMB: z.int().positive(),
     timeZone: text.optional().describe('of the IANA database, e.g. Europe/Paris'),
-    diskFreeMB: z.number().int().nonnegative().optional(),
+    diskFreeMB: z.int().nonnegative().optional(),
     deviceTree: z.object({ model: text, compatible: z.array(text) }).optional(),
     revision: text.optional().describe('revision code of a Raspberry Pi, e.g. d04170'),
     accelerators: z.array(acceleratorSchema),

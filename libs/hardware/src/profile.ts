@@ -18,7 +18,7 @@ export const profileSchema = z.strictObject({
       .optional()
       .describe('any accelerator of this kind with one of these vendor:device ids'),
   }),
-  memoryMB: z.number().int().positive().describe('of the smallest board that is sold'),
+  memoryMB: z.int().positive().describe('of the smallest board that is sold'),
   soc: z
     .array(z.string())
     .min(1)

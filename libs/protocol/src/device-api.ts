@@ -49,7 +49,7 @@ export type EnrollRequest = z.infer<typeof enrollRequestSchema>;
 
 export const enrollResponseSchema = z.object({
   deviceId: deviceIdSchema,
-  epoch: z.number().int().positive(),
+  epoch: z.int().positive(),
   certificate: z.string().describe('PEM'),
   fleetCa: z.string().describe('PEM'),
   mqttUrl: z.string().describe('e.g. mqtts://fleet.example:8883'),
@@ -67,7 +67,7 @@ export const assignmentResponseSchema = z.object({ assignment: envelopeSchema })
 export type AssignmentResponse = z.infer<typeof assignmentResponseSchema>;
 
 const idParams = z.object({ id: z.uuid() });
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 
 /** A device's part in a federated round. It does it only when its owner lets it learn. */
 export const roundTaskSchema = z.object({

@@ -38,4 +38,4 @@ export type Labels = z.infer<typeof labelsSchema>;
 const LATEST_TIMESTAMP = 253_402_300_799_999;
 
 /** Milliseconds since 1970 on the clock of whoever says it. */
-export const timestampSchema = z.number().int().nonnegative().max(LATEST_TIMESTAMP);
+export const timestampSchema = z.int().nonnegative().max(LATEST_TIMESTAMP);

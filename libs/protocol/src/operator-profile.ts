@@ -7,7 +7,6 @@ export const MOST_PROFILED_FRAMES = 200;
 export const MOST_PROFILED_OPERATORS = 30;
 
 const count = z
-  .number()
   .int()
   .nonnegative()
   .max(2 ** 48);
@@ -53,7 +52,7 @@ export type ProfileRefusal = z.infer<typeof profileRefusalSchema>;
 /** What a device is asked for. */
 export const operatorProfileTaskSchema = z.object({
   id: z.uuid(),
-  frames: z.number().int().min(1).max(MOST_PROFILED_FRAMES),
+  frames: z.int().min(1).max(MOST_PROFILED_FRAMES),
   expiresAt: timestampSchema.describe('after this nobody waits for it any more'),
 });
 export type OperatorProfileTask = z.infer<typeof operatorProfileTaskSchema>;

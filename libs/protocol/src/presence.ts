@@ -6,7 +6,7 @@ import { z } from 'zod';
  */
 export const presenceSchema = z.object({
   online: z.boolean(),
-  session: z.number().int().positive(),
+  session: z.int().positive(),
   agentVersion: z.string().max(64).optional(),
 });
 export type Presence = z.infer<typeof presenceSchema>;

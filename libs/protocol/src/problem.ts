@@ -5,7 +5,7 @@ export const problemSchema = z
   .object({
     type: z.string().describe('a URI reference naming the kind of problem'),
     title: z.string(),
-    status: z.number().int(),
+    status: z.int(),
     code: z.string().describe('stable, for programs'),
     detail: z.string().describe('what was expected, what came, what to do'),
     problems: z

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { labelsSchema, releaseNameSchema } from './identifiers.ts';
 
 const share = z.number().min(0).max(1);
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 
 /** What happens to a share of the devices; with a release only when they are to run that one. */
 const faultSchema = z.object({ release: releaseNameSchema.nullable(), share });
@@ -10,8 +10,8 @@ export type SimulatedFault = z.infer<typeof faultSchema>;
 
 /** A fleet to be played, by `aviary sim`: what is played is drawn from the seed and the number of each device alone. */
 export const simulationPlanSchema = z.object({
-  devices: z.number().int().positive().max(100_000),
-  seed: z.number().int().nonnegative(),
+  devices: z.int().positive().max(100_000),
+  seed: z.int().nonnegative(),
   /** Shares of the whole, by profile. */
   profiles: z.record(z.string(), z.number().positive()),
   /** Labels with all their values; the devices are spread over them. */

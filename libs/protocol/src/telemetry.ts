@@ -6,7 +6,6 @@ import { operatorProfileSchema, profileRefusalSchema } from './operator-profile.
 
 /** Far above what one window can hold; bytes are counted with it, too. */
 const count = z
-  .number()
   .int()
   .nonnegative()
   .max(2 ** 48);
@@ -170,8 +169,8 @@ export const telemetryRecordSchema = z.discriminatedUnion('type', [
  * (raised by enrolling again), and a batch is sent again unchanged until it is acknowledged.
  */
 export const telemetryBatchSchema = z.object({
-  epoch: z.number().int().positive(),
-  seq: z.number().int().positive(),
+  epoch: z.int().positive(),
+  seq: z.int().positive(),
   records: z.array(telemetryRecordSchema).min(1).max(256),
 });
 
@@ -180,8 +179,8 @@ export const telemetryBatchSchema = z.object({
  * that hears a number below its next one has been ahead of the database and sends again from there.
  */
 export const telemetryAckSchema = z.object({
-  epoch: z.number().int().positive(),
-  seq: z.number().int().nonnegative(),
+  epoch: z.int().positive(),
+  seq: z.int().nonnegative(),
 });
 
 /** Largest MQTT packet that the gateway takes from a device. */

@@ -18,7 +18,7 @@ export const IDENTITY_FOLDER = 'identity';
 
 export const enrolmentSchema = z.object({
   deviceId: z.string(),
-  epoch: z.number().int().positive(),
+  epoch: z.int().positive(),
   deviceUrl: z.string(),
   mqttUrl: z.string(),
   /** Root metadata (TUF) of the image repository, pinned when the device joined. */
@@ -26,7 +26,7 @@ export const enrolmentSchema = z.object({
   /** Model lines whose releases this device takes, as its owner has said here; absent: any. */
   models: z.array(z.string()).exactOptional(),
   /** Epoch in which the age identity was made: what was sealed before it does not open. Absent: the first. */
-  ageSince: z.number().int().positive().exactOptional(),
+  ageSince: z.int().positive().exactOptional(),
 });
 
 /** What a device keeps of its joining, beside its keys. */

@@ -31,7 +31,7 @@ const partAnswerSchema = z.object({
 
 const objectSchema = z.object({
   label: z.string(),
-  index: z.number().int().nonnegative(),
+  index: z.int().nonnegative(),
   confidence: z.number(),
   box: z.object({ left: z.number(), top: z.number(), width: z.number(), height: z.number() }),
   answers: z.record(z.string(), partAnswerSchema).exactOptional(),
@@ -39,7 +39,7 @@ const objectSchema = z.object({
 
 const resultSchema = z.object({
   label: z.string(),
-  index: z.number().int().nonnegative().exactOptional(),
+  index: z.int().nonnegative().exactOptional(),
   confidence: z.number(),
   lowConfidence: z.boolean(),
   objects: z.array(objectSchema).exactOptional(),
@@ -49,7 +49,7 @@ const resultSchema = z.object({
     .array(
       z.object({
         name: z.string(),
-        shape: z.array(z.number().int().nonnegative()),
+        shape: z.array(z.int().nonnegative()),
         // JSON has neither infinity nor NaN.
         values: z.array(
           z
@@ -74,11 +74,11 @@ const acceptanceReportSchema = z.object({
     }),
   ),
   figures: z.object({
-    samples: z.number().int().nonnegative(),
+    samples: z.int().nonnegative(),
     accuracy: z.number().exactOptional(),
     p95Ms: milliseconds.exactOptional(),
     lowConfidenceRate: z.number().exactOptional(),
-    golden: z.number().int().nonnegative(),
+    golden: z.int().nonnegative(),
     maxGoldenDifference: z.number().exactOptional(),
   }),
 });
@@ -96,26 +96,26 @@ export const workerReplySchema = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('failed'), words: z.string(), isSidecarLost: z.boolean().exactOptional() }),
   z.object({ kind: z.literal('alive') }),
-  z.object({ kind: z.literal('pong'), id: z.number().int() }),
-  z.object({ kind: z.literal('result'), id: z.number().int(), result: resultSchema }),
-  z.object({ kind: z.literal('acceptance'), id: z.number().int(), report: acceptanceReportSchema }),
+  z.object({ kind: z.literal('pong'), id: z.int() }),
+  z.object({ kind: z.literal('result'), id: z.int(), result: resultSchema }),
+  z.object({ kind: z.literal('acceptance'), id: z.int(), report: acceptanceReportSchema }),
   z.object({
     kind: z.literal('stress'),
-    id: z.number().int(),
+    id: z.int(),
     figures: z.object({
-      frames: z.number().int().nonnegative(),
-      failed: z.number().int().nonnegative(),
+      frames: z.int().nonnegative(),
+      failed: z.int().nonnegative(),
       firstFailure: z.string().exactOptional(),
       p95Ms: milliseconds,
     }),
   }),
   /** Checked by whoever has asked. */
-  z.object({ kind: z.literal('profile'), id: z.number().int(), report: z.unknown() }),
+  z.object({ kind: z.literal('profile'), id: z.int(), report: z.unknown() }),
   /** With float32, little endian, as its body, where they are still remembered. */
-  z.object({ kind: z.literal('features'), id: z.number().int(), remembered: z.boolean() }),
+  z.object({ kind: z.literal('features'), id: z.int(), remembered: z.boolean() }),
   z.object({
     kind: z.literal('error'),
-    id: z.number().int(),
+    id: z.int(),
     code: z.enum(['frame-undecodable', 'frame-failed', 'acceptance-failed-to-run', 'profile-failed-to-run']),
     words: z.string(),
   }),
@@ -130,7 +130,7 @@ export type SpokenReply =
 export const workerConfigSchema = z.object({
   archiveDirectory: z.string(),
   providers: z.array(z.string()),
-  intraOpThreads: z.number().int().positive(),
+  intraOpThreads: z.int().positive(),
   /** Its sessions profile, and write that there. */
   profileFolder: z.string().exactOptional(),
   /** Descriptor 3 is a socket to the sidecar that runs the models. */

@@ -15,7 +15,7 @@ const SAMPLES_FOLDER = 'samples';
 
 const backboneSchema = z.object({
   digest: z.string().regex(/^[0-9a-f]{64}$/),
-  features: z.number().int().positive(),
+  features: z.int().positive(),
 });
 export type Backbone = z.infer<typeof backboneSchema>;
 

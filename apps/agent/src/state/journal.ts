@@ -12,11 +12,11 @@ const heldReleaseSchema = z.object({
   /** What runs it, and what of; absent in journals of agents that ran ONNX only. */
   runtime: z.string().exactOptional(),
   format: z.string().exactOptional(),
-  releaseCounter: z.number().int(),
-  rollbackFloor: z.number().int(),
+  releaseCounter: z.int(),
+  rollbackFloor: z.int(),
   /** Of the sealed bytes, which is also the name of their file. */
   sha256,
-  length: z.number().int().positive(),
+  length: z.int().positive(),
   /** Of the plain archive: what "running" means. */
   digest: sha256,
   ageHeader: z.string(),
@@ -39,7 +39,7 @@ export type AssignedRelease = z.infer<typeof assignedReleaseSchema>;
 const consentSchema = z.discriminatedUnion('decision', [
   z.object({ decision: z.literal('allow') }),
   /** Until when it does not want to be asked, ms since 1970. */
-  z.object({ decision: z.literal('later'), until: z.number().int() }),
+  z.object({ decision: z.literal('later'), until: z.int() }),
 ]);
 export type Consent = z.infer<typeof consentSchema>;
 
@@ -48,13 +48,13 @@ const candidateSchema = z.object({
   /** How far it has come; a restart goes on from here. */
   stage: z.enum(['assigned', 'fetched', 'probation']),
   /** How often probation was begun: a release that takes the agent down with it is given up. */
-  probationStarts: z.number().int().nonnegative(),
+  probationStarts: z.int().nonnegative(),
   /** How often a stress was begun that has not come to an end: one that takes the board down with it is given up. */
-  stressStarts: z.number().int().nonnegative().exactOptional(),
+  stressStarts: z.int().nonnegative().exactOptional(),
   /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
-  allowedUntil: z.number().int(),
+  allowedUntil: z.int(),
   /** When its sealed bytes were here, ms since 1970. */
-  fetchedAt: z.number().int().nonnegative().exactOptional(),
+  fetchedAt: z.int().nonnegative().exactOptional(),
   consent: consentSchema.exactOptional(),
   /** What came of running it in shadow: that is done once. */
   shadow: shadowReportSchema.exactOptional(),
@@ -72,9 +72,9 @@ const noticeSchema = z.object({
 const journalSchema = z.object({
   version: z.literal(2),
   deviceId: z.string(),
-  epoch: z.number().int().positive(),
+  epoch: z.int().positive(),
   /** Highest sequence of an accepted assignment. */
-  sequence: z.number().int().nonnegative(),
+  sequence: z.int().nonnegative(),
   candidate: candidateSchema.nullable(),
   committed: heldReleaseSchema.nullable(),
   /** What was committed before: kept on disk, so that going back needs no network. */
@@ -90,11 +90,11 @@ const journalSchema = z.object({
   /** Names of releases that the publisher has stopped: they may not run, even where they do. */
   stopped: z.array(z.string()),
   notices: z.array(noticeSchema),
-  rollbackFloor: z.number().int().nonnegative(),
+  rollbackFloor: z.int().nonnegative(),
   /** Newest signed time that was ever seen, ms since 1970: a clock before it is known to be wrong. */
-  timeFloor: z.number().int().nonnegative(),
+  timeFloor: z.int().nonnegative(),
   /** Number of the newest MQTT connection. */
-  session: z.number().int().nonnegative(),
+  session: z.int().nonnegative(),
 });
 export type JournalState = z.infer<typeof journalSchema>;
 type Change = Partial<Omit<JournalState, 'version' | 'deviceId' | 'epoch'>>;

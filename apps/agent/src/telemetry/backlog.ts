@@ -17,7 +17,7 @@ const MOST_BATCH_BYTES = MAX_PACKET_BYTES / 2;
 /** What is kept in memory while the disk takes nothing. */
 const MOST_MEMORY_BYTES = 1024 * 1024;
 
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 const recordsSchema = telemetryBatchSchema.shape.records;
 const gapFileSchema = z.object({ number: count, record: gapRecordSchema });
 

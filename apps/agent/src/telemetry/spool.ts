@@ -6,7 +6,7 @@ import { readJson, removeQuietly, type SpoolFiles } from './spool-files.ts';
 const POSITION = 'position.json';
 const IN_FLIGHT = 'in-flight.json';
 
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 const positionSchema = z.object({ deviceId: z.string(), epoch: count, seq: count, reach: reachSchema });
 const inFlightSchema = z.object({ batch: telemetryBatchSchema, reach: reachSchema });
 

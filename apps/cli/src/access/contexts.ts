@@ -17,7 +17,7 @@ const contextSchema = z.object({
   /** null: the token was brought along, and is not this command's to revoke. */
   tokenId: z.uuid().nullable(),
   /** Milliseconds since 1970; null: nobody knows. */
-  expiresAt: z.number().int().nullable(),
+  expiresAt: z.int().nullable(),
 });
 /** A control plane, and the token with which somebody is known there. */
 export type Context = z.infer<typeof contextSchema>;

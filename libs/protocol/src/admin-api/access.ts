@@ -178,7 +178,6 @@ export const accessRoutes = {
       name: z.string().min(1).max(128),
       role: roleSchema,
       ttlSeconds: z
-        .number()
         .int()
         .min(60)
         .max(YEAR_S)

@@ -6,7 +6,7 @@ import { route } from '../route.ts';
 /** One change that somebody made. Each entry carries the hash of the one before it. */
 export const auditEntrySchema = z
   .object({
-    seq: z.number().int().positive().describe('1, 2, 3, … without a hole'),
+    seq: z.int().positive().describe('1, 2, 3, … without a hole'),
     at: timestampSchema,
     actor: z.string().describe('name of the account or the token'),
     via: z
@@ -54,7 +54,7 @@ export const auditRoutes = {
     }),
     response: z.object({
       items: z.array(auditEntrySchema).describe('without `after`: the newest, newest first'),
-      last: z.number().int().nonnegative().describe('seq of the newest entry; 0: there is none'),
+      last: z.int().nonnegative().describe('seq of the newest entry; 0: there is none'),
     }),
   }),
 };

@@ -23,7 +23,6 @@ const idParams = z.object({ id: deviceIdSchema });
 export const joinTokenRequestSchema = z
   .object({
     ttlSeconds: z
-      .number()
       .int()
       .min(1)
       .max(30 * 86_400)
@@ -58,12 +57,12 @@ export type DeviceSummary = z.infer<typeof deviceSummarySchema>;
 
 /** How many frames a release has had, and how many of them were what. */
 const frameCounts = {
-  frames: z.number().int(),
-  dropped: z.number().int(),
-  errors: z.number().int(),
-  lowConfidence: z.number().int(),
-  labelled: z.number().int(),
-  correct: z.number().int(),
+  frames: z.int(),
+  dropped: z.int(),
+  errors: z.int(),
+  lowConfidence: z.int(),
+  labelled: z.int(),
+  correct: z.int(),
 };
 
 /** What a release did on a device, added up since the device began to run it. */
@@ -93,7 +92,7 @@ export const deviceChoiceSchema = z
           runtime: z.string(),
           format: z.string(),
           precision: z.string(),
-          rank: z.number().int().positive().nullable().describe('1: it gets this one; null: it cannot run it'),
+          rank: z.int().positive().nullable().describe('1: it gets this one; null: it cannot run it'),
           behind: z.string().nullable().describe('why the one before it is better'),
           rejections: z.array(z.object({ code: z.enum(REJECTION_CODES), words: z.string() })),
         }),
@@ -112,7 +111,7 @@ export const deviceDetailSchema = deviceSummarySchema
         'of what runs: assigned by a rollout; factory: in the registry, and assigned by nobody; unknown: not in the registry under this release and digest; null: nothing runs',
       ),
     enrolledAt: timestampSchema,
-    epoch: z.number().int(),
+    epoch: z.int(),
     certificate: z.object({ fingerprint: sha256Schema, expiresAt: timestampSchema }),
     facts: deviceFactsSchema,
     profileReasons: z.array(z.string()).describe('why this profile, in words'),
@@ -127,8 +126,8 @@ export const deviceDetailSchema = deviceSummarySchema
       .object({
         backbone: sha256Schema,
         release: releaseNameSchema,
-        samples: z.number().int().describe('labelled samples that it keeps for this backbone'),
-        perLabel: z.record(z.string(), z.number().int()),
+        samples: z.int().describe('labelled samples that it keeps for this backbone'),
+        perLabel: z.record(z.string(), z.int()),
         at: timestampSchema,
       })
       .nullable()
@@ -188,7 +187,7 @@ export const deviceHistoryEntrySchema = z
     level: z.enum(['info', 'warning', 'error']),
     words: z.string(),
     by: z.string().nullable().describe('the person who did it'),
-    epoch: z.number().int().nullable().describe('that it joined with'),
+    epoch: z.int().nullable().describe('that it joined with'),
     running: z
       .object({ release: releaseNameSchema, digest: sha256Schema })
       .nullable()

@@ -42,8 +42,8 @@ export const diagnosisSchema = z
     now: timestampSchema.describe('the clock of the control plane'),
     masterKey: verdictSchema.describe('whether it is where it belongs, and opens what is sealed'),
     blobs: z.object({
-      freeBytes: z.number().int().nonnegative(),
-      totalBytes: z.number().int().nonnegative(),
+      freeBytes: z.int().nonnegative(),
+      totalBytes: z.int().nonnegative(),
     }),
     broker: z.enum(['embedded', 'external']),
   })

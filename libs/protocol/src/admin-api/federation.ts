@@ -7,7 +7,7 @@ import { route } from '../route.ts';
 
 const tag = 'federation';
 const idParams = z.object({ id: z.uuid() });
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 
 const answersSchema = z.object({ correct: count, loss: z.number().describe('mean cross entropy of a sample') });
 

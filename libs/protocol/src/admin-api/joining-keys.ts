@@ -58,7 +58,6 @@ export const joiningKeyRoutes = {
     body: z.object({
       publicKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----').max(2048).describe('PEM, P-256'),
       ttlSeconds: z
-        .number()
         .int()
         .min(1)
         .max(365 * 86_400)

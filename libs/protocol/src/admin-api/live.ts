@@ -6,7 +6,7 @@ import { boardStateSchema } from '../telemetry.ts';
 import { rolloutSummarySchema } from './rollouts.ts';
 
 const tag = 'live';
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 
 /** What changes come in, and whose pages read them again. */
 export const LIVE_TOPICS = ['devices', 'releases', 'rollouts', 'rounds', 'joining-keys'] as const;

@@ -14,7 +14,7 @@ export const requestedProfileSchema = z
     state: z
       .enum(['WAITING', 'DONE', 'REFUSED', 'EXPIRED'])
       .describe('EXPIRED: the device did not ask for it in time; what it still sends is taken'),
-    frames: z.number().int().describe('that were asked for'),
+    frames: z.int().describe('that were asked for'),
     by: z.string().describe('who asked'),
     requestedAt: timestampSchema,
     expiresAt: timestampSchema,
@@ -35,9 +35,8 @@ export const operatorProfileRoutes = {
     access: OPERATORS,
     params: idParams,
     body: z.object({
-      frames: z.number().int().min(1).max(MOST_PROFILED_FRAMES).default(20),
+      frames: z.int().min(1).max(MOST_PROFILED_FRAMES).default(20),
       expiresInSeconds: z
-        .number()
         .int()
         .min(30)
         .max(7 * 86_400)

@@ -23,7 +23,7 @@ export const variantSummarySchema = z
     format: z.string(),
     precision: z.string(),
     sha256: sha256Schema,
-    length: z.number().int(),
+    length: z.int(),
   })
   .meta({ id: 'VariantSummary' });
 
@@ -33,8 +33,8 @@ export const lineageSchema = z
     parent: releaseNameSchema,
     round: z.uuid(),
     updateSha256: sha256Schema,
-    devices: z.number().int().describe('whose updates it holds'),
-    samples: z.number().int(),
+    devices: z.int().describe('whose updates it holds'),
+    samples: z.int(),
   })
   .meta({ id: 'Lineage' });
 
@@ -43,8 +43,8 @@ export const releaseSummarySchema = z
     release: releaseNameSchema,
     model: z.string(),
     version: z.string(),
-    releaseCounter: z.number().int(),
-    rollbackFloor: z.number().int(),
+    releaseCounter: z.int(),
+    rollbackFloor: z.int(),
     publisher: z.string().describe('names of those who signed it'),
     publishedAt: timestampSchema,
     revokedAt: timestampSchema.nullable().describe('when the publisher took it back; nothing new gets it since'),
@@ -76,11 +76,11 @@ export const releaseDetailSchema = releaseSummarySchema
     statement: statementSchema,
     field: z
       .object({
-        devices: z.number().int(),
-        frames: z.number().int(),
-        labelled: z.number().int(),
-        correct: z.number().int(),
-        lowConfidence: z.number().int(),
+        devices: z.int(),
+        frames: z.int(),
+        labelled: z.int(),
+        correct: z.int(),
+        lowConfidence: z.int(),
       })
       .describe('what all devices together reported of it'),
   })
@@ -105,7 +105,7 @@ export const registryRoutes = {
     access: PUBLISHERS,
     params: z.object({ sha256: sha256Schema }),
     upload: 'application/octet-stream',
-    response: z.object({ sha256: sha256Schema, length: z.number().int() }),
+    response: z.object({ sha256: sha256Schema, length: z.int() }),
     status: 201,
   }),
   downloadBlob: route({

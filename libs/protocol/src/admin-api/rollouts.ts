@@ -8,7 +8,7 @@ import { shadowReportSchema } from '../telemetry.ts';
 
 const tag = 'rollouts';
 const idParams = z.object({ id: z.uuid() });
-const count = z.number().int().nonnegative();
+const count = z.int().nonnegative();
 
 const real = z.number().nullable();
 

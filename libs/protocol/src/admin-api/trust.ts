@@ -18,14 +18,14 @@ const keySchema = z.object({
 
 const roleStateSchema = z.object({
   role: roleSchema,
-  version: z.number().int().positive(),
+  version: z.int().positive(),
   expiresAt: timestampSchema,
-  threshold: z.number().int().positive().describe('how many of its keys have to sign'),
+  threshold: z.int().positive().describe('how many of its keys have to sign'),
   keys: z.array(keySchema),
 });
 
 const missingSchema = z
-  .object({ root: z.number().int().nonnegative(), targets: z.number().int().nonnegative() })
+  .object({ root: z.int().nonnegative(), targets: z.int().nonnegative() })
   .describe('signatures that are still missing');
 
 export const trustStateSchema = z

@@ -39,7 +39,7 @@ export const variantIdSchema = z
 /** What a board must have for a variant. Everything that is present must hold. */
 export const requirementsSchema = z.strictObject({
   /** MiB of memory the board has in all, at least. */
-  minMemoryMB: z.number().int().positive().optional(),
+  minMemoryMB: z.int().positive().optional(),
   /** One of these, as Node names them. */
   arch: z
     .array(z.enum(['x64', 'arm64', 'arm']))
@@ -92,9 +92,9 @@ export const acceptanceLimitsSchema = z.strictObject({
   /** Share of answers under `confidenceBelow`, at most, 0 to 1. */
   maxLowConfidenceRate: z.number().min(0).max(1).optional(),
   /** Most that its process has had in memory, in MiB, from its start to the end of the suite. */
-  maxMemoryMB: z.number().int().positive().optional(),
+  maxMemoryMB: z.int().positive().optional(),
   /** For so long the suite's pictures are answered over and over at full speed, and it is judged by that, too. */
-  stressSeconds: z.number().int().min(1).max(MOST_STRESS_SECONDS).optional(),
+  stressSeconds: z.int().min(1).max(MOST_STRESS_SECONDS).optional(),
 });
 export type AcceptanceLimits = z.infer<typeof acceptanceLimitsSchema>;
 
@@ -105,9 +105,9 @@ export type AcceptanceLimits = z.infer<typeof acceptanceLimitsSchema>;
 export const manifestTrainingSchema = z.strictObject({
   /** Name of the model output `[N, features]` that gives the head's input. */
   featuresOutput: z.string().min(1),
-  features: z.number().int().positive(),
+  features: z.int().positive(),
   /** One per label. */
-  classes: z.number().int().min(2),
+  classes: z.int().min(2),
   /** Initialisers of the head in the model file. */
   weights: z.string().min(1),
   bias: z.string().min(1),
@@ -173,8 +173,8 @@ export const releaseManifestSchema = z
   .strictObject({
     formatVersion: z.literal(1),
     release: releaseNameSchema,
-    releaseCounter: z.number().int().positive(),
-    rollbackFloor: z.number().int().nonnegative(),
+    releaseCounter: z.int().positive(),
+    rollbackFloor: z.int().nonnegative(),
     description: z.string().optional(),
     /** What the release as a whole answers. */
     task: taskSchema,
@@ -209,7 +209,7 @@ export const releaseManifestSchema = z
           file: archivePathSchema,
           /** Absent: the only one. */
           model: modelIdSchema.optional(),
-          every: z.number().int().min(2).optional(),
+          every: z.int().min(2).optional(),
           output: z.array(z.number()).min(1),
         }),
       ),

@@ -23,10 +23,10 @@ export type Region = z.infer<typeof regionSchema>;
 /** Parts into which the region is cut, in pixels of the frame. */
 export const tilesSchema = z
   .strictObject({
-    width: z.number().int().min(16).max(8192),
-    height: z.number().int().min(16).max(8192),
+    width: z.int().min(16).max(8192),
+    height: z.int().min(16).max(8192),
     /** How far neighbours reach into each other, at least: what lies on an edge is whole in one of them. */
-    overlap: z.number().int().min(0).max(4096).default(0),
+    overlap: z.int().min(0).max(4096).default(0),
   })
   .refine(
     ({ width, height, overlap }) => overlap * 2 <= Math.min(width, height),
@@ -40,8 +40,8 @@ export type Tiles = z.infer<typeof tilesSchema>;
  */
 export const preprocessingSchema = z.strictObject({
   /** Pixels; the most, where the size follows from the picture. */
-  width: z.number().int().min(1).max(8192),
-  height: z.number().int().min(1).max(8192),
+  width: z.int().min(1).max(8192),
+  height: z.int().min(1).max(8192),
   /** `gray`: one channel; `rgb`, `bgr`: three, in this order. */
   color: z.enum(['gray', 'rgb', 'bgr']),
   /**
@@ -51,20 +51,20 @@ export const preprocessingSchema = z.strictObject({
    */
   resize: z.enum(['stretch', 'letterbox', 'crop', 'within', 'fixed-height']),
   /** 0 to 255, what `letterbox` fills with. */
-  fill: z.number().int().min(0).max(255),
+  fill: z.int().min(0).max(255),
   /** Shape of the input tensor: `[1,C,H,W]`, `[1,H,W,C]`, or `flat`: `[1, H·W·C]` in the order of nhwc. */
   layout: z.enum(['nchw', 'nhwc', 'flat']),
   scale: z.number().positive(),
   mean: z.array(z.number()),
   std: z.array(z.number().positive()),
   /** With `within` both sides, with `fixed-height` the width are multiples of this. */
-  multipleOf: z.number().int().min(1).max(512).optional(),
+  multipleOf: z.int().min(1).max(512).optional(),
   /** The model sees this part of the frame only. */
   region: regionSchema.optional(),
   /** The model sees the frame in parts, and their answers are merged. */
   tiles: tilesSchema.optional(),
   /** Most pictures in one run: the tensor's first dimension. Absent: 1. */
-  batch: z.number().int().min(1).max(64).optional(),
+  batch: z.int().min(1).max(64).optional(),
 });
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
 
@@ -85,19 +85,19 @@ export const postprocessingSchema = z.strictObject({
   scoreThreshold: z.number().min(0).max(1).optional(),
   /** Of two objects of one label that overlap more than this (intersection over union), the surer one stays. */
   iouThreshold: z.number().min(0).max(1).optional(),
-  maxObjects: z.number().int().min(1).max(1000).optional(),
+  maxObjects: z.int().min(1).max(1000).optional(),
   /** Names of the model's outputs, for the decoder `lists`. */
   outputs: z
     .strictObject({ boxes: z.string().min(1), scores: z.string().min(1), classes: z.string().min(1) })
     .optional(),
   /** The number that the model has for the first label. */
-  firstClass: z.number().int().min(0).max(1000).optional(),
+  firstClass: z.int().min(0).max(1000).optional(),
   /** Of decoder `db`: from which value on a pixel of the map is text. */
   mapThreshold: z.number().min(0).max(1).optional(),
   /** Of decoder `db`: how far a box is widened; the model finds the core of a line only. */
   unclip: z.number().min(0).max(10).optional(),
   /** Of decoder `db`: areas less wide or high than so many pixels of the map are noise. */
-  minSide: z.number().int().min(1).max(1000).optional(),
+  minSide: z.int().min(1).max(1000).optional(),
   /** Of task `text`: where the class that means no character stands. */
   blank: z.enum(['first', 'last']).optional(),
   /** Of task `text`: a space follows the labels as one more character. */

@@ -203,7 +203,7 @@ const definitionInputSchema = z.strictObject({
   variants: z.array(variantInputSchema).min(1).max(64),
   acceptance: acceptanceLimitsSchema.extend({
     samples: sourcePathSchema,
-    goldenSamples: z.number().int().min(1).max(1000).default(8),
+    goldenSamples: z.int().min(1).max(1000).default(8),
   }),
   training: z
     .union(
@@ -213,8 +213,8 @@ const definitionInputSchema = z.strictObject({
     .optional(),
   lineage: sourcePathSchema.optional(),
   ...modelOriginShape,
-  rollbackFloor: z.number().int().nonnegative().optional(),
-  releaseCounter: z.number().int().positive().optional(),
+  rollbackFloor: z.int().nonnegative().optional(),
+  releaseCounter: z.int().positive().optional(),
 });
 
 type DefinitionInput = z.infer<typeof definitionInputSchema>;

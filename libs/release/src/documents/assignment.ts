@@ -14,7 +14,7 @@ export const probationSchema = z.object({
   /** How long it lasts. */
   seconds: z.number().nonnegative(),
   /** Frames that must have been answered; it lasts longer than `seconds` until they are. */
-  minFrames: z.number().int().nonnegative(),
+  minFrames: z.int().nonnegative(),
   /** Failed frames ÷ all frames, at most. */
   maxErrorRate: rateSchema,
   /** Low-confidence answers ÷ answers, at most. */
@@ -28,15 +28,15 @@ export type Probation = z.infer<typeof probationSchema>;
 export const assignmentSchema = z.object({
   deviceId: z.string().min(1).max(128),
   /** Rises with every enrolment of the device; sequences start afresh in each. */
-  epoch: z.number().int().positive(),
+  epoch: z.int().positive(),
   /** Strictly increasing within the epoch. */
-  sequence: z.number().int().positive(),
+  sequence: z.int().positive(),
   /** Milliseconds since 1970, the director's clock. */
-  issuedAt: z.number().int().nonnegative(),
+  issuedAt: z.int().nonnegative(),
   /** Milliseconds since 1970; from then on nothing new is installed by it. */
-  expires: z.number().int().nonnegative(),
+  expires: z.int().nonnegative(),
   release: releaseNameSchema,
-  releaseCounter: z.number().int().positive(),
+  releaseCounter: z.int().positive(),
   /** `path` of one of the release statement's targets. */
   targetPath: archivePathSchema,
   variant: variantIdSchema,

@@ -10,7 +10,7 @@ import {
 import { releaseNameSchema, versionSchema } from '../release-name.ts';
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits (SHA-256)');
-const byteCountSchema = z.number().int().nonnegative();
+const byteCountSchema = z.int().nonnegative();
 
 /** One variant as it lies in the blob store: an age payload (nonce and chunks, no header) over a deterministic tar. */
 export const releaseTargetSchema = z.object({
@@ -21,7 +21,7 @@ export const releaseTargetSchema = z.object({
   format: formatSchema,
   precision: precisionSchema,
   /** Of an ONNX model: the version of ONNX's operators that it is written in. */
-  opset: z.number().int().positive().optional(),
+  opset: z.int().positive().optional(),
   requires: requirementsSchema.optional(),
   /** Ids of the firmware profiles that it was made for; a device of another one refuses it. */
   profiles: z.array(z.string().min(1).max(64)).min(1),
@@ -40,8 +40,8 @@ export const releaseTargetSchema = z.object({
     .object({
       backbone: sha256Schema,
       base: sha256Schema,
-      features: z.number().int().positive(),
-      classes: z.number().int().min(2),
+      features: z.int().positive(),
+      classes: z.int().min(2),
     })
     .optional(),
 });
@@ -55,8 +55,8 @@ export const lineageSchema = z.object({
   /** SHA-256 of the aggregated update that was added to the parent's head. */
   updateSha256: sha256Schema,
   /** Devices whose updates it holds, and the labelled samples behind them. */
-  devices: z.number().int().positive(),
-  samples: z.number().int().positive(),
+  devices: z.int().positive(),
+  samples: z.int().positive(),
 });
 export type Lineage = z.infer<typeof lineageSchema>;
 
@@ -64,13 +64,13 @@ export type Lineage = z.infer<typeof lineageSchema>;
 export const releaseFieldsSchema = z.object({
   release: releaseNameSchema,
   /** Strictly increasing per model; a device compares it with its floor. */
-  releaseCounter: z.number().int().positive(),
+  releaseCounter: z.int().positive(),
   /** Once this release is committed, a device never again takes a counter under this. */
-  rollbackFloor: z.number().int().nonnegative(),
+  rollbackFloor: z.int().nonnegative(),
   /** Oldest agent that understands this release. */
   minAgent: versionSchema,
   /** Milliseconds since 1970, the publisher's clock. */
-  issuedAt: z.number().int().nonnegative(),
+  issuedAt: z.int().nonnegative(),
   /** Public key (SPKI PEM) that the signatures inside the archives are of. */
   publisherKey: z.string().startsWith('-----BEGIN PUBLIC KEY-----'),
   lineage: lineageSchema.optional(),

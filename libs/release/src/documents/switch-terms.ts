@@ -5,9 +5,9 @@ export const shadowTermsSchema = z.object({
   /** At most so long, however many frames come. */
   seconds: z.number().positive(),
   /** It ends when so many frames have been compared. */
-  frames: z.number().int().positive().exactOptional(),
+  frames: z.int().positive().exactOptional(),
   /** It sees every so-many-th frame. */
-  every: z.number().int().positive(),
+  every: z.int().positive(),
   /** It must agree with what serves on so many, 0 to 1. Absent: how far it agrees is only told. */
   minAgreement: z.number().min(0).max(1).exactOptional(),
 });
@@ -22,7 +22,7 @@ export const switchTermsSchema = z.object({
   /** It switches within this window only: from each time that the cron fires, for so many seconds. */
   window: z.object({ cron: z.string(), duration: z.number().positive(), zone: z.string() }).exactOptional(),
   /** Milliseconds since 1970; from then on a soft one needs no consent. */
-  forceAt: z.number().int().nonnegative().exactOptional(),
+  forceAt: z.int().nonnegative().exactOptional(),
   /** Absent: it does not run in shadow. */
   shadow: shadowTermsSchema.exactOptional(),
 });

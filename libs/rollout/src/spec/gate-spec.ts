@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { positiveShare, share } from './scalars.ts';
 
-const count = z.number().int();
+const count = z.int();
 /** Below so many a gate does not speak. */
 const minimum = (fallback: number) => count.positive().default(fallback);
 

@@ -42,7 +42,6 @@ export const rolloutSpecSchema = z.strictObject({
   requires: release.optional().describe('a device is told when it runs this release, or a later one of its model'),
   target: target.default('all').describe('a selector, e.g. profile=rpi5 and site != lab; all for everything'),
   priority: z
-    .number()
     .int()
     .min(0)
     .max(1_000)

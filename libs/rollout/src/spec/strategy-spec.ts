@@ -7,14 +7,14 @@ const LONGEST_SHADOW_S = 3_600;
 
 const waveSchema = z.strictObject({
   size: fleetShare.describe('how many devices have the release when the wave has passed: a count, or a percentage'),
-  minimum: z.number().int().positive().optional().describe('at least so many devices'),
+  minimum: z.int().positive().optional().describe('at least so many devices'),
   soak: duration.default(600).describe('how long to wait after its last device before judging for good'),
 });
 export type WaveSpec = z.output<typeof waveSchema>;
 
 const probationSchema = z.strictObject({
   seconds: duration.default(60),
-  minFrames: z.number().int().nonnegative().default(100),
+  minFrames: z.int().nonnegative().default(100),
   maxErrorRate: share.default(0.02),
   maxLowConfidenceRate: share.default(0.3),
   maxP95Ratio: z.number().positive().default(2).describe('p95 of a frame over that of the release before'),
@@ -25,8 +25,8 @@ const shadowSchema = z.strictObject({
     .refine((seconds) => seconds <= LONGEST_SHADOW_S, 'expected at most 1h: two releases run on the device meanwhile')
     .default(60)
     .describe('how long at most it runs beside what serves, also where no frames come'),
-  frames: z.number().int().positive().max(1_000_000).optional().describe('it ends when so many frames were compared'),
-  every: z.number().int().positive().max(1_000_000).default(1).describe('it sees every so-many-th frame'),
+  frames: z.int().positive().max(1_000_000).optional().describe('it ends when so many frames were compared'),
+  every: z.int().positive().max(1_000_000).default(1).describe('it sees every so-many-th frame'),
   minAgreement: share
     .optional()
     .describe('it must agree with what serves on so many frames; default: its agreement is only told'),
@@ -63,7 +63,7 @@ const wavesSchema = z
 const rateSchema = z.strictObject({
   perMinute: z.number().positive().max(1_000_000).describe('devices that are told of the release in a minute'),
   increase: z.number().min(1).max(10).default(1).describe('so many times as fast after each `every` successes'),
-  every: z.number().int().positive().optional().describe('successes after which it is raised; default: perMinute'),
+  every: z.int().positive().optional().describe('successes after which it is raised; default: perMinute'),
 });
 export type RateSpec = z.output<typeof rateSchema>;
 
@@ -90,7 +90,7 @@ export const strategySchema = z.strictObject({
   deadline: positiveDuration('a device needs time to bring the release in')
     .default(21_600)
     .describe('per device, silent ones too'),
-  retries: z.number().int().min(0).max(10).default(0).describe('how often a failed device tries again'),
+  retries: z.int().min(0).max(10).default(0).describe('how often a failed device tries again'),
   window: updateWindowSchema.optional().describe('when devices may be told, and may switch'),
   mode: rolloutModeSchema
     .default('forced')

@@ -70,19 +70,19 @@ const portSchema = z.object({
   name: text,
   type: tensorTypeSchema,
   /** -1: any size. */
-  shape: z.array(z.number().int().min(-1)).max(8),
+  shape: z.array(z.int().min(-1)).max(8),
   /** Of a quantised tensor: a number is `(element − zeroPoint) · scale`. */
   scale: z.number().positive().exactOptional(),
-  zeroPoint: z.number().int().exactOptional(),
+  zeroPoint: z.int().exactOptional(),
 });
 export type SidecarPort = z.infer<typeof portSchema>;
 
-const id = z.number().int();
+const id = z.int();
 
 const helloSchema = z.object({
   kind: z.literal('hello'),
   id,
-  protocol: z.number().int().positive(),
+  protocol: z.int().positive(),
   name: text,
   runtime: runtimeSchema,
   /** Of the runtime. */

@@ -20,7 +20,7 @@ export type TensorType = keyof typeof ELEMENT_BYTES;
 
 export const tensorTypeSchema = z.enum(Object.keys(ELEMENT_BYTES) as [TensorType, ...TensorType[]]);
 
-const sizeSchema = z.number().int().nonnegative();
+const sizeSchema = z.int().nonnegative();
 
 /** A tensor as it lies in a message's body: its bytes follow those of the one before. */
 export const tensorHeadSchema = z.object({

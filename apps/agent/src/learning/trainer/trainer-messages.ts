@@ -6,7 +6,7 @@ import { z } from 'zod';
 export const trainerConfigSchema = z.object({
   folder: z.string(),
   /** Process id of the supervisor: without it nobody waits for the result. */
-  supervisor: z.number().int(),
+  supervisor: z.int(),
 });
 export type TrainerConfig = z.infer<typeof trainerConfigSchema>;
 
@@ -27,7 +27,7 @@ export type TrainerRequest =
     })
   | (Common & { readonly kind: 'evaluate' });
 
-const answersSchema = z.object({ correct: z.number().int().nonnegative(), loss: z.number() });
+const answersSchema = z.object({ correct: z.int().nonnegative(), loss: z.number() });
 
 /** What the trainer answers, once. */
 export const trainerReplySchema = z.discriminatedUnion('kind', [
