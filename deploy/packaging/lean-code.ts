@@ -91,6 +91,9 @@ export const clockAlone: Plugin = {
 /** Has every program use that clock. */
 export const GLOBALS = { performance: [CLOCK, 'performance'] } satisfies Record<string, [string, string]>;
 
+/** What tells libraries that they are in a browser: Node loads a module of its own to answer for it. */
+export const ABSENT = { navigator: 'undefined' };
+
 /**
  * Whitespace, comments and the names of local variables go. Those of functions and classes stay: they are what a board's report
  * of an error is read by.

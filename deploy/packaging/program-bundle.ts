@@ -3,7 +3,16 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Plugin, rolldown } from 'rolldown';
-import { asciiOnly, builtinsByUse, clockAlone, GLOBALS, OWN_OF_NODE, SMALL_SOURCE, standIns } from './lean-code.ts';
+import {
+  ABSENT,
+  asciiOnly,
+  builtinsByUse,
+  clockAlone,
+  GLOBALS,
+  OWN_OF_NODE,
+  SMALL_SOURCE,
+  standIns,
+} from './lean-code.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const AGENT = join(ROOT, 'apps/agent');
@@ -85,7 +94,7 @@ const bundle = async (file: string, folder: string, onProgram: (file: string) =>
     input: { [name]: file },
     external: [...EXTERNAL, ...NEVER_LOADED],
     resolve: { alias: OWN_OF_NODE },
-    transform: { inject: GLOBALS },
+    transform: { inject: GLOBALS, define: ABSENT },
     plugins: [standIns, clockAlone, builtinsByUse, ownFiles(onProgram), asciiOnly],
     onLog: (level, { code, message }, log) => {
       if (code === 'UNRESOLVED_IMPORT') throw new BundleError(message);

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -44,9 +44,12 @@ describe('the supervisor', () => {
     expect(codes).toContain('plaintext-on-disk');
     expect(codes.filter((code) => code === 'capture-flowing')).toHaveLength(1);
     expect(children()).toBeGreaterThanOrEqual(before + 2);
+    const opened = join(options.stateDirectory, 'plain', `aviary-${identity.deviceId}`, light.held.digest);
+    expect(existsSync(join(opened, 'manifest.json'))).toBe(true);
 
     await supervisor.stop();
     expect(children()).toBe(before);
+    expect(await readdir(join(options.stateDirectory, 'plain'))).toEqual([]);
   });
 
   it('brings back a worker that was killed', async () => {

@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DeviceFacts } from '@aviary/hardware';
 import { decodeAgeIdentity } from '@aviary/release';
@@ -205,6 +206,8 @@ export const startSupervisor = async (
       });
       await Promise.race([endAll(), passed]);
       clearTimeout(deadline);
+      // Whoever stops the agent has no plain model on the board any more; the next start opens it anew, anyway.
+      await rm(plainFolder, { recursive: true, force: true });
     },
   };
 };

@@ -22,7 +22,6 @@ export {
   type ReleaseManifest,
   type Requirements,
   type Runtime,
-  releaseManifestSchema,
   runtimeSchema,
   SIGNATURE_FILE,
   type Stage,

@@ -3,100 +3,108 @@ import { probationSchema, switchTermsSchema } from '@aviary/release';
 import { z } from 'zod';
 import { type JournalCopy, JournalDirectory, type JournalFiles } from './journal-files.ts';
 
+// The journal is read once, when the agent starts: what it is read by is made for that, and not kept for years.
+
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
 /** A release as far as this device has it: enough to open and serve it without the control plane. */
-const heldReleaseSchema = z.object({
-  release: z.string(),
-  variant: z.string(),
-  /** What runs it, and what of; absent in journals of agents that ran ONNX only. */
-  runtime: z.string().exactOptional(),
-  format: z.string().exactOptional(),
-  releaseCounter: z.int(),
-  rollbackFloor: z.int(),
-  /** Of the sealed bytes, which is also the name of their file. */
-  sha256,
-  length: z.int().positive(),
-  /** Of the plain archive: what "running" means. */
-  digest: sha256,
-  ageHeader: z.string(),
-  /** Name of its target in the image repository. */
-  targetPath: z.string(),
-  /** PEM; of the signature inside the archive, as the publisher's targets name it. */
-  publisherKey: z.string(),
-});
-export type HeldRelease = z.infer<typeof heldReleaseSchema>;
+const heldReleaseSchema = () =>
+  z.object({
+    release: z.string(),
+    variant: z.string(),
+    /** What runs it, and what of; absent in journals of agents that ran ONNX only. */
+    runtime: z.string().exactOptional(),
+    format: z.string().exactOptional(),
+    releaseCounter: z.int(),
+    rollbackFloor: z.int(),
+    /** Of the sealed bytes, which is also the name of their file. */
+    sha256,
+    length: z.int().positive(),
+    /** Of the plain archive: what "running" means. */
+    digest: sha256,
+    ageHeader: z.string(),
+    /** Name of its target in the image repository. */
+    targetPath: z.string(),
+    /** PEM; of the signature inside the archive, as the publisher's targets name it. */
+    publisherKey: z.string(),
+  });
+export type HeldRelease = z.infer<ReturnType<typeof heldReleaseSchema>>;
 
 /** What the device was told to run, verified. */
-const assignedReleaseSchema = heldReleaseSchema.extend({
-  executionId: z.string(),
-  probation: probationSchema,
-  terms: switchTermsSchema.exactOptional(),
-});
-export type AssignedRelease = z.infer<typeof assignedReleaseSchema>;
+const assignedReleaseSchema = () =>
+  heldReleaseSchema().extend({
+    executionId: z.string(),
+    probation: probationSchema,
+    terms: switchTermsSchema.exactOptional(),
+  });
+export type AssignedRelease = z.infer<ReturnType<typeof assignedReleaseSchema>>;
 
 /** What an application on the board has said to a switch; it counts for one execution. */
-const consentSchema = z.discriminatedUnion('decision', [
-  z.object({ decision: z.literal('allow') }),
-  /** Until when it does not want to be asked, ms since 1970. */
-  z.object({ decision: z.literal('later'), until: z.int() }),
-]);
-export type Consent = z.infer<typeof consentSchema>;
+const consentSchema = () =>
+  z.discriminatedUnion('decision', [
+    z.object({ decision: z.literal('allow') }),
+    /** Until when it does not want to be asked, ms since 1970. */
+    z.object({ decision: z.literal('later'), until: z.int() }),
+  ]);
+export type Consent = z.infer<ReturnType<typeof consentSchema>>;
 
-const candidateSchema = z.object({
-  release: assignedReleaseSchema,
-  /** How far it has come; a restart goes on from here. */
-  stage: z.enum(['assigned', 'fetched', 'probation']),
-  /** How often probation was begun: a release that takes the agent down with it is given up. */
-  probationStarts: z.int().nonnegative(),
-  /** How often a stress was begun that has not come to an end: one that takes the board down with it is given up. */
-  stressStarts: z.int().nonnegative().exactOptional(),
-  /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
-  allowedUntil: z.int(),
-  /** When its sealed bytes were here, ms since 1970. */
-  fetchedAt: z.int().nonnegative().exactOptional(),
-  consent: consentSchema.exactOptional(),
-  /** What came of running it in shadow: that is done once. */
-  shadow: shadowReportSchema.exactOptional(),
-});
-export type Candidate = z.infer<typeof candidateSchema>;
+const candidateSchema = () =>
+  z.object({
+    release: assignedReleaseSchema(),
+    /** How far it has come; a restart goes on from here. */
+    stage: z.enum(['assigned', 'fetched', 'probation']),
+    /** How often probation was begun: a release that takes the agent down with it is given up. */
+    probationStarts: z.int().nonnegative(),
+    /** How often a stress was begun that has not come to an end: one that takes the board down with it is given up. */
+    stressStarts: z.int().nonnegative().exactOptional(),
+    /** When the metadata that allows it expires, ms since 1970; from then on it is not begun with. */
+    allowedUntil: z.int(),
+    /** When its sealed bytes were here, ms since 1970. */
+    fetchedAt: z.int().nonnegative().exactOptional(),
+    consent: consentSchema().exactOptional(),
+    /** What came of running it in shadow: that is done once. */
+    shadow: shadowReportSchema.exactOptional(),
+  });
+export type Candidate = z.infer<ReturnType<typeof candidateSchema>>;
 
 /** How an execution ended, until the telemetry spool has it: a decision and its report are one write. */
-const noticeSchema = z.object({
-  executionId: z.string(),
-  state: z.enum(['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
-  reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
-  shadow: shadowReportSchema.exactOptional(),
-});
+const noticeSchema = () =>
+  z.object({
+    executionId: z.string(),
+    state: z.enum(['SUCCEEDED', 'ALREADY_INSTALLED', 'STAGED', 'FAILED', 'REJECTED', 'ROLLED_BACK']),
+    reason: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+    shadow: shadowReportSchema.exactOptional(),
+  });
 
-const journalSchema = z.object({
-  version: z.literal(2),
-  deviceId: z.string(),
-  epoch: z.int().positive(),
-  /** Highest sequence of an accepted assignment. */
-  sequence: z.int().nonnegative(),
-  candidate: candidateSchema.nullable(),
-  committed: heldReleaseSchema.nullable(),
-  /** What was committed before: kept on disk, so that going back needs no network. */
-  previous: heldReleaseSchema.nullable(),
-  /** What was only to be fetched: kept on disk until something else is assigned. */
-  staged: heldReleaseSchema.nullable().default(null),
-  /** p95 of the committed release on this device, in milliseconds, as last measured. */
-  committedP95Ms: z.number().nonnegative().nullable(),
-  /** Executions that ended here, one way or the other; the newest last. */
-  endedExecutions: z.array(z.string()),
-  /** Digests of releases whose workers kept dying; cleared by assigning them anew. */
-  quarantined: z.array(z.string()),
-  /** Names of releases that the publisher has stopped: they may not run, even where they do. */
-  stopped: z.array(z.string()),
-  notices: z.array(noticeSchema),
-  rollbackFloor: z.int().nonnegative(),
-  /** Newest signed time that was ever seen, ms since 1970: a clock before it is known to be wrong. */
-  timeFloor: z.int().nonnegative(),
-  /** Number of the newest MQTT connection. */
-  session: z.int().nonnegative(),
-});
-export type JournalState = z.infer<typeof journalSchema>;
+const journalSchema = () =>
+  z.object({
+    version: z.literal(2),
+    deviceId: z.string(),
+    epoch: z.int().positive(),
+    /** Highest sequence of an accepted assignment. */
+    sequence: z.int().nonnegative(),
+    candidate: candidateSchema().nullable(),
+    committed: heldReleaseSchema().nullable(),
+    /** What was committed before: kept on disk, so that going back needs no network. */
+    previous: heldReleaseSchema().nullable(),
+    /** What was only to be fetched: kept on disk until something else is assigned. */
+    staged: heldReleaseSchema().nullable().default(null),
+    /** p95 of the committed release on this device, in milliseconds, as last measured. */
+    committedP95Ms: z.number().nonnegative().nullable(),
+    /** Executions that ended here, one way or the other; the newest last. */
+    endedExecutions: z.array(z.string()),
+    /** Digests of releases whose workers kept dying; cleared by assigning them anew. */
+    quarantined: z.array(z.string()),
+    /** Names of releases that the publisher has stopped: they may not run, even where they do. */
+    stopped: z.array(z.string()),
+    notices: z.array(noticeSchema()),
+    rollbackFloor: z.int().nonnegative(),
+    /** Newest signed time that was ever seen, ms since 1970: a clock before it is known to be wrong. */
+    timeFloor: z.int().nonnegative(),
+    /** Number of the newest MQTT connection. */
+    session: z.int().nonnegative(),
+  });
+export type JournalState = z.infer<ReturnType<typeof journalSchema>>;
 type Change = Partial<Omit<JournalState, 'version' | 'deviceId' | 'epoch'>>;
 
 const REMEMBERED_EXECUTIONS = 50;
@@ -134,7 +142,7 @@ const readState = async (files: JournalFiles, which: JournalCopy): Promise<Readi
   const text = await files.read(which);
   if (text === undefined) return undefined;
   try {
-    const parsed = journalSchema.safeParse(JSON.parse(text));
+    const parsed = journalSchema().safeParse(JSON.parse(text));
     return parsed.success ? { state: parsed.data } : { damage: z.prettifyError(parsed.error) };
   } catch (error) {
     return { damage: error instanceof Error ? error.message : String(error) };

@@ -82,45 +82,47 @@ export type Requirements = z.infer<typeof requirementsSchema>;
 const MOST_STRESS_SECONDS = 600;
 
 /** Limits that a device holds a release to before serving it; an absent limit is not checked. */
-export const acceptanceLimitsSchema = z.strictObject({
-  /** Largest absolute difference of any golden output element. */
-  goldenTolerance: z.number().positive().optional(),
-  /** Share of samples answered rightly, at least, 0 to 1. */
-  minAccuracy: z.number().min(0).max(1).optional(),
-  /** 95th percentile of a whole frame's milliseconds on the device, at most. */
-  maxP95Ms: z.number().positive().optional(),
-  /** Share of answers under `confidenceBelow`, at most, 0 to 1. */
-  maxLowConfidenceRate: z.number().min(0).max(1).optional(),
-  /** Most that its process has had in memory, in MiB, from its start to the end of the suite. */
-  maxMemoryMB: z.int().positive().optional(),
-  /** For so long the suite's pictures are answered over and over at full speed, and it is judged by that, too. */
-  stressSeconds: z.int().min(1).max(MOST_STRESS_SECONDS).optional(),
-});
-export type AcceptanceLimits = z.infer<typeof acceptanceLimitsSchema>;
+export const acceptanceLimitsSchema = () =>
+  z.strictObject({
+    /** Largest absolute difference of any golden output element. */
+    goldenTolerance: z.number().positive().optional(),
+    /** Share of samples answered rightly, at least, 0 to 1. */
+    minAccuracy: z.number().min(0).max(1).optional(),
+    /** 95th percentile of a whole frame's milliseconds on the device, at most. */
+    maxP95Ms: z.number().positive().optional(),
+    /** Share of answers under `confidenceBelow`, at most, 0 to 1. */
+    maxLowConfidenceRate: z.number().min(0).max(1).optional(),
+    /** Most that its process has had in memory, in MiB, from its start to the end of the suite. */
+    maxMemoryMB: z.int().positive().optional(),
+    /** For so long the suite's pictures are answered over and over at full speed, and it is judged by that, too. */
+    stressSeconds: z.int().min(1).max(MOST_STRESS_SECONDS).optional(),
+  });
+export type AcceptanceLimits = z.infer<ReturnType<typeof acceptanceLimitsSchema>>;
 
 /**
  * How a classifier's head can be trained on the device: the last fully connected layer of the model, which serves with a
  * second output that gives the layer's input. Everything before it is the backbone, and stays as it is.
  */
-export const manifestTrainingSchema = z.strictObject({
-  /** Name of the model output `[N, features]` that gives the head's input. */
-  featuresOutput: z.string().min(1),
-  features: z.int().positive(),
-  /** One per label. */
-  classes: z.int().min(2),
-  /** Initialisers of the head in the model file. */
-  weights: z.string().min(1),
-  bias: z.string().min(1),
-  /** The weights lie as `[classes, features]`. */
-  transposed: z.boolean(),
-  /** SHA-256 over the backbone: the model file without the values of the head. */
-  backbone: z.string().regex(/^[0-9a-f]{64}$/),
-  /** SHA-256 over the head: float32, little endian, weights `[features × classes]` row by row, then biases. */
-  base: z.string().regex(/^[0-9a-f]{64}$/),
-  /** Path in the archive of the ONNX graph that does one training step. */
-  step: archivePathSchema,
-});
-export type ManifestTraining = z.infer<typeof manifestTrainingSchema>;
+const manifestTrainingSchema = () =>
+  z.strictObject({
+    /** Name of the model output `[N, features]` that gives the head's input. */
+    featuresOutput: z.string().min(1),
+    features: z.int().positive(),
+    /** One per label. */
+    classes: z.int().min(2),
+    /** Initialisers of the head in the model file. */
+    weights: z.string().min(1),
+    bias: z.string().min(1),
+    /** The weights lie as `[classes, features]`. */
+    transposed: z.boolean(),
+    /** SHA-256 over the backbone: the model file without the values of the head. */
+    backbone: z.string().regex(/^[0-9a-f]{64}$/),
+    /** SHA-256 over the head: float32, little endian, weights `[features × classes]` row by row, then biases. */
+    base: z.string().regex(/^[0-9a-f]{64}$/),
+    /** Path in the archive of the ONNX graph that does one training step. */
+    step: archivePathSchema,
+  });
+export type ManifestTraining = z.infer<ReturnType<typeof manifestTrainingSchema>>;
 
 /** Names of the files that every archive has beside the model and its acceptance samples. */
 export const MANIFEST_FILE = 'manifest.json';
@@ -140,27 +142,29 @@ export const modelIdSchema = z
 const labelsSchema = z.array(z.string().min(1));
 
 /** One model of a release that has several. */
-const manifestModelSchema = z.strictObject({
-  id: modelIdSchema,
-  task: taskSchema,
-  labels: labelsSchema,
-  preprocessing: preprocessingSchema,
-  postprocessing: postprocessingSchema,
-  /** Path in the archive. */
-  file: archivePathSchema,
-});
+const manifestModelSchema = () =>
+  z.strictObject({
+    id: modelIdSchema,
+    task: taskSchema,
+    labels: labelsSchema,
+    preprocessing: preprocessingSchema(),
+    postprocessing: postprocessingSchema(),
+    /** Path in the archive. */
+    file: archivePathSchema,
+  });
 
 /** One stage of a cascade. The first sees the frame, each other the objects that the first has found. */
-export const stageSchema = z.strictObject({
-  model: modelIdSchema,
-  /** Degrees, clockwise, by which an object is turned for the stages after this one, by the label that it was given here. */
-  turns: z.record(z.string(), z.union([z.literal(90), z.literal(180), z.literal(270)])).optional(),
-  /** How much of an object's surroundings is seen, as a share of its sides. */
-  margin: z.number().min(0).max(1).optional(),
-  /** Only objects of these labels of the first stage; the others stay as they are. */
-  only: z.array(z.string().min(1)).min(1).optional(),
-});
-export type Stage = z.infer<typeof stageSchema>;
+export const stageSchema = () =>
+  z.strictObject({
+    model: modelIdSchema,
+    /** Degrees, clockwise, by which an object is turned for the stages after this one, by the label that it was given here. */
+    turns: z.record(z.string(), z.union([z.literal(90), z.literal(180), z.literal(270)])).optional(),
+    /** How much of an object's surroundings is seen, as a share of its sides. */
+    margin: z.number().min(0).max(1).optional(),
+    /** Only objects of these labels of the first stage; the others stay as they are. */
+    only: z.array(z.string().min(1)).min(1).optional(),
+  });
+export type Stage = z.infer<ReturnType<typeof stageSchema>>;
 
 /** `mean` of the models' probabilities, or the label that most of them say. */
 export const ensembleSchema = z.enum(['mean', 'vote']);
@@ -169,58 +173,59 @@ export const ensembleSchema = z.enum(['mean', 'vote']);
  * `manifest.json` of an archive: all that a device needs to run this variant, with nothing outside the archive. It has
  * one model, or several in `models` that answer together; see {@link modelsOf}.
  */
-export const releaseManifestSchema = z
-  .strictObject({
-    formatVersion: z.literal(1),
-    release: releaseNameSchema,
-    releaseCounter: z.int().positive(),
-    rollbackFloor: z.int().nonnegative(),
-    description: z.string().optional(),
-    /** What the release as a whole answers. */
-    task: taskSchema,
-    labels: labelsSchema,
-    /** Of the one model. */
-    preprocessing: preprocessingSchema.optional(),
-    postprocessing: postprocessingSchema.optional(),
-    models: z.array(manifestModelSchema).min(2).max(8).optional(),
-    ensemble: ensembleSchema.optional(),
-    cascade: z.array(stageSchema).min(2).optional(),
-    variant: z.strictObject({
-      id: variantIdSchema,
-      runtime: runtimeSchema,
-      format: formatSchema,
-      precision: precisionSchema,
-      /** Path in the archive; with several models that of the first. */
-      file: archivePathSchema,
-      /** ONNX Runtime execution providers, preferred first; without them all that the device's ONNX Runtime has. */
-      providers: z.array(z.string().min(1)).min(1).optional(),
-    }),
-    training: manifestTrainingSchema.optional(),
-    acceptance: z.strictObject({
-      limits: acceptanceLimitsSchema,
-      /** Pictures and what the release is to answer to them; `file` is a path in the archive. */
-      samples: z.array(z.strictObject({ file: archivePathSchema, label: z.string() })).min(1),
-      /**
-       * A model's raw first output, before activation, to some of the whole pictures: of every `every`-th value, where
-       * there are many. Empty when it could not be run.
-       */
-      golden: z.array(
-        z.strictObject({
-          file: archivePathSchema,
-          /** Absent: the only one. */
-          model: modelIdSchema.optional(),
-          every: z.int().min(2).optional(),
-          output: z.array(z.number()).min(1),
-        }),
-      ),
-    }),
-  })
-  .superRefine((manifest, context) => {
-    for (const { path, message } of checkManifest(manifest)) {
-      context.addIssue({ code: 'custom', path: [...path], message });
-    }
-  });
-export type ReleaseManifest = z.infer<typeof releaseManifestSchema>;
+const releaseManifestSchema = () =>
+  z
+    .strictObject({
+      formatVersion: z.literal(1),
+      release: releaseNameSchema,
+      releaseCounter: z.int().positive(),
+      rollbackFloor: z.int().nonnegative(),
+      description: z.string().optional(),
+      /** What the release as a whole answers. */
+      task: taskSchema,
+      labels: labelsSchema,
+      /** Of the one model. */
+      preprocessing: preprocessingSchema().optional(),
+      postprocessing: postprocessingSchema().optional(),
+      models: z.array(manifestModelSchema()).min(2).max(8).optional(),
+      ensemble: ensembleSchema.optional(),
+      cascade: z.array(stageSchema()).min(2).optional(),
+      variant: z.strictObject({
+        id: variantIdSchema,
+        runtime: runtimeSchema,
+        format: formatSchema,
+        precision: precisionSchema,
+        /** Path in the archive; with several models that of the first. */
+        file: archivePathSchema,
+        /** ONNX Runtime execution providers, preferred first; without them all that the device's ONNX Runtime has. */
+        providers: z.array(z.string().min(1)).min(1).optional(),
+      }),
+      training: manifestTrainingSchema().optional(),
+      acceptance: z.strictObject({
+        limits: acceptanceLimitsSchema(),
+        /** Pictures and what the release is to answer to them; `file` is a path in the archive. */
+        samples: z.array(z.strictObject({ file: archivePathSchema, label: z.string() })).min(1),
+        /**
+         * A model's raw first output, before activation, to some of the whole pictures: of every `every`-th value, where
+         * there are many. Empty when it could not be run.
+         */
+        golden: z.array(
+          z.strictObject({
+            file: archivePathSchema,
+            /** Absent: the only one. */
+            model: modelIdSchema.optional(),
+            every: z.int().min(2).optional(),
+            output: z.array(z.number()).min(1),
+          }),
+        ),
+      }),
+    })
+    .superRefine((manifest, context) => {
+      for (const { path, message } of checkManifest(manifest)) {
+        context.addIssue({ code: 'custom', path: [...path], message });
+      }
+    });
+export type ReleaseManifest = z.infer<ReturnType<typeof releaseManifestSchema>>;
 
 /** One model of a release, with all that it needs. */
 export interface ManifestModel {
@@ -258,7 +263,7 @@ export class ManifestError extends Error {
 
 /** The bytes of `manifest.json`, the same for the same manifest. */
 export function encodeManifest(manifest: ReleaseManifest): Buffer {
-  return Buffer.from(`${JSON.stringify(releaseManifestSchema.parse(manifest), null, 2)}\n`, 'utf8');
+  return Buffer.from(`${JSON.stringify(releaseManifestSchema().parse(manifest), null, 2)}\n`, 'utf8');
 }
 
 /** Reads `manifest.json`. @throws ManifestError */
@@ -269,7 +274,7 @@ export function parseManifest(bytes: Uint8Array): ReleaseManifest {
   } catch (cause) {
     throw new ManifestError('manifest.json is not JSON', { cause });
   }
-  const parsed = releaseManifestSchema.safeParse(content);
+  const parsed = releaseManifestSchema().safeParse(content);
   if (!parsed.success) throw new ManifestError(`manifest.json is invalid: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }

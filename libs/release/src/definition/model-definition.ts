@@ -164,18 +164,19 @@ const labelsInputSchema = z.union(
   'expected a list of labels (texts; write numbers in quotes), or the path of a text file with one per line',
 );
 
+const picture = preprocessingSchema().shape;
 const pictureInputSchema = z.strictObject({
-  ...preprocessingSchema.shape,
-  color: preprocessingSchema.shape.color.default('rgb'),
-  resize: preprocessingSchema.shape.resize.default('stretch'),
-  fill: preprocessingSchema.shape.fill.default(0),
-  layout: preprocessingSchema.shape.layout.default('nchw'),
+  ...picture,
+  color: picture.color.default('rgb'),
+  resize: picture.resize.default('stretch'),
+  fill: picture.fill.default(0),
+  layout: picture.layout.default('nchw'),
   scale: scaleSchema.default(1 / 255),
   mean: channelValues(z.number()).optional(),
   std: channelValues(z.number().positive()).optional(),
 });
 
-const outputInputSchema = postprocessingSchema.partial().prefault({});
+const outputInputSchema = postprocessingSchema().partial().prefault({});
 
 const definitionInputSchema = z.strictObject({
   name: modelNameSchema,
@@ -199,9 +200,9 @@ const definitionInputSchema = z.strictObject({
     .max(8)
     .optional(),
   ensemble: ensembleSchema.optional(),
-  cascade: z.array(stageSchema).min(2).optional(),
+  cascade: z.array(stageSchema()).min(2).optional(),
   variants: z.array(variantInputSchema).min(1).max(64),
-  acceptance: acceptanceLimitsSchema.extend({
+  acceptance: acceptanceLimitsSchema().extend({
     samples: sourcePathSchema,
     goldenSamples: z.int().min(1).max(1000).default(8),
   }),
