@@ -10,9 +10,8 @@ bin=${0%/*}
 # No authority counts but the fleet's own. Node would read those of the world for nothing, which is 3 MB.
 unset NODE_EXTRA_CA_CERTS
 export SSL_CERT_FILE=/dev/null
-# One heap for all threads of the C library. What is large lies outside of it and goes back to the system by itself, and so
-# does what is free at its end.
-export MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=16384 MALLOC_TRIM_THRESHOLD_=65536
+# One heap for all threads of the C library, and what is free at its end goes back to the system.
+export MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=65536
 exec "$bin/node" --optimize-for-size --no-sparkplug --no-maglev --no-opt \
   --max-semi-space-size=1 --expose-gc --bytecode-old-age=2 --memory-reducer-gc-count=6 --v8-pool-size=1 \
   --use-openssl-ca \
