@@ -9,8 +9,8 @@ if (!process.execArgv.includes('--max-semi-space-size=1')) {
   process.getBuiltinModule('node:v8').setFlagsFromString('--semi-space-growth-factor=1');
 }
 
-// Node cuts small buffers from pieces of 64 kB, and a piece stays as long as one of them: after an hour eleven pieces were
-// kept by some keys and names.
+// Node cuts small buffers from pieces of 64 kB, and a piece stays as long as one of them: a minute after the start eleven
+// were kept by a few bytes each.
 Buffer.poolSize = 4096;
 
 // What comes in is read by its schema as it stands: a program made of each schema is faster, and stays in memory.
