@@ -7,7 +7,7 @@
 # collections is forgotten, and read again when it is needed; and it collects a few times as soon as it is calm.
 set -eu
 bin=${0%/*}
-# No authority counts but the fleet's own. Node would read those of the world for nothing, which is 3 MB.
+# No authority counts but the fleet's own. Node would read all that it knows for nothing, which is 1 MB.
 unset NODE_EXTRA_CA_CERTS
 export SSL_CERT_FILE=/dev/null
 # One heap for all threads of the C library, and what is free at its end goes back to the system.

@@ -95,8 +95,8 @@ export const GLOBALS = { performance: [CLOCK, 'performance'] } satisfies Record<
 export const ABSENT = { navigator: 'undefined' };
 
 /**
- * Whitespace, comments and the names of local variables go. Those of functions and classes stay: they are what a board's report
- * of an error is read by.
+ * Whitespace, comments and the names of local variables go. Those of functions and classes stay: they are what a board's
+ * report of an error is read by.
  */
 export const SMALL_SOURCE = {
   compress: true,

@@ -207,7 +207,9 @@ export const startSupervisor = async (
       await Promise.race([endAll(), passed]);
       clearTimeout(deadline);
       // Whoever stops the agent has no plain model on the board any more; the next start opens it anew, anyway.
-      await rm(plainFolder, { recursive: true, force: true });
+      await rm(plainFolder, { recursive: true, force: true }).catch((error: Error) => {
+        log.warn(`opened models are still in ${plainFolder}: ${error.message}`);
+      });
     },
   };
 };
