@@ -328,6 +328,16 @@ export class TestFleet {
       having count(*) <> max(seq) or count(distinct seq) <> count(*) or min(seq) <> 1`);
   }
 
+  /** The end of what everything here has logged, for whoever looks why a test has failed. */
+  async lastWords(): Promise<string> {
+    const logs = ['control-plane.log', ...[...this.agents.keys()].map((name) => join(name, 'agent.log'))];
+    const ends = logs.map(async (log) => {
+      const text = await readFile(join(this.directory, log), 'utf8').catch(({ message }: Error) => message);
+      return `${log}\n${text.trimEnd().split('\n').slice(-8).join('\n')}`;
+    });
+    return (await Promise.all(ends)).join('\n\n');
+  }
+
   async stop(): Promise<void> {
     await Promise.all([...this.agents.values()].map((agent) => agent.stop()));
     await Promise.all([...this.gateways, ...this.conductors].map((role) => role.stop()));

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type TestFleet, until } from './test-fleet.ts';
 
 /**
@@ -16,6 +16,9 @@ export const describeWholeWay = (name: string, start: () => Promise<TestFleet>):
         fleet.addDevice('two', 'x86-64'),
         fleet.addDevice('three', 'rpi5'),
       ]);
+    });
+    afterEach(({ task }) => {
+      if (task.result?.state === 'fail') return fleet.lastWords().then(console.error);
     });
     afterAll(() => fleet?.stop());
 
