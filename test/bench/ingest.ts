@@ -8,7 +8,8 @@ import pg from 'pg';
 import { type Identity, loadIdentity } from '../../apps/agent/src/identity/identity.ts';
 import { joinFleet } from '../../apps/agent/src/identity/join.ts';
 import { StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
-import { freePort, TestFleet, until } from '../support/test-fleet.ts';
+import { freePort } from '../support/free-port.ts';
+import { TestFleet, until } from '../support/test-fleet.ts';
 import { type Bench, median } from './harness.ts';
 import { DeviceLoad } from './ingest/device-load.ts';
 

@@ -1,5 +1,4 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +8,7 @@ import pg from 'pg';
 import { loadEnrolment } from '../../apps/agent/src/identity/identity.ts';
 import { runToEnd, StayingProcess } from '../../apps/cli/src/demo/child-process.ts';
 import { layDatabase } from './database-template.ts';
+import { freePort } from './free-port.ts';
 import { type TestModel, writeGreyPictures, writeTestModel } from './test-model.ts';
 import { TestMosquitto } from './test-mosquitto.ts';
 
@@ -17,17 +17,7 @@ export const CONTROL_PLANE = program('control-plane/bin/aviary-control-plane.js'
 export const AGENT = program('agent/bin/aviary-agent.js');
 export const AVIARY = program('cli/bin/aviary.js');
 
-/** A port of this machine that nobody listens on. */
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => (typeof address === 'object' && address !== null ? resolve(address.port) : reject(address)));
-    });
-  });
-
-/** Waits until `look` answers something, and gives it back. @throws naming what was waited for */
+/** Waits until `look` answers something, and gives it back. @throws naming what was waited for, and why `look` failed last */
 export const until = async <T>(
   what: string,
   seconds: number,
@@ -37,9 +27,13 @@ export const until = async <T>(
   // Of a clock that no test sets.
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    const found = await look().catch(() => undefined);
+    let failure = '';
+    const found = await look().catch((error: unknown) => {
+      failure = `: ${error instanceof Error ? error.message : error}`;
+      return undefined;
+    });
     if (found !== undefined) return found;
-    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s`);
+    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s${failure}`);
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 };
@@ -105,13 +99,14 @@ export class TestFleet {
     return fleet;
   }
 
-  /** A fleet that does not come up leaves nothing running. */
+  /** A fleet that does not come up says what it has logged, and leaves nothing running. */
   async #orStop(begin: () => Promise<void>): Promise<void> {
     try {
       await begin();
     } catch (error) {
+      const words = await this.lastWords();
       await this.stop();
-      throw error;
+      throw new Error(`${error instanceof Error ? error.message : error}\n\n${words}`, { cause: error });
     }
   }
 
@@ -180,10 +175,11 @@ export class TestFleet {
       ['all', '--separate', '--data', this.data, ...this.#ports, ...this.options],
       log,
     );
-    await until('the start of the control plane', 60, async () => {
-      if (this.controlPlane.ended !== undefined) throw new Error(await readFile(log, 'utf8'));
-      return (await fetch(`${this.server}/readyz`)).ok ? true : undefined;
+    const ready = await until('the start of the control plane', 60, async () => {
+      if (this.controlPlane.ended !== undefined) return false;
+      return (await fetch(`${this.server}/readyz`)).ok || undefined;
     });
+    if (!ready) throw new Error(`the control plane ended by itself: ${this.controlPlane.ended}`);
     const token = (await readFile(join(this.data, 'admin.token'), 'utf8')).trim();
     this.client = createClient(adminRoutes, {
       baseUrl: this.server,

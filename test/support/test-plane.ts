@@ -8,8 +8,8 @@ import { readConfig } from '../../apps/control-plane/src/config.ts';
 import { startGateway } from '../../apps/control-plane/src/roles/gateway-role.ts';
 import { closeWithin, startDevicePlane } from '../../apps/control-plane/src/roles/http-servers.ts';
 import type { Services } from '../../apps/control-plane/src/roles/services.ts';
+import { freePort } from './free-port.ts';
 import { TestDatabase } from './test-database.ts';
-import { freePort } from './test-fleet.ts';
 import { TestPublisher } from './test-publisher.ts';
 import { openTestServices } from './test-services.ts';
 

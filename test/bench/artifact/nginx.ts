@@ -1,8 +1,9 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { freePort } from '../../support/free-port.ts';
 import { runPeer } from '../../support/peer.ts';
-import { freePort, until } from '../../support/test-fleet.ts';
+import { until } from '../../support/test-fleet.ts';
 
 /** Debian's nginx with one file to serve, asked for over the TLS that the device plane speaks. */
 export interface Nginx {

@@ -122,6 +122,19 @@ export const runningDatabaseUrl = async (dataDirectory: string): Promise<string 
   return urlOf(await readPassword(join(dataDirectory, 'keys')), Number.parseInt(port, 10));
 };
 
+/** Its port can be another one at each start. */
+class Server extends EmbeddedPostgres {
+  get port(): number {
+    return this.options.port;
+  }
+
+  /** @throws nothing that says why: the reason is in its log */
+  async startOn(port: number): Promise<void> {
+    this.options.port = port;
+    await this.start();
+  }
+}
+
 /**
  * Starts a real PostgreSQL on `<data>/postgres`, on a free loopback port; made on the first start, and whatever an
  * earlier run left behind is stopped first.
@@ -143,15 +156,13 @@ export const startEmbeddedDatabase = async (
   await stopLeftover(databaseDir, say);
 
   const password = await readPassword(join(dataDirectory, 'keys'));
-  const port = await freePort();
   const recent: string[] = [];
   const remember = (message: unknown) => {
     recent.push(String(message).trim());
     recent.splice(0, recent.length - 20);
   };
-  const server = new EmbeddedPostgres({
+  const server = new Server({
     databaseDir,
-    port,
     user: USER,
     password,
     authMethod: 'scram-sha-256',
@@ -177,10 +188,10 @@ export const startEmbeddedDatabase = async (
   }
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await server.start();
+      await server.startOn(await freePort());
       break;
     } catch {
-      // It rejects with nothing; the reason is in the log. After a kill the first try may find old shared memory.
+      // After a kill the first try may find old shared memory; or another program was faster at the port.
       if (attempt === START_ATTEMPTS) {
         throw new EmbeddedDatabaseError(
           `PostgreSQL does not start in ${databaseDir}. Its last words:\n${recent.join('\n')}`,
@@ -197,7 +208,7 @@ export const startEmbeddedDatabase = async (
 
   const pid = Number.parseInt((await readFile(join(databaseDir, 'postmaster.pid'), 'utf8')).split('\n')[0] ?? '', 10);
   return {
-    url: urlOf(password, port),
+    url: urlOf(password, server.port),
     alive: () => isAlive(pid),
     stop: () => server.stop(),
   };
