@@ -22,9 +22,8 @@ const MEASURE_TIMEOUT_MS = 40_000;
  * Short, since this is a demo; a real fleet soaks for hours. Its six devices share the cores of one machine, where a
  * frame of 2 ms may take ten times as long: latency tells little here, and only a collapse of it counts.
  */
-const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxP95Ratio: 50 };
+const PROBATION = { seconds: 5, minFrames: 40, maxErrorRate: 0.05, maxLowConfidenceRate: 0.3, maxP95Ratio: 50 };
 const EXECUTION_GATE = { execution: { maxFailureRate: '20%', minimum: 1 } };
-const UNSURE_AT_MOST = 0.3;
 
 export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 
@@ -111,15 +110,21 @@ export class DemoStage {
 
   /**
    * Rolls a release out and tells how it goes; when it does not get through, also what the devices say to that.
-   * @param unsureAtMost share of answers that may be unsure, on each device and over a wave
+   * @param bounds where the probation is another one; its share of unsure answers is that of a wave, too
    */
-  async rollOut(version: string, waves: readonly object[], unsureAtMost = UNSURE_AT_MOST): Promise<RolloutOutcome> {
+  async rollOut(
+    version: string,
+    waves: readonly object[],
+    bounds: Partial<typeof PROBATION> = {},
+  ): Promise<RolloutOutcome> {
+    const probation = { ...PROBATION, ...bounds };
+    const unsure = { max: probation.maxLowConfidenceRate, minimumFrames: 90, minimumDevices: 1 };
     const { id } = await this.client.createRollout({
       body: {
         release: `${MODEL}@${version}`,
         target: 'site in (lyon, turin, porto)',
-        strategy: { waves, deadline: '60s', probation: { ...PROBATION, maxLowConfidenceRate: unsureAtMost } },
-        gates: [EXECUTION_GATE, { lowConfidenceRate: { max: unsureAtMost, minimumFrames: 90, minimumDevices: 1 } }],
+        strategy: { waves, deadline: '60s', probation },
+        gates: [EXECUTION_GATE, { lowConfidenceRate: unsure }],
         onFailure: 'rollback-all',
       },
     });
